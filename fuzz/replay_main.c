@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Runs a fuzz target over the files of its corpus, without libFuzzer: so that every input that was ever interesting runs in the
- * test command, with either compiler and any sanitizer. It is not a fuzzer: it makes no inputs of its own but the empty one.
- * A folder without a single file is a failure, since such a replay would prove nothing. Seen failing in: tests/tools.
+ * Runs a fuzz target over the files of its corpus, without libFuzzer: so that every input that was ever interesting
+ * runs in the test command, with either compiler and any sanitizer. It is not a fuzzer: it makes no inputs of its own
+ * but the empty one. A folder without a single file is a failure, since such a replay would prove nothing. Seen failing
+ * in: tests/tools.
  */
 #include <dirent.h>
 #include <stdint.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Writes at exit how often each PLAIT_TRY and PLAIT_FAIL of this process failed, as lines "hits TAB file TAB line TAB text" appended to
- * the file that PLAIT_SITES_OUT names. One open and one write, so that tests which run side by side may share the file.
- * It does nothing in a normal build, where there are no sites. Read by tools/sites; its test: tests/tools/test_tools.py.
+ * Writes at exit how often each PLAIT_TRY and PLAIT_FAIL of this process failed, as lines "hits TAB file TAB line TAB
+ * text" appended to the file that PLAIT_SITES_OUT names. One open and one write, so that tests which run side by side
+ * may share the file. It does nothing in a normal build, where there are no sites. Read by tools/sites; its test:
+ * tests/tools/test_tools.py.
  */
 #include "base/try.h"
 

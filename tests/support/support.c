@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The helpers of tests/support/test.h. Test code only: it calls the system and the C library's heap directly, which src/ may not.
+ * The helpers of tests/support/test.h. Test code only: it calls the system and the C library's heap directly, which
+ * src/ may not.
  */
 #include "tests/support/test.h"
 
