@@ -351,12 +351,13 @@ class Tally(unittest.TestCase):
                                     '{"result": "OK", "stdout": "fine"}\n'), (0, "3 0\n"))
 
     def test_a_failure_is_counted_once(self):
-        self.assertEqual(self.tally('{"result": "FAIL", "stdout": "[       OK ] a\\n[  FAILED  ] b\\n[  FAILED  ] tests: 1 test(s)'
-                                    '\\n[  FAILED  ] b\\n", "stderr": ""}\n'), (1, "1 1\n"))
+        said = r"[       OK ] a\n[  FAILED  ] b\n[  FAILED  ] tests: 1 test(s), listed below:\n[  FAILED  ] b\n"
+        log = '{"result": "FAIL", "stdout": "' + said + '"}\n'
+        self.assertEqual(self.tally(log), (1, "1 1\n"))
 
     def test_a_crash_and_a_skip_are_failures(self):
-        self.assertEqual(self.tally('{"result": "FAIL", "stdout": "[       OK ] a\\n"}\n{"result": "SKIP", "stdout": ""}\n'),
-                         (1, "1 2\n"))
+        log = '{"result": "FAIL", "stdout": "[       OK ] a\\n"}\n{"result": "SKIP", "stdout": ""}\n'
+        self.assertEqual(self.tally(log), (1, "1 2\n"))
 
     def test_nothing_is_a_failure(self):
         self.assertEqual(self.tally("")[0], 1)
