@@ -20,10 +20,9 @@ run: ## build, and start `plait up`
 check: ## everything that must hold
 	@./check
 
-check-all: ## the same with more seeds, longer fuzzing, and the task switch of aarch64
+check-all: ## the same with more seeds and longer fuzzing
 	@SEEDS=$(SEEDS) ./check
 	@tools/fuzz $(FUZZ_SECONDS)
-	@tools/aarch64
 
 lint: ## the rules of the house that a machine can judge
 	@tools/lint
