@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A stream of one descriptor or of two: standard input and output, a child's pipes. Each way is a handle of its own. What is shared with other
+ * processes is opened anew, so that making it non-blocking harms nobody (TQ-134); a socket needs no such thing, its calls don't block.
+ *
+ * Invariant: `closed` is told when both handles are gone. A plain file, which epoll refuses, is always ready (TQ-67, TQ-140).
+ * Test: tests/engine/test_stdio_stream.c.
+ */
+#include "base/try.h"
+#include "engine/stream_core.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+struct way {
+    struct plait__handle h;
+    struct stdio_stream *owner;
+    bool open;
+};
+
+struct stdio_stream {
+    struct plait_stream s;
+    struct plait__carrier c;
+    struct way in, out; /* `in` alone when one descriptor serves both */
+    bool one;
+    int left; /* handles that are not closed yet */
+    uint64_t received, sent;
+    struct plait_soon gone; /* tells `closed` when there never was a handle to close */
+};
+
+static struct stdio_stream *of_carrier(struct plait__carrier *c)
+{
+    return plait__container(c, struct stdio_stream, c);
+}
+
+static struct way *of_handle(struct plait__handle *h)
+{
+    return plait__container(h, struct way, h);
+}
+
+static struct way *out_way(struct stdio_stream *x)
+{
+    return x->one ? &x->in : &x->out;
+}
+
+static void received(struct plait__handle *h, ssize_t res, uint8_t *window, const int *fds, size_t fd_count)
+{
+    struct stdio_stream *x = of_handle(h)->owner;
+    (void)fds;
+    (void)fd_count;
+    if (res > 0) {
+        x->received += (uint64_t)res;
+        x->c.up_ops->input(x->c.up, window, (size_t)res);
+    } else if (res == 0 || res == -EIO) {
+        x->c.up_ops->input_end(x->c.up);
+    } else {
+        const struct plait_fault fault = plait_fault_os((int)-res, "receive");
+        x->c.up_ops->failed(x->c.up, &fault);
+    }
+}
+
+static void writable(struct plait__handle *h)
+{
+    struct stdio_stream *x = of_handle(h)->owner;
+    x->c.up_ops->writable(x->c.up);
+}
+
+static void closed(struct plait__handle *h)
+{
+    struct stdio_stream *x = of_handle(h)->owner;
+    if (--x->left == 0)
+        x->c.up_ops->closed(x->c.up);
+}
+
+static const struct plait__handle_ops way_ops = {.name = "stdio", .received = received, .writable = writable, .closed = closed};
+
+static void want_input(struct plait__carrier *c, size_t max)
+{
+    struct stdio_stream *x = of_carrier(c);
+    if (!x->in.open)
+        return;
+    x->in.h.input_max = (uint32_t)max;
+    plait__io_input(x->s.reactor->io, &x->in.h, max > 0);
+}
+
+static plait_err output(struct plait__carrier *c, struct plait__chain *chain)
+{
+    struct stdio_stream *x = of_carrier(c);
+    struct way *w = out_way(x);
+    const size_t before = plait__chain_bytes(chain);
+    const ssize_t res = w->open ? plait__io_send(x->s.reactor->io, &w->h, chain) : -EPIPE;
+    x->sent += before - plait__chain_bytes(chain);
+    if (res >= 0)
+        return PLAIT_OK;
+    const struct plait_fault fault = plait_fault_os((int)-res, "send");
+    x->c.up_ops->failed(x->c.up, &fault);
+    return PLAIT_FAIL(PLAIT_EIO);
+}
+
+static void close_way(struct stdio_stream *x, struct way *w)
+{
+    if (!w->open)
+        return;
+    w->open = false;
+    plait__io_close(x->s.reactor->io, &w->h, false);
+}
+
+static void shut(struct plait__carrier *c)
+{
+    struct stdio_stream *x = of_carrier(c);
+    struct plait_sys *sys = x->s.reactor->sys;
+    if (x->one)
+        sys->ops->shutdown(sys, x->in.h.fd, SHUT_WR); /* not a socket: says so, and the close is the end */
+    else if (x->in.open || x->left > 1)
+        close_way(x, &x->out);
+}
+
+static void tell_gone(void *ctx)
+{
+    struct stdio_stream *x = ctx;
+    x->c.up_ops->closed(x->c.up);
+}
+
+static void close_it(struct plait__carrier *c, bool abort)
+{
+    struct stdio_stream *x = of_carrier(c);
+    (void)abort;
+    const bool none = !x->in.open && !x->out.open && x->left == 0;
+    close_way(x, &x->in);
+    close_way(x, &x->out);
+    if (none)
+        plait_soon_queue(&x->gone);
+}
+
+static void no_address(struct plait__carrier *c, struct plait_address *out)
+{
+    (void)c;
+    *out = (struct plait_address){.kind = PLAIT_ADDR_NONE};
+}
+
+static void counts(struct plait__carrier *c, uint64_t *in, uint64_t *out)
+{
+    *in = of_carrier(c)->received;
+    *out = of_carrier(c)->sent;
+}
+
+static const struct plait__carrier_ops stdio_ops = {
+    .name = "stdio",
+    .want_input = want_input,
+    .output = output,
+    .shut = shut,
+    .close = close_it,
+    .peer = no_address,
+    .local = no_address,
+    .counts = counts,
+};
+
+void plait__stdio_stream_release(struct plait_stream *s)
+{
+    struct stdio_stream *x = plait__container(s, struct stdio_stream, s);
+    plait_soon_cancel(&x->gone);
+    plait_mem_free(x);
+}
+
+/* A descriptor that doesn't block: the same file opened anew where there is a name for it, else the flag on this one. Returns a descriptor that replaces
+ * `fd` (closed then), `fd` itself, or -errno. */
+static int make_own(struct plait_sys *sys, int fd, int mode)
+{
+    struct stat st;
+    const int res = sys->ops->fstat(sys, fd, &st);
+    if (res < 0)
+        return res;
+    if (S_ISREG(st.st_mode))
+        return fd; /* its position is shared on purpose, and it never blocks */
+    char path[40];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    const int own = S_ISSOCK(st.st_mode) ? -ENXIO : sys->ops->openat2(sys, AT_FDCWD, path, mode | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0, 0);
+    if (own >= 0) {
+        sys->ops->close(sys, fd);
+        return own;
+    }
+    const int flags = sys->ops->fcntl(sys, fd, F_GETFL, 0);
+    const int set = flags < 0 ? flags : sys->ops->fcntl(sys, fd, F_SETFL, flags | O_NONBLOCK);
+    return set < 0 ? set : fd;
+}
+
+static int open_way(struct stdio_stream *x, struct way *w, int fd, int mode)
+{
+    if (fd < 0)
+        return 0;
+    const int own = make_own(x->s.reactor->sys, fd, mode);
+    if (own < 0)
+        return own;
+    const int res = plait__io_attach(x->s.reactor->io, &w->h, PLAIT__H_FILE, own, &way_ops);
+    w->owner = x;
+    w->open = res == 0;
+    x->left += w->open;
+    return res;
+}
+
+plait_err plait_stream_of_fds(struct plait_reactor *reactor, int in, int out, struct plait_stream **s)
+{
+    if (in < 0 && out < 0)
+        return PLAIT_FAIL(PLAIT_EINVAL);
+    struct stdio_stream *x = plait_mem_new(&reactor->budget, sizeof *x);
+    if (!x)
+        return PLAIT_FAIL(PLAIT_ENOMEM);
+    x->one = in == out;
+    x->c.ops = &stdio_ops;
+    x->s.reactor = reactor;
+    int res = open_way(x, &x->in, in, x->one ? O_RDWR : O_RDONLY);
+    if (res == 0 && !x->one)
+        res = open_way(x, &x->out, out, O_WRONLY);
+    if (res < 0) {
+        plait_mem_free(x);
+        return PLAIT_FAIL(plait_err_from_errno(-res));
+    }
+    plait_soon_init(&x->gone, reactor, "stdio", tell_gone, x);
+    plait__stream_init(reactor, &x->s, &x->c, PLAIT__MEM_STDIO);
+    *s = &x->s;
+    return PLAIT_OK;
+}
