@@ -10,6 +10,7 @@
 #define PLAIT_ENGINE_CORE_H
 
 #include "base/list.h"
+#include "base/memory.h"
 #include "base/random.h"
 #include "base/slab.h"
 #include "engine/io.h"
@@ -108,8 +109,7 @@ void plait__reactor_last_turn(struct plait_reactor *r);
 /* soon.c: runs the ready list. */
 void plait__soon_run(struct plait_reactor *r);
 
-/* base: the C library's heap as an allocator. */
-const struct plait_allocator *plait__libc_allocator(void);
+
 
 /* Brackets of every callback that the reactor makes: counts its time, names it when slow. */
 void plait__callback_begin(struct plait_reactor *r);
