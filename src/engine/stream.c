@@ -525,7 +525,7 @@ void plait_close_with(struct plait_stream *s, plait_err err, const char *detail)
 {
     if (s->state > PLAIT__S_OPEN)
         return;
-    struct plait_fault fault = plait_fault_make(err, err == PLAIT_OK ? NULL : "protocol");
+    struct plait_fault fault = plait_fault_make(err, err == PLAIT_OK || err == PLAIT_EEOF ? NULL : "protocol");
     fault.detail = detail;
     plait__stream_blame(s, &fault);
     begin_closing(s);

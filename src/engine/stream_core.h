@@ -15,7 +15,7 @@ struct plait__out {
     struct plait__chain chain;
     struct plait__chain loaded; /* bytes of the file in front, for carriers that can't send files; goes first */
     struct plait_timer stall;   /* the peer accepts no byte */
-    _Alignas(16) uint8_t lent[PLAIT__OUT_LENT]; /* for small output: nothing is allocated for it */
+    _Alignas(8) uint8_t lent[PLAIT__OUT_LENT]; /* for small output: nothing is allocated for it */
 };
 
 /* Input that the protocol left; exists only while there is some. */
