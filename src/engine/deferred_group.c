@@ -145,8 +145,6 @@ static bool reserve_all(struct plait_deferred *const *deferreds, size_t count)
 static struct group *group_parts(struct plait_reactor *r, enum group_kind kind, size_t count)
 {
     static const char *const names[] = {"all", "settled", "any", "race"};
-    if (count > SIZE_MAX / 4 / sizeof(struct plait_result))
-        return NULL;
     struct group *g = plait_mem_new(&r->budget, sizeof *g + count * sizeof(struct member));
     if (!g)
         return NULL;

@@ -14,7 +14,8 @@ struct plait_looping {
     struct plait_reactor *reactor;
     struct plait_timer timer;
     plait_span every;
-    plait_time due; /* beat that comes next */
+    plait_time due;  /* beat that comes next */
+    uint64_t missed; /* beats that passed while a round was waited for */
     plait_looping_fn fn;
     void *ctx;
     struct plait_deferred *waits; /* for the end of the round */
@@ -47,8 +48,13 @@ static void round_failed(struct plait_looping *l, const struct plait_fault *faul
                     fields);
 }
 
+/* Goes on with the first beat that is still to come. */
 static void arm_next(struct plait_looping *l)
 {
+    const plait_span late = l->reactor->now - l->due;
+    const uint64_t passed = late < 0 ? 0 : (uint64_t)(late / l->every) + 1;
+    l->missed += passed;
+    l->due += (plait_span)passed * l->every;
     plait_timer_arm_at(&l->timer, l->due);
 }
 
@@ -66,8 +72,10 @@ static void wait_for(struct plait_looping *l, struct plait_deferred *d)
 static void round_begins(void *ctx)
 {
     struct plait_looping *l = ctx;
-    const uint64_t missed = (uint64_t)((l->reactor->now - l->due) / l->every);
-    l->due += (plait_span)(missed + 1) * l->every;
+    const uint64_t late = (uint64_t)((l->reactor->now - l->due) / l->every);
+    const uint64_t missed = l->missed + late;
+    l->missed = 0;
+    l->due += (plait_span)(late + 1) * l->every;
     l->in_round = true;
     struct plait_deferred *d = l->fn(missed, l->ctx);
     l->in_round = false;

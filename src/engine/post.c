@@ -64,14 +64,13 @@ bool plait__posts_waiting(struct plait__posts *posts)
     return atomic_load_explicit(&posts->top, memory_order_relaxed) != NULL;
 }
 
-/* Empties the eventfd before the stack: a post that comes between writes it again. */
+/* Empties the eventfd; the turn takes the stack afterwards. A post that comes between writes it again. */
 static void woken(struct plait__handle *h, unsigned events)
 {
     struct plait__posts *posts = plait__container(h, struct plait__posts, handle);
     uint64_t count;
     (void)events;
     (void)!posts->sys->ops->read(posts->sys, h->fd, &count, sizeof count);
-    plait__posts_run(posts);
 }
 
 static void gone(struct plait__handle *h)

@@ -73,6 +73,7 @@ static plait_err turn(struct plait_reactor *r, plait_span wait)
     const plait_time due = plait__wheel_next(r->wheel);
     const int res = plait__io_turn(r->io, wait_for(r, wait));
     count_lag(r, due);
+    plait__posts_run(r->posts);
     plait__wheel_run(r->wheel);
     run_ready(r);
     plait__io_reap(r->io);
@@ -304,13 +305,15 @@ void plait_reactor_free(struct plait_reactor **reactor)
     *reactor = NULL;
     r->freeing = true;
     r->in_turn = true;
+    plait__posts_close(r->posts);
     plait__listeners_close_all(r);
     stop_modules(r);
     plait__streams_abort_all(r, PLAIT_ECANCELLED);
     run_down(r);
     plait__pool_free(&r->pool);
-    plait__deferreds_cancel_all(r);
     run_down(r);
+    for (int n = 0; n < 10 && plait__deferreds_cancel_all(r); n++)
+        run_down(r); /* in which callbacks may have begun something new */
     release_modules(r);
     plait__signals_free(&r->signals);
     plait__drain_free(&r->drain);
