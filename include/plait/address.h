@@ -39,7 +39,7 @@ PLAIT_API const char *plait_address_format(const struct plait_address *addr, cha
  * Returns `out`. Ownership: the caller's memory of PLAIT_ADDR_TEXT_MAX bytes. */
 PLAIT_API const char *plait_address_format_host(const struct plait_address *addr, char out[PLAIT_ADDR_TEXT_MAX]);
 
-/** Reads a literal IPv4 (exactly three dots) or IPv6 address, with or without brackets and a numeric scope.
+/** Reads a literal IPv4 (exactly three dots) or IPv6 address, that one with or without brackets and a numeric scope.
  * Errors: PLAIT_ESYNTAX. Source: RFC 4291 section 2.2, RFC 4007 section 11. */
 PLAIT_API plait_err plait_address_parse_ip(plait_slice text, uint16_t port, struct plait_address *out) PLAIT_MUST;
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Addresses as text and back. IPv6 is written as RFC 5952 asks: lower case, the longest run of zero groups shortened, mapped IPv4 in dots.
+ * Addresses as text and back. IPv6 is written as RFC 5952 asks: lower case, the longest run of zero groups shortened,
+ * mapped IPv4 in dots.
  *
- * Invariant: what is formatted parses to the same address; nothing asks the operating system, so a scope is a number here.
- * Test: tests/base/test_address.c.
+ * Invariant: what is formatted parses to the same address; nothing asks the operating system, so a scope is a number
+ * here. Test: tests/base/test_address.c.
  */
 #include "base/text.h"
 #include "base/try.h"
@@ -14,7 +15,7 @@
 
 static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
-/* --- writing -------------------------------------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------------------------------------ */
 
 static int put_ip4(const uint8_t ip[4], char *out, size_t room)
 {
@@ -121,7 +122,7 @@ const char *plait_address_format(const struct plait_address *addr, char out[PLAI
     return out;
 }
 
-/* --- reading -------------------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 /* Exactly four numbers without leading zeroes (RFC 6943 section 3.1.1: what others take for octal is refused). */
 static bool scan_ip4(struct plait_scan *scan, uint8_t out[4])
@@ -140,16 +141,21 @@ static bool scan_ip4(struct plait_scan *scan, uint8_t out[4])
 
 struct ip6_groups {
     uint8_t bytes[16];
-    size_t len;  /* bytes so far */
-    int gap;     /* where "::" stands, or -1 */
+    size_t len; /* bytes so far */
+    int gap;    /* where "::" stands, or -1 */
 };
+
+static bool at_end_of_groups(const struct plait_scan *scan)
+{
+    return plait_scan_done(scan) || *scan->at == '%';
+}
 
 /* One group or, at the end, a dotted IPv4 address. */
 static bool scan_group(struct plait_scan *scan, struct ip6_groups *g)
 {
     struct plait_scan dotted = *scan;
     uint64_t n;
-    if (g->len <= 12 && scan_ip4(&dotted, g->bytes + g->len)) {
+    if (g->len <= 12 && scan_ip4(&dotted, g->bytes + g->len) && at_end_of_groups(&dotted)) {
         g->len += 4;
         *scan = dotted;
         return true;
@@ -164,17 +170,10 @@ static bool scan_group(struct plait_scan *scan, struct ip6_groups *g)
 
 static bool scan_gap(struct plait_scan *scan, struct ip6_groups *g)
 {
-    if (!plait_scan_literal(scan, PLAIT_LIT("::")))
-        return false;
-    if (g->gap >= 0)
+    if (g->gap >= 0 || !plait_scan_literal(scan, PLAIT_LIT("::")))
         return false;
     g->gap = (int)g->len;
     return true;
-}
-
-static bool at_end_of_groups(const struct plait_scan *scan)
-{
-    return plait_scan_done(scan) || *scan->at == '%';
 }
 
 static bool scan_groups(struct plait_scan *scan, struct ip6_groups *g)
@@ -185,7 +184,7 @@ static bool scan_groups(struct plait_scan *scan, struct ip6_groups *g)
             return false;
         if (at_end_of_groups(scan))
             break;
-        if (g->gap < 0 && scan_gap(scan, g))
+        if (scan_gap(scan, g))
             more = !at_end_of_groups(scan);
         else if (!plait_scan_byte(scan, ':'))
             return false;
@@ -209,10 +208,11 @@ plait_err plait_address_parse_ip(plait_slice text, uint16_t port, struct plait_a
 {
     struct plait_address a = {.port = port};
     uint64_t scope = 0;
-    if (text.len >= 2 && text.ptr[0] == '[' && text.ptr[text.len - 1] == ']')
+    const bool in_brackets = text.len >= 2 && text.ptr[0] == '[' && text.ptr[text.len - 1] == ']';
+    if (in_brackets)
         text = plait_slice_sub(text, 1, text.len - 1);
     struct plait_scan scan = plait_scan_of(text);
-    if (scan_ip4(&scan, a.ip) && plait_scan_done(&scan)) {
+    if (!in_brackets && scan_ip4(&scan, a.ip) && plait_scan_done(&scan)) {
         a.kind = PLAIT_ADDR_IP4;
         *out = a;
         return PLAIT_OK;
@@ -249,7 +249,7 @@ plait_err plait_address_unix(plait_slice name, struct plait_address *out)
     return PLAIT_OK;
 }
 
-/* --- comparing ------------------------------------------------------------------------------------------------------------ */
+/* --- comparing ---------------------------------------------------------------------------------------------------- */
 
 static size_t ip_bytes(const struct plait_address *addr)
 {

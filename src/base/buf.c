@@ -72,8 +72,8 @@ void plait_buf_commit(struct plait_buf *buf, size_t bytes)
 
 void plait_buf_put(struct plait_buf *buf, plait_slice s)
 {
-    uint8_t *at = plait_buf_reserve(buf, s.len);
-    if (!at || s.len == 0)
+    uint8_t *at = s.len > 0 ? plait_buf_reserve(buf, s.len) : NULL;
+    if (!at)
         return;
     memcpy(at, s.ptr, s.len);
     buf->len += s.len;
@@ -125,7 +125,8 @@ void plait_buf_vprintf(struct plait_buf *buf, const char *fmt, va_list args)
     va_list again;
     va_copy(again, args);
     const int n = vsnprintf(NULL, 0, fmt, args);
-    /* vsnprintf terminates; the terminator must not count against the maximum, so the text is made beside the buffer. */
+    /* vsnprintf terminates; the terminator must not count against the maximum, so the text is made beside the
+     * buffer. */
     char small[256];
     if (n >= 0 && (size_t)n < sizeof small) {
         vsnprintf(small, sizeof small, fmt, again);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The chain of output pieces, and shared bytes. Small writes are gathered in the last copied piece; large ones get a piece of their size; what is
- * taken or shared is never copied.
+ * The chain of output pieces, and shared bytes. Small writes are gathered in the last copied piece; large ones get a
+ * piece of their size; what is taken or shared is never copied.
  *
- * Invariant: `bytes` is the sum of what the pieces have left; no piece has nothing left; `tail` is the last piece or NULL.
- * Test: tests/base/test_chain.c.
+ * Invariant: `bytes` is the sum of what the pieces have left; no piece has nothing left; `tail` is the last piece or
+ * NULL. Test: tests/base/test_chain.c.
  */
 #include "base/chain.h"
 
@@ -35,7 +35,7 @@ struct plait__piece {
     uint8_t bytes[];
 };
 
-/* --- shared bytes -------------------------------------------------------------------------------------------------------- */
+/* --- shared bytes ------------------------------------------------------------------------------------------------- */
 
 struct plait_shared {
     size_t refs;
@@ -74,7 +74,7 @@ plait_slice plait_shared_slice(const struct plait_shared *shared)
     return plait_slice_of(shared->bytes, shared->len);
 }
 
-/* --- pieces -------------------------------------------------------------------------------------------------------------- */
+/* --- pieces ------------------------------------------------------------------------------------------------------- */
 
 void plait__chain_init(struct plait__chain *chain, struct plait_budget *budget)
 {
@@ -129,6 +129,8 @@ static struct plait__piece *new_copied(struct plait__chain *chain, size_t len)
 plait_err plait__chain_put(struct plait__chain *chain, plait_slice bytes)
 {
     struct plait__piece *tail = chain->tail;
+    if (bytes.len == 0)
+        return PLAIT_OK;
     if (tail && tail->kind == COPIED && tail->copied.cap - tail->copied.used >= bytes.len) {
         memcpy(tail->bytes + tail->copied.used, bytes.ptr, bytes.len);
         tail->copied.used += bytes.len;
@@ -164,6 +166,8 @@ plait_err plait__chain_take(struct plait__chain *chain, struct plait_buf *buf)
 
 plait_err plait__chain_shared(struct plait__chain *chain, struct plait_shared *shared)
 {
+    if (shared->len == 0)
+        return PLAIT_OK;
     struct plait__piece *p = new_piece(chain, SHARED, 0);
     if (!p)
         return PLAIT_FAIL(PLAIT_ENOMEM);
@@ -174,8 +178,11 @@ plait_err plait__chain_shared(struct plait__chain *chain, struct plait_shared *s
     return PLAIT_OK;
 }
 
-plait_err plait__chain_file(struct plait__chain *chain, int fd, uint64_t offset, uint64_t bytes, plait_call_fn released, void *ctx)
+plait_err plait__chain_file(struct plait__chain *chain, int fd, uint64_t offset, uint64_t bytes, plait_call_fn released,
+                            void *ctx)
 {
+    if (bytes == 0)
+        return PLAIT_FAIL(PLAIT_EINVAL);
     struct plait__piece *p = new_piece(chain, FILED, 0);
     if (!p)
         return PLAIT_FAIL(PLAIT_ENOMEM);

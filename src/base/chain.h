@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Bytes on their way out, as a chain of pieces: copied bytes, buffers taken whole, shared bytes, ranges of files. A chain allocates under one
- * budget, which is what bounds it. Memory lent to it at the start serves the first small writes without an allocation.
+ * Bytes on their way out, as a chain of pieces: copied bytes, buffers taken whole, shared bytes, ranges of files. A
+ * chain allocates under one budget, which is what bounds it. Memory lent to it at the start serves the first small
+ * writes without an allocation.
  */
 #ifndef PLAIT_BASE_CHAIN_H
 #define PLAIT_BASE_CHAIN_H
@@ -30,8 +31,9 @@ void plait__chain_lend(struct plait__chain *chain, void *memory, size_t bytes);
 /* Drops everything; files are released. The chain is empty and usable. */
 void plait__chain_deinit(struct plait__chain *chain);
 
-/* Appends: a copy of bytes; a buffer's content (the buffer is left empty); shared bytes (a reference is taken); a range of a file (`released` runs once
- * when it is sent or dropped; not when this fails). Errors: PLAIT_ENOMEM, and then nothing was appended. */
+/* Appends: a copy of bytes; a buffer's content (the buffer is left empty); shared bytes (a reference is taken); a range
+ * of a file (`released` runs once when it is sent or dropped; not when this fails). No bytes are no piece. Errors:
+ * PLAIT_ENOMEM, PLAIT_EINVAL (a file's range is empty), and then nothing was appended. */
 plait_err plait__chain_put(struct plait__chain *chain, plait_slice bytes) PLAIT_MUST;
 plait_err plait__chain_take(struct plait__chain *chain, struct plait_buf *buf) PLAIT_MUST;
 plait_err plait__chain_shared(struct plait__chain *chain, struct plait_shared *shared) PLAIT_MUST;

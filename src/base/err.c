@@ -128,7 +128,7 @@ size_t plait_fault_format(const struct plait_fault *fault, char *out, size_t out
         snprintf(os, sizeof os, " (errno %d)", fault->os_errno);
     if (fault->tls_alert > 0)
         snprintf(alert, sizeof alert, " (TLS alert %d)", fault->tls_alert);
-    const int n = snprintf(out, out_bytes, "%s%s%s%s%s%s%s", step, after_step, plait_err_text(fault->err), before_detail,
-                           detail, os, alert);
+    const int n = snprintf(out, out_bytes, "%s%s%s%s%s%s%s", step, after_step, plait_err_text(fault->err),
+                           before_detail, detail, os, alert);
     return n < 0 ? 0 : (size_t)n;
 }

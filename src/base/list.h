@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A doubly linked list whose links are embedded in what it holds. A head and a link are the same type; an unlinked link points to itself, so
- * that removing it again does no harm.
+ * A doubly linked list whose links are embedded in what it holds. A head and a link are the same type; an unlinked link
+ * points to itself, so that removing it again does no harm.
  */
 #ifndef PLAIT_BASE_LIST_H
 #define PLAIT_BASE_LIST_H
@@ -14,7 +14,7 @@ struct plait__list {
 };
 
 /* The struct of `type` in which `ptr` is `member`. */
-#define plait__container(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define plait__container(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 static inline void plait__list_init(struct plait__list *list)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The log: events to lines, in text for a person or JSON for a machine. A line is built in the log's own memory, cut when it is too long, and
- * handed to the sink whole. What a peer sent is escaped in either form. Repeats of an event within a second are held back and told of
- * in one line.
+ * The log: events to lines, in text for a person or JSON for a machine. A line is built in the log's own memory, cut
+ * when it is too long, and handed to the sink whole. What a peer sent is escaped in either form. Repeats of an event
+ * within a second are held back and told of in one line.
  *
  * Invariant: logging never allocates and never fails; a line holds exactly one newline, at its end.
  * Test: tests/base/test_log.c.
@@ -15,7 +15,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { LINE_BYTES = 2048, EVENTS = 32, BURST = 20 };
+enum {
+    LINE_BYTES = 2048,
+    CONTENT_BYTES = LINE_BYTES - 128, /* where values are cut; what is behind it is for the ends of the line */
+    FIELD_BYTES = 32,                 /* what a field needs beside its key, a whole number included */
+    EVENTS = 32,
+    BURST = 20
+};
 
 /* How often an event of a name was told in the current second. */
 struct repeat {
@@ -31,6 +37,7 @@ struct plait_log {
     int64_t second;
     struct repeat repeat[EVENTS];
     size_t len;
+    bool cut; /* not everything fitted into the line */
     char line[LINE_BYTES];
 };
 
@@ -55,15 +62,14 @@ bool plait_log_on(const struct plait_log *log, enum plait_log_level level)
     return level >= log->options.level && log->options.level != PLAIT_LOG_OFF;
 }
 
-/* --- building a line ------------------------------------------------------------------------------------------------------ */
+/* --- building a line ---------------------------------------------------------------------------------------------- */
 
 static void put(struct plait_log *log, const char *text, size_t len)
 {
-    const size_t room = LINE_BYTES - 8 - log->len; /* the end of a cut line must still fit */
-    if (len > room)
-        len = room;
-    memcpy(log->line + log->len, text, len);
-    log->len += len;
+    const size_t room = LINE_BYTES - log->len;
+    const size_t n = len < room ? len : room;
+    memcpy(log->line + log->len, text, n);
+    log->len += n;
 }
 
 static void put_text(struct plait_log *log, const char *text)
@@ -76,12 +82,26 @@ static bool json(const struct plait_log *log)
     return log->options.form == PLAIT_LOG_JSON;
 }
 
-/* Bytes of anybody: printable text stays, the rest is escaped in the way of the form. */
-static void put_escaped(struct plait_log *log, plait_slice bytes)
+static size_t escape(const struct plait_log *log, plait_slice bytes, size_t *at, bool in_quotes, char piece[8])
+{
+    if (json(log))
+        return plait__escape_json(bytes, at, piece);
+    if (!in_quotes || bytes.ptr[*at] != '"')
+        return plait__escape_byte(bytes.ptr[*at], piece);
+    memcpy(piece, "\\\"", 2);
+    return 2;
+}
+
+/* Bytes of anybody: printable text stays, the rest is escaped in the way of the form. Cut where the line is full. */
+static void put_escaped(struct plait_log *log, plait_slice bytes, bool in_quotes)
 {
     for (size_t i = 0; i < bytes.len; i++) {
         char piece[8];
-        const size_t n = json(log) ? plait__escape_json(bytes, &i, piece) : plait__escape_byte(bytes.ptr[i], piece);
+        const size_t n = escape(log, bytes, &i, in_quotes, piece);
+        if (log->len + n > CONTENT_BYTES) {
+            log->cut = true;
+            return;
+        }
         put(log, piece, n);
     }
 }
@@ -108,15 +128,22 @@ static void put_stamp(struct plait_log *log, int64_t seconds, uint32_t nanosecon
     put_text(log, json(log) ? "\"," : " ");
 }
 
-static void put_json_text(struct plait_log *log, const char *key, plait_slice value)
+static void put_json_value(struct plait_log *log, const char *key, plait_slice value, bool quote)
 {
     put_text(log, "\"");
-    put_escaped(log, plait_slice_text(key));
-    put_text(log, "\":\"");
-    put_escaped(log, value);
-    put_text(log, "\"");
+    put_text(log, key);
+    put_text(log, quote ? "\":\"" : "\":");
+    put_escaped(log, value, quote);
+    if (quote)
+        put_text(log, "\"");
 }
 
+static void put_json_text(struct plait_log *log, const char *key, const char *text)
+{
+    put_json_value(log, key, plait_slice_text(text), true);
+}
+
+/* A value that could be taken for several, or for none, stands in quotes; a quote in it is escaped. */
 static void put_plain_text(struct plait_log *log, const char *key, plait_slice value)
 {
     bool quote = value.len == 0;
@@ -125,7 +152,7 @@ static void put_plain_text(struct plait_log *log, const char *key, plait_slice v
     put_text(log, " ");
     put_text(log, key);
     put_text(log, quote ? "=\"" : "=");
-    put_escaped(log, value);
+    put_escaped(log, value, quote);
     if (quote)
         put_text(log, "\"");
 }
@@ -133,34 +160,36 @@ static void put_plain_text(struct plait_log *log, const char *key, plait_slice v
 static void put_field(struct plait_log *log, const struct plait_field *f)
 {
     char text[256];
-    if (f->kind == PLAIT_FIELD_I64) {
-        snprintf(text, sizeof text, json(log) ? ",\"%s\":%" PRId64 : " %s=%" PRId64, f->key, f->num);
-        put_text(log, text);
+    plait_slice value = f->text;
+    if (log->cut || log->len + strlen(f->key) + FIELD_BYTES > CONTENT_BYTES) {
+        log->cut = true;
         return;
     }
-    plait_slice value = f->text;
+    if (f->kind == PLAIT_FIELD_I64)
+        value = plait_slice_of(text, (size_t)snprintf(text, sizeof text, "%" PRId64, f->num));
     if (f->kind == PLAIT_FIELD_FAULT) {
         plait_fault_format(f->fault, text, sizeof text);
         value = plait_slice_text(text);
     }
-    if (json(log)) {
-        put_text(log, ",");
-        put_json_text(log, f->key, value);
-    } else {
+    if (!json(log)) {
         put_plain_text(log, f->key, value);
+        return;
     }
+    put_text(log, ",");
+    put_json_value(log, f->key, value, f->kind != PLAIT_FIELD_I64);
 }
 
-static void put_head(struct plait_log *log, enum plait_log_level level, const char *room, const char *event, const char *text)
+static void put_head(struct plait_log *log, enum plait_log_level level, const char *room, const char *event,
+                     const char *text)
 {
     if (json(log)) {
-        put_json_text(log, "level", plait_slice_text(level_name(level)));
+        put_json_text(log, "level", level_name(level));
         put_text(log, ",");
-        put_json_text(log, "room", plait_slice_text(room));
+        put_json_text(log, "room", room);
         put_text(log, ",");
-        put_json_text(log, "event", plait_slice_text(event));
+        put_json_text(log, "event", event);
         put_text(log, ",");
-        put_json_text(log, "text", plait_slice_text(text));
+        put_json_text(log, "text", text);
         return;
     }
     const bool colour = log->options.form == PLAIT_LOG_COLOUR;
@@ -170,27 +199,26 @@ static void put_head(struct plait_log *log, enum plait_log_level level, const ch
     if (colour)
         put_text(log, "\033[0m");
     put_text(log, " ");
-    put_text(log, room);
+    put_escaped(log, plait_slice_text(room), false);
     put_text(log, ": ");
-    put_escaped(log, plait_slice_text(text));
+    put_escaped(log, plait_slice_text(text), false);
 }
 
 static void finish(struct plait_log *log, enum plait_log_level level)
 {
-    if (log->len == LINE_BYTES - 8)
-        memcpy(log->line + log->len - 3, "...", 3);
-    const char *end = json(log) ? "}\n" : "\n";
-    memcpy(log->line + log->len, end, strlen(end));
-    log->len += strlen(end);
+    if (log->cut)
+        put_text(log, json(log) ? ",\"cut\":true" : " ...");
+    put_text(log, json(log) ? "}\n" : "\n");
     log->options.sink(level, plait_slice_of(log->line, log->len), log->options.ctx);
 }
 
-static void write_line(struct plait_log *log, enum plait_log_level level, const char *room, const char *event, const char *text,
-                       const struct plait_field *fields)
+static void write_line(struct plait_log *log, enum plait_log_level level, const char *room, const char *event,
+                       const char *text, const struct plait_field *fields)
 {
     int64_t seconds = 0;
     uint32_t nanoseconds = 0;
     log->len = 0;
+    log->cut = false;
     if (json(log))
         put_text(log, "{");
     if (log->options.clock) {
@@ -203,7 +231,7 @@ static void write_line(struct plait_log *log, enum plait_log_level level, const 
     finish(log, level);
 }
 
-/* --- repeats -------------------------------------------------------------------------------------------------------------- */
+/* --- repeats ------------------------------------------------------------------------------------------------------ */
 
 static void tell_held_back(struct plait_log *log, struct repeat *r)
 {
@@ -235,8 +263,8 @@ static struct repeat *repeat_of(struct plait_log *log, const char *event)
     return &log->repeat[0];
 }
 
-void plait_log_event(struct plait_log *log, enum plait_log_level level, const char *room, const char *event, const char *text,
-                     const struct plait_field *fields)
+void plait_log_event(struct plait_log *log, enum plait_log_level level, const char *room, const char *event,
+                     const char *text, const struct plait_field *fields)
 {
     int64_t second = 0;
     uint32_t unused;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Counted memory: a tree of budgets over one allocator. Each allocation has a header that names its budget and its size.
+ * Counted memory: a tree of budgets over one allocator. Each allocation has a header that names its budget and its
+ * size.
  *
  * Invariant: a node's `used` is what lives under it and below it; an allocation that a node refuses has charged none.
  * Test: tests/base/test_memory.c.
@@ -30,10 +31,12 @@ const struct plait_allocator *plait__libc_allocator(void)
     return &libc;
 }
 
-void plait_budget_init(struct plait_budget *budget, struct plait_budget *parent, const struct plait_allocator *allocator, size_t max)
+void plait_budget_init(struct plait_budget *budget, struct plait_budget *parent,
+                       const struct plait_allocator *allocator, size_t max)
 {
     const struct plait_allocator *own = allocator ? allocator : plait__libc_allocator();
-    *budget = (struct plait_budget){.parent = parent, .allocator = parent ? parent->allocator : own, .max = max ? max : SIZE_MAX};
+    *budget = (struct plait_budget){
+        .parent = parent, .allocator = parent ? parent->allocator : own, .max = max ? max : SIZE_MAX};
 }
 
 bool plait__budget_charge(struct plait_budget *budget, size_t bytes)

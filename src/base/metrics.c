@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The registry of metrics and its text form (OpenMetrics 1.0.0). The metrics themselves live in their owners; the registry is a list of them,
- * in the order of registration, so that those of one name stand together when they were registered together.
+ * The registry of metrics and its text form (OpenMetrics 1.0.0). The metrics themselves live in their owners; the
+ * registry is a list of them in the order of registration, except that those of one name stand together, as the text
+ * form wants it.
  *
  * Invariant: counting touches the owner's numbers only.
  * Test: tests/base/test_metrics.c.
@@ -11,15 +12,12 @@
 #include <inttypes.h>
 
 struct plait_metrics {
-    struct plait_metric *first, **last_next;
+    struct plait_metric *first;
 };
 
 struct plait_metrics *plait_metrics_new(struct plait_budget *budget)
 {
-    struct plait_metrics *m = plait_mem_new(budget, sizeof *m);
-    if (m)
-        m->last_next = &m->first;
-    return m;
+    return plait_mem_new(budget, sizeof(struct plait_metrics));
 }
 
 void plait_metrics_free(struct plait_metrics **metrics)
@@ -35,10 +33,17 @@ void plait_metrics_free(struct plait_metrics **metrics)
 
 void plait_metrics_add(struct plait_metrics *metrics, struct plait_metric *metric)
 {
+    struct plait_metric **at = &metrics->first;
+    struct plait_metric **behind_family = NULL;
+    for (; *at; at = &(*at)->next) {
+        if (strcmp((*at)->name, metric->name) == 0)
+            behind_family = &(*at)->next;
+    }
+    if (behind_family)
+        at = behind_family;
     metric->registry = metrics;
-    metric->next = NULL;
-    *metrics->last_next = metric;
-    metrics->last_next = &metric->next;
+    metric->next = *at;
+    *at = metric;
 }
 
 void plait_metrics_remove(struct plait_metric *metric)
@@ -50,8 +55,6 @@ void plait_metrics_remove(struct plait_metric *metric)
     while (*at != metric)
         at = &(*at)->next;
     *at = metric->next;
-    if (m->last_next == &metric->next)
-        m->last_next = at;
     metric->next = NULL;
     metric->registry = NULL;
 }
@@ -94,7 +97,7 @@ uint64_t plait_histogram_quantile(const struct plait_histogram *histogram, unsig
     return histogram->max;
 }
 
-/* --- text ---------------------------------------------------------------------------------------------------------------- */
+/* --- text --------------------------------------------------------------------------------------------------------- */
 
 /* A counted value in the shown unit: a decimal fraction without trailing zeroes. */
 static void put_scaled(struct plait_buf *out, uint64_t value, int64_t scale)
@@ -119,7 +122,8 @@ static void put_name(struct plait_buf *out, const struct plait_metric *m, const 
         plait_buf_printf(out, "{%s%s%s", m->labels, both ? "," : "", extra_label);
 }
 
-static void put_value(struct plait_buf *out, const struct plait_metric *m, const char *suffix, uint64_t value, int64_t scale)
+static void put_value(struct plait_buf *out, const struct plait_metric *m, const char *suffix, uint64_t value,
+                      int64_t scale)
 {
     put_name(out, m, suffix, "");
     plait_buf_put_text(out, m->labels[0] ? "} " : " ");
@@ -164,7 +168,7 @@ static void put_number(struct plait_buf *out, const struct plait_metric *m)
     }
     put_name(out, m, "", "");
     plait_buf_put_text(out, m->labels[0] ? "} -" : " -");
-    put_scaled(out, (uint64_t)-m->value, m->scale);
+    put_scaled(out, 0 - (uint64_t)m->value, m->scale);
     plait_buf_put_u8(out, '\n');
 }
 

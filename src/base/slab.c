@@ -3,8 +3,8 @@
  * Objects of one size, in pages. Each slot has one word before it that names its page; free slots of a page are a list.
  * In builds with AddressSanitizer a free object may not be touched.
  *
- * Invariant: a page is on `full` when it has no free slot, else on `open`; empty_pages counts pages without an object and is at most one.
- * Test: tests/base/test_slab.c.
+ * Invariant: a page is on `full` when it has no free slot, else on `open`; empty_pages counts pages without an object
+ * and is at most one. Test: tests/base/test_slab.c.
  */
 #include "base/slab.h"
 
@@ -60,19 +60,23 @@ void plait__slab_init(struct plait__slab *slab, struct plait_budget *budget, siz
     slab->empty_pages = 0;
 }
 
-static void free_pages(struct plait__list *list)
+static void free_page(struct plait__slab *slab, struct page *page)
 {
-    while (list->next && !plait__list_empty(list)) {
-        struct page *page = plait__container(list->next, struct page, link);
-        plait__list_remove(&page->link);
-        plait_mem_free(page);
-    }
+    plait__list_remove(&page->link);
+    ASAN_UNPOISON_MEMORY_REGION((char *)page + page_head_bytes(), slab->per_page * slab->object_bytes);
+    plait_mem_free(page);
+}
+
+static void free_pages(struct plait__slab *slab, struct plait__list *list)
+{
+    while (list->next && !plait__list_empty(list))
+        free_page(slab, plait__container(list->next, struct page, link));
 }
 
 void plait__slab_deinit(struct plait__slab *slab)
 {
-    free_pages(&slab->open);
-    free_pages(&slab->full);
+    free_pages(slab, &slab->open);
+    free_pages(slab, &slab->full);
     slab->used = 0;
     slab->empty_pages = 0;
 }
@@ -112,7 +116,8 @@ static struct slot *free_slot(struct plait__slab *slab, struct page *page)
 
 void *plait__slab_take(struct plait__slab *slab)
 {
-    struct page *page = plait__list_empty(&slab->open) ? new_page(slab) : plait__container(slab->open.next, struct page, link);
+    struct page *page =
+        plait__list_empty(&slab->open) ? new_page(slab) : plait__container(slab->open.next, struct page, link);
     if (!page)
         return NULL;
     struct slot *slot = page->free ? free_slot(slab, page) : fresh_slot(slab, page);
@@ -151,11 +156,8 @@ void plait__slab_free(struct plait__slab *slab, void *object)
     ASAN_POISON_MEMORY_REGION(slot, slab->object_bytes);
     if (page->used > 0)
         return;
-    if (slab->empty_pages > 0) {
-        plait__list_remove(&page->link);
-        ASAN_UNPOISON_MEMORY_REGION((char *)page + page_head_bytes(), slab->per_page * slab->object_bytes);
-        plait_mem_free(page);
-    } else {
+    if (slab->empty_pages > 0)
+        free_page(slab, page);
+    else
         slab->empty_pages++;
-    }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Objects of one size, in pages. Taking and giving back cost the same however many there are; a page that is wholly free goes back to the
- * heap, but for one.
+ * Objects of one size, in pages. Taking and giving back cost the same however many there are; a page that is wholly
+ * free goes back to the heap, but for one.
  */
 #ifndef PLAIT_BASE_SLAB_H
 #define PLAIT_BASE_SLAB_H
@@ -16,7 +16,7 @@ struct plait__slab {
     size_t per_page;
     struct plait__list open; /* pages with a free slot */
     struct plait__list full;
-    size_t used;       /* objects in use */
+    size_t used; /* objects in use */
     size_t empty_pages;
 };
 

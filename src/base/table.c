@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The hash table: chains in buckets, doubled when there are more entries than buckets. When doubling finds no memory the table goes on with
- * longer chains.
+ * The hash table: chains in buckets, doubled when there are more entries than buckets. When doubling finds no memory
+ * the table goes on with longer chains.
  *
  * Invariant: an entry stands in the bucket of its hash; keys are unique.
  * Test: tests/base/test_table.c.
@@ -53,7 +53,8 @@ uint64_t plait__siphash(const uint8_t key[16], plait_slice bytes)
 {
     const uint64_t k0 = little_endian(key, 8);
     const uint64_t k1 = little_endian(key + 8, 8);
-    uint64_t v[4] = {k0 ^ 0x736f6d6570736575u, k1 ^ 0x646f72616e646f6du, k0 ^ 0x6c7967656e657261u, k1 ^ 0x7465646279746573u};
+    uint64_t v[4] = {k0 ^ 0x736f6d6570736575u, k1 ^ 0x646f72616e646f6du, k0 ^ 0x6c7967656e657261u,
+                     k1 ^ 0x7465646279746573u};
     const size_t whole = bytes.len / 8 * 8;
     for (size_t i = 0; i < whole; i += 8) {
         const uint64_t m = little_endian(bytes.ptr + i, 8);
@@ -61,7 +62,8 @@ uint64_t plait__siphash(const uint8_t key[16], plait_slice bytes)
         sip_rounds(v, 2);
         v[0] ^= m;
     }
-    const uint64_t last = (uint64_t)(bytes.len & 0xff) << 56 | (bytes.len > whole ? little_endian(bytes.ptr + whole, bytes.len - whole) : 0);
+    const uint64_t last = (uint64_t)(bytes.len & 0xff) << 56 |
+                          (bytes.len > whole ? little_endian(bytes.ptr + whole, bytes.len - whole) : 0);
     v[3] ^= last;
     sip_rounds(v, 2);
     v[0] ^= last;
@@ -130,7 +132,8 @@ void *plait__table_find(const struct plait__table *table, plait_slice key)
 plait_err plait__table_insert(struct plait__table *table, plait_slice key, void *value)
 {
     const uint64_t hash = plait__siphash(table->key, key);
-    if (table->count >= table->buckets && !resize(table, table->buckets ? table->buckets * 2 : FIRST_BUCKETS) && table->buckets == 0)
+    if (table->count >= table->buckets && !resize(table, table->buckets ? table->buckets * 2 : FIRST_BUCKETS) &&
+        table->buckets == 0)
         return PLAIT_FAIL(PLAIT_ENOMEM);
     struct plait__table_entry **at = place_of(table, key, hash);
     if (*at)

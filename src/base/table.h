@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A hash table from bytes to pointers. The hash is SipHash with a key of the reactor's, so that a peer who chooses keys can't choose where they land.
+ * A hash table from bytes to pointers. The hash is SipHash with a key of the reactor's, so that a peer who chooses keys
+ * can't choose where they land.
  */
 #ifndef PLAIT_BASE_TABLE_H
 #define PLAIT_BASE_TABLE_H
@@ -35,7 +36,8 @@ plait_err plait__table_insert(struct plait__table *table, plait_slice key, void 
 /* Takes a key out and returns its value, NULL when there was none. Never allocates. */
 void *plait__table_remove(struct plait__table *table, plait_slice key);
 
-/* Walks the table: *at is 0 at first; returns the next value and its key, or NULL at the end. The table must not change meanwhile. */
+/* Walks the table: *at is 0 at first; returns the next value and its key, or NULL at the end. The table must not change
+ * meanwhile. */
 struct plait__table_walk {
     size_t bucket;
     struct plait__table_entry *entry;

@@ -131,7 +131,7 @@ void plait__put_html(struct plait_buf *buf, plait_slice text)
     }
 }
 
-/* --- UTF-8 ---------------------------------------------------------------------------------------------------------------- */
+/* --- UTF-8 -------------------------------------------------------------------------------------------------------- */
 
 size_t plait__utf8_len(plait_slice s)
 {
@@ -170,7 +170,7 @@ bool plait__is_utf8(plait_slice s)
     return true;
 }
 
-/* --- percent, base64, hexadecimal ----------------------------------------------------------------------------------------- */
+/* --- percent, base64, hexadecimal --------------------------------------------------------------------------------- */
 
 plait_err plait__percent_decode(plait_slice in, struct plait_buf *out)
 {
@@ -191,12 +191,12 @@ void plait__percent_encode(struct plait_buf *out, plait_slice in, const char *ke
 {
     for (size_t i = 0; i < in.len; i++) {
         const uint8_t b = in.ptr[i];
-        if (plait__is_alnum(b) || (b > 0 && b < 0x80 && (strchr("-._~", b) || strchr(keep, b)))) {
+        if (plait__is_alnum(b) || (b > 0 && b < 0x80 && (strchr("-._~", b) || (keep && strchr(keep, b))))) {
             plait_buf_put_u8(out, b);
         } else {
             plait_buf_put_u8(out, '%');
-            plait_buf_put_u8(out, (uint8_t)"0123456789ABCDEF"[b >> 4]);
-            plait_buf_put_u8(out, (uint8_t)"0123456789ABCDEF"[b & 15]);
+            plait_buf_put_u8(out, (uint8_t) "0123456789ABCDEF"[b >> 4]);
+            plait_buf_put_u8(out, (uint8_t) "0123456789ABCDEF"[b & 15]);
         }
     }
 }

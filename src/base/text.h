@@ -22,8 +22,8 @@ int plait__hex_value(uint8_t byte);
 /* One byte as printable text: itself, or \n \r \t \\ \xNN. Returns the length, at most 4; not terminated. */
 size_t plait__escape_byte(uint8_t byte, char out[8]);
 
-/* The byte (or UTF-8 sequence) at *at as the inside of a JSON string; *at is moved to its last byte. Returns the length, at most 6; a byte that is
- * no UTF-8 becomes \u00NN. Source: RFC 8259 section 7. */
+/* The byte (or UTF-8 sequence) at *at as the inside of a JSON string; *at is moved to its last byte. Returns the
+ * length, at most 6; a byte that is no UTF-8 becomes \u00NN. Source: RFC 8259 section 7. */
 size_t plait__escape_json(plait_slice bytes, size_t *at, char out[8]);
 
 /* Appends bytes escaped; at most `max` of them, then "...". */
@@ -36,8 +36,8 @@ void plait__put_html(struct plait_buf *buf, plait_slice text);
 size_t plait__utf8_len(plait_slice s);
 bool plait__is_utf8(plait_slice s);
 
-/* Percent coding (RFC 3986 section 2.1). Decoding refuses a '%' without two digits: PLAIT_ESYNTAX. Encoding keeps unreserved bytes and those in
- * `keep`. */
+/* Percent coding (RFC 3986 section 2.1). Decoding refuses a '%' without two digits: PLAIT_ESYNTAX. Encoding keeps
+ * unreserved bytes and those in `keep`, which may be NULL. */
 plait_err plait__percent_decode(plait_slice in, struct plait_buf *out) PLAIT_MUST;
 void plait__percent_encode(struct plait_buf *out, plait_slice in, const char *keep);
 

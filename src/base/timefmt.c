@@ -66,8 +66,8 @@ void plait__format_iso8601(int64_t seconds, uint32_t nanoseconds, char out[PLAIT
 {
     struct plait__civil c;
     plait__civil_from_seconds(seconds, &c);
-    snprintf(out, PLAIT__ISO8601_BYTES, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", (unsigned)(c.year % 10000), c.month % 100,
-             c.day % 100, c.hour, c.minute, c.second, nanoseconds / 1000000 % 1000);
+    snprintf(out, PLAIT__ISO8601_BYTES, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", (unsigned)(c.year % 10000),
+             c.month % 100, c.day % 100, c.hour, c.minute, c.second, nanoseconds / 1000000 % 1000);
 }
 
 void plait__format_daytime(int64_t seconds, char out[PLAIT__DAYTIME_BYTES])
@@ -78,7 +78,7 @@ void plait__format_daytime(int64_t seconds, char out[PLAIT__DAYTIME_BYTES])
              month_names[c.month - 1], c.day, c.year, c.hour, c.minute, c.second);
 }
 
-/* --- reading the HTTP forms ------------------------------------------------------------------------------------------------ */
+/* --- reading the HTTP forms --------------------------------------------------------------------------------------- */
 
 static bool scan_digits(struct plait_scan *scan, size_t count, unsigned *out)
 {
@@ -123,9 +123,10 @@ static bool scan_day_name(struct plait_scan *scan, bool whole)
 static bool scan_imf_fixdate(struct plait_scan scan, struct plait__civil *c)
 {
     unsigned year;
-    if (!scan_day_name(&scan, false) || !plait_scan_literal(&scan, PLAIT_LIT(", ")) || !scan_digits(&scan, 2, &c->day) ||
-        !plait_scan_byte(&scan, ' ') || !scan_month(&scan, &c->month) || !plait_scan_byte(&scan, ' ') ||
-        !scan_digits(&scan, 4, &year) || !plait_scan_byte(&scan, ' ') || !scan_clock(&scan, c))
+    if (!scan_day_name(&scan, false) || !plait_scan_literal(&scan, PLAIT_LIT(", ")) ||
+        !scan_digits(&scan, 2, &c->day) || !plait_scan_byte(&scan, ' ') || !scan_month(&scan, &c->month) ||
+        !plait_scan_byte(&scan, ' ') || !scan_digits(&scan, 4, &year) || !plait_scan_byte(&scan, ' ') ||
+        !scan_clock(&scan, c))
         return false;
     c->year = year;
     return plait_scan_literal(&scan, PLAIT_LIT(" GMT")) && plait_scan_done(&scan);

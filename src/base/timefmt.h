@@ -26,7 +26,8 @@ int64_t plait__civil_to_seconds(const struct plait__civil *civil);
 /* "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 section 5.6.7). */
 void plait__format_http_date(int64_t seconds, char out[PLAIT__HTTP_DATE_BYTES]);
 
-/* Any of the three forms of RFC 9110 section 5.6.7; a two-digit year is read as the nearest to `now`. Errors: PLAIT_ESYNTAX. */
+/* Any of the three forms of RFC 9110 section 5.6.7; a two-digit year is read as at most 50 years ahead of `now`.
+ * Errors: PLAIT_ESYNTAX. */
 plait_err plait__parse_http_date(plait_slice text, int64_t now, int64_t *out) PLAIT_MUST;
 
 /* "2026-02-03T04:05:06.789Z" (RFC 3339). */
