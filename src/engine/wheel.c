@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Timers: a hierarchical wheel of seven levels with 64 slots each, ticking every 2^19 ns (about half a millisecond). Adding, stopping and
+ * Timers: a hierarchical wheel of eight levels with 64 slots each, ticking every 2^19 ns (about half a millisecond). Adding, stopping and
  * firing cost the same however many there are, and re-arming to a later time only writes that time: the entry is
  * moved when its old slot comes up. A wheel knows nothing of the loop but the reactor's time.
  *
@@ -10,7 +10,7 @@
  */
 #include "engine/core.h"
 
-enum { LEVELS = 7, SLOT_BITS = 6, SLOTS = 1 << SLOT_BITS, TICK_BITS = 19 };
+enum { LEVELS = 8, SLOT_BITS = 6, SLOTS = 1 << SLOT_BITS, TICK_BITS = 19 };
 
 struct plait__wheel {
     struct plait_reactor *reactor;
@@ -92,19 +92,32 @@ static int first_busy(struct plait__wheel *w, unsigned level)
     }
 }
 
-/* The next slot to look at: lower levels come first, because they are nearer. Returns false when the wheel is empty. */
+static void name_slot(const struct plait__wheel *w, unsigned l, unsigned found, unsigned *level, unsigned *slot, uint64_t *tick)
+{
+    const unsigned shift = SLOT_BITS * l;
+    const unsigned above = shift + SLOT_BITS;
+    *level = l;
+    *slot = found;
+    *tick = (w->current >> above << above) | (uint64_t)found << shift;
+}
+
+/* The next slot to look at. A higher slot in which the present already stands comes before everything, since what is in it belongs further
+ * down; then lower levels come first, because they are nearer. Returns false when the wheel is empty. */
 static bool next_slot(struct plait__wheel *w, unsigned *level, unsigned *slot, uint64_t *tick)
 {
+    for (unsigned l = LEVELS - 1; l > 0; l--) {
+        const unsigned place = (unsigned)(w->current >> (SLOT_BITS * l)) & (SLOTS - 1);
+        if (w->slot[l][place]) {
+            name_slot(w, l, place, level, slot, tick);
+            return true;
+        }
+    }
     for (unsigned l = 0; l < LEVELS; l++) {
         const int found = first_busy(w, l);
-        if (found < 0)
-            continue;
-        const unsigned shift = SLOT_BITS * l;
-        const unsigned above = shift + SLOT_BITS;
-        *level = l;
-        *slot = (unsigned)found;
-        *tick = (above < 64 ? w->current >> above << above : 0) | (uint64_t)found << shift;
-        return true;
+        if (found >= 0) {
+            name_slot(w, l, (unsigned)found, level, slot, tick);
+            return true;
+        }
     }
     return false;
 }
