@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The inside of the simulated world: events, hosts, open files. A call enters through sim_table.c (faults, trace), reaches a file's table
+ * here, and ends in one of the families (TCP, UNIX, UDP, pipes, files …). Everything that takes time is an event of the world.
+ *
+ * Laws: no float, no pointer value, no address order, no thread; one random draw a statement. Lists are in order of insertion.
+ */
+#ifndef PLAIT_SIM_CORE_H
+#define PLAIT_SIM_CORE_H
+
+#include "engine/sys.h"
+
+#include <plait/address.h>
+#include <plait/memory.h>
+#include <plait/sim.h>
+
+#include <errno.h>
+#include <stdarg.h>
+
+/* --- lists --------------------------------------------------------------------------------------------------------- */
+
+struct sim_link {
+    struct sim_link *prev, *next;
+};
+
+static inline void sim_list_init(struct sim_link *head)
+{
+    head->prev = head->next = head;
+}
+
+static inline bool sim_list_empty(const struct sim_link *head)
+{
+    return head->next == head;
+}
+
+static inline void sim_list_add(struct sim_link *head, struct sim_link *link)
+{
+    link->prev = head->prev;
+    link->next = head;
+    head->prev->next = link;
+    head->prev = link;
+}
+
+/* Takes a link off whatever list it is on; harmless for one that is on none (initialised to itself). */
+static inline void sim_list_del(struct sim_link *link)
+{
+    link->prev->next = link->next;
+    link->next->prev = link->prev;
+    sim_list_init(link);
+}
+
+#define SIM_OF(link, type, member) ((type *)(void *)((char *)(link) - offsetof(type, member)))
+
+/* --- bytes that wait ----------------------------------------------------------------------------------------------- */
+
+struct sim_ring {
+    uint8_t *ptr;
+    size_t at, len, cap; /* content is ptr[at .. at + len) */
+};
+
+bool sim_ring_put(struct plait_sim *sim, struct sim_ring *ring, const uint8_t *bytes, size_t len);
+void sim_ring_drop(struct sim_ring *ring, size_t len);
+void sim_ring_free(struct sim_ring *ring);
+
+/* --- events -------------------------------------------------------------------------------------------------------- */
+
+struct sim_event;
+typedef void (*sim_event_fn)(struct plait_sim *sim, struct sim_event *event);
+
+struct sim_event {
+    int64_t due;
+    uint64_t seq;
+    size_t pos;         /* place in the heap, from 1; 0: not queued */
+    sim_event_fn fire;
+    sim_event_fn drop;  /* the world ends first; NULL: nothing to free */
+};
+
+bool sim_event_add(struct plait_sim *sim, struct sim_event *event, int64_t due);
+void sim_event_cancel(struct plait_sim *sim, struct sim_event *event);
+
+/* --- the world ----------------------------------------------------------------------------------------------------- */
+
+#define SIM_HOSTS_MAX 64
+#define SIM_RULES_MAX 64
+#define SIM_HOST_ADDRESSES 4
+#define SIM_FAULT_KINDS 4
+
+struct sim_rule {
+    struct plait_sim_rule rule;
+    enum plait_sys_call call;
+    uint64_t seen, fired;
+};
+
+struct sim_path {
+    struct plait_host *a, *b;
+    struct plait_sim_link link;
+};
+
+struct plait_sim {
+    struct plait_budget budget;
+    uint64_t seed, random, fault_random;
+    int64_t now, wall_began;
+    struct sim_event **heap;
+    size_t heap_len, heap_cap;
+    uint64_t next_seq, next_file;
+    struct plait_host *hosts[SIM_HOSTS_MAX];
+    size_t host_count;
+    struct sim_path *paths;
+    size_t path_count;
+    struct plait_sim_link link;
+    unsigned faults;
+    struct sim_rule rules[SIM_RULES_MAX];
+    size_t rule_count;
+    uint64_t used[SIM_FAULT_KINDS + 1][PLAIT_SYS_CALL_COUNT]; /* fault kind × call; the last kind is errno */
+    uint64_t calls;
+    uint64_t hash;
+    plait_sim_explain_fn explain;
+    void *explain_ctx;
+    bool failed, ending;
+    char failure[200];
+    size_t stuck; /* turns without time passing */
+};
+
+/* Random numbers of the world; fault draws have a stream of their own, so that turning a fault off leaves the rest alone. */
+uint64_t sim_random(struct plait_sim *sim);
+uint64_t sim_below(struct plait_sim *sim, uint64_t below);
+uint64_t sim_fault_below(struct plait_sim *sim, uint64_t below);
+
+/* Whether a fault of this kind strikes now: `flag` is on, and one of `of` draws. Counted for the call. */
+bool sim_strikes(struct plait_sim *sim, unsigned flag, uint64_t of, enum plait_sys_call call);
+
+void sim_hash(struct plait_sim *sim, uint64_t value);
+/* A line of the story, hashed as numbers by the caller; text is made only when somebody listens. */
+void sim_say(struct plait_sim *sim, const char *fmt, ...) PLAIT_PRINTF(2, 3);
+void sim_fail(struct plait_sim *sim, const char *fmt, ...) PLAIT_PRINTF(2, 3);
+
+/* How long from host to host now takes: latency, jitter, and delay when that fault strikes. */
+int64_t sim_link_delay(struct plait_sim *sim, const struct plait_host *from, const struct plait_host *to);
+
+/* --- open files ---------------------------------------------------------------------------------------------------- */
+
+struct sim_file;
+
+/* What a message call carries: a cursor over its buffers, and the rest of msghdr. */
+struct sim_io {
+    const struct iovec *iov;
+    size_t iov_count, iov_at; /* iov_at: offset in the first one */
+    size_t left;              /* bytes that may still go */
+    struct msghdr *msg;       /* NULL: read or write */
+    int flags;
+    enum plait_sys_call call;
+};
+
+size_t sim_io_copy_out(struct sim_io *io, const uint8_t *from, size_t len); /* into the caller's buffers */
+size_t sim_io_copy_in(struct sim_io *io, uint8_t *to, size_t len);          /* out of the caller's buffers */
+ssize_t sim_io_begin(struct sim_io *io, const struct iovec *iov, size_t count, enum plait_sys_call call);
+
+struct sim_file_ops {
+    const char *name;
+    bool polls; /* epoll takes it */
+    ssize_t (*read)(struct sim_file *f, struct sim_io *io);
+    ssize_t (*write)(struct sim_file *f, struct sim_io *io);
+    uint32_t (*poll)(struct sim_file *f);
+    void (*release)(struct sim_file *f);
+};
+
+struct sim_file {
+    const struct sim_file_ops *ops;
+    struct plait_host *host;
+    uint64_t id;
+    size_t refs;
+    int flags;                /* O_ACCMODE, O_NONBLOCK, O_APPEND */
+    struct sim_link watchers; /* epoll items */
+    void (*woken)(struct sim_file *f, uint32_t key, void *ctx); /* a simulated process that holds it */
+    void *woken_ctx;
+    struct sim_sock *sock;    /* sockets only */
+};
+
+struct sim_slot {
+    struct sim_file *file;
+    bool cloexec;
+};
+
+void sim_file_init(struct sim_file *f, struct plait_host *host, const struct sim_file_ops *ops, int flags);
+void sim_file_unref(struct sim_file *f);
+/* Takes the file's first reference into a new descriptor; on failure (-EMFILE, -ENOMEM) the reference stays the caller's. */
+int sim_fd_new(struct plait_host *host, struct sim_file *f, bool cloexec);
+struct sim_file *sim_fd_file(struct plait_host *host, int fd);
+bool sim_fd_room(const struct plait_host *host, size_t count);
+int sim_fd_drop(struct plait_host *host, int fd);
+
+/* Wakes who waits: `key` are the events meant, 0 for all, as the kernel's wait queues do. */
+void sim_wake(struct sim_file *f, uint32_t key);
+void sim_epoll_forget(struct sim_file *f);
+bool sim_epoll_is_ready(struct sim_file *f);
+bool sim_is_epoll(const struct sim_file *f);
+
+#define SIM_IN (EPOLLIN | EPOLLRDNORM)
+#define SIM_OUT (EPOLLOUT | EPOLLWRNORM)
+#define SIM_IN_KEY (EPOLLIN | EPOLLPRI | EPOLLRDNORM | EPOLLRDBAND)
+#define SIM_OUT_KEY (EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND)
+
+/* --- hosts --------------------------------------------------------------------------------------------------------- */
+
+struct sim_inode;
+struct sim_variable {
+    struct sim_link link;
+    char *name, *value;
+};
+
+struct plait_host {
+    struct plait_sys sys; /* first: the table's calls get it back by a cast */
+    struct plait_sim *sim;
+    struct plait_reactor *reactor;
+    const struct plait_reactor_options *reactor_options;
+    char name[64];
+    unsigned index;
+    struct plait_address address[SIM_HOST_ADDRESSES];
+    size_t address_count;
+    struct sim_slot *fds;
+    size_t fd_cap, fd_count, fd_max, fd_lowest; /* fd_lowest: no smaller number is free */
+    struct sim_link **ports[2];    /* 256 × 256 lists of bound TCP and UDP sockets by port */
+    struct sim_link abstract;      /* UNIX sockets with abstract names */
+    struct sim_inode *root, *cwd;
+    uint64_t next_inode;
+    struct sim_link env, processes;
+    uint64_t signals_pending, signals_blocked;
+    struct sim_link signalfds;
+    int next_pid;
+    int64_t job_delay, clock_skew;
+    uint64_t calls[PLAIT_SYS_CALL_COUNT];
+    size_t sndbuf, rcvbuf;
+};
+
+static inline struct plait_host *sim_host_of(struct plait_sys *sys)
+{
+    return (struct plait_host *)(void *)sys;
+}
+
+extern const struct plait_sys_ops plait__sim_ops;
+
+struct plait_host *sim_host_by_address(struct plait_host *from, const struct plait_address *address);
+void sim_host_free(struct plait_host *host);
+void sim_host_free_ports(struct plait_host *host); /* once no packet is on its way */
+const char *sim_env(struct plait_host *host, const char *name);
+
+#endif

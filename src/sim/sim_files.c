@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Files of a host's tree as open files, and the calls on them and on the tree. Epoll refuses them with EPERM, as it does for what never
+ * blocks. /dev/null is the one device.
+ *
+ * Tests: tests/sim/test_files.c.
+ */
+#include "sim/sim_files.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+
+struct open_file {
+    struct sim_file file;
+    struct sim_inode *inode;
+    off_t at;              /* position; in a folder: entries given */
+};
+
+static void open_release(struct sim_file *f)
+{
+    struct open_file *o = SIM_OF(f, struct open_file, file);
+    sim_inode_unref(o->inode);
+    plait_mem_free(o);
+}
+
+static struct open_file *open_of(struct sim_file *f)
+{
+    return SIM_OF(f, struct open_file, file);
+}
+
+ssize_t sim_inode_read(struct sim_file *f, uint8_t *out, size_t len, off_t at)
+{
+    const struct sim_ring *data = &open_of(f)->inode->data;
+    if (at < 0)
+        return -EINVAL;
+    if ((size_t)at >= data->len)
+        return 0;
+    size_t n = data->len - (size_t)at < len ? data->len - (size_t)at : len;
+    memcpy(out, data->ptr + at, n);
+    return (ssize_t)n;
+}
+
+static ssize_t file_read(struct sim_file *f, struct sim_io *io)
+{
+    struct open_file *o = open_of(f);
+    const struct sim_ring *data = &o->inode->data;
+    if ((size_t)o->at >= data->len)
+        return 0;
+    size_t n = sim_io_copy_out(io, data->ptr + o->at, data->len - (size_t)o->at);
+    o->at += (off_t)n;
+    return (ssize_t)n;
+}
+
+static ssize_t file_write(struct sim_file *f, struct sim_io *io)
+{
+    struct open_file *o = open_of(f);
+    uint8_t piece[4096];
+    size_t done = 0;
+    if (f->flags & O_APPEND)
+        o->at = (off_t)o->inode->data.len;
+    while (io->left) {
+        size_t n = sim_io_copy_in(io, piece, sizeof piece);
+        int err = sim_inode_write(f->host, o->inode, piece, n, (size_t)o->at);
+        if (err)
+            return done ? (ssize_t)done : err;
+        o->at += (off_t)n;
+        done += n;
+    }
+    return (ssize_t)done;
+}
+
+static ssize_t folder_read(struct sim_file *f, struct sim_io *io)
+{
+    (void)f;
+    (void)io;
+    return -EISDIR;
+}
+
+static ssize_t null_read(struct sim_file *f, struct sim_io *io)
+{
+    (void)f;
+    (void)io;
+    return 0;
+}
+
+static ssize_t null_write(struct sim_file *f, struct sim_io *io)
+{
+    (void)f;
+    return (ssize_t)io->left;
+}
+
+static const struct sim_file_ops file_ops = {.name = "file", .read = file_read, .write = file_write, .release = open_release};
+static const struct sim_file_ops folder_ops = {.name = "folder", .read = folder_read, .release = open_release};
+static const struct sim_file_ops null_ops = {.name = "null", .read = null_read, .write = null_write, .release = open_release};
+
+struct sim_inode *sim_file_inode(struct sim_file *f)
+{
+    return f->ops->release == open_release ? open_of(f)->inode : NULL;
+}
+
+bool sim_is_plain_file(const struct sim_file *f)
+{
+    return f->ops == &file_ops;
+}
+
+off_t sim_file_position(struct sim_file *f)
+{
+    return open_of(f)->at;
+}
+
+void sim_file_seek(struct sim_file *f, off_t at)
+{
+    open_of(f)->at = at;
+}
+
+/* --- opening ------------------------------------------------------------------------------------------------------- */
+
+static int create(struct plait_host *host, struct sim_place *place, unsigned mode)
+{
+    if (place->slash)
+        return -EISDIR;
+    if (!place->folder->name)
+        return -ENOENT;
+    place->inode = sim_inode_make(host, place->folder, place->name, S_IFREG | (mode & 07777 & ~022u));
+    return place->inode ? 0 : -ENOSPC;
+}
+
+static int check_open(const struct sim_inode *inode, int flags)
+{
+    bool writes = (flags & O_ACCMODE) != O_RDONLY;
+    if (S_ISSOCK(inode->mode))
+        return -ENXIO;
+    if (S_ISDIR(inode->mode) && (writes || (flags & O_CREAT)))
+        return -EISDIR;
+    if (!S_ISDIR(inode->mode) && (flags & O_DIRECTORY))
+        return -ENOTDIR;
+    if ((writes && !(inode->mode & 0200)) || ((flags & O_ACCMODE) != O_WRONLY && !(inode->mode & 0400)))
+        return -EACCES;
+    return 0;
+}
+
+int sim_do_openat2(struct plait_host *host, int dirfd, const char *path, int flags, unsigned mode, uint64_t resolve)
+{
+    struct sim_place place;
+    int err = sim_path_find(host, dirfd, path, resolve, &place);
+    if (err)
+        return err;
+    if (!sim_fd_room(host, 1))
+        return -EMFILE;
+    bool made = !place.inode && (flags & O_CREAT);
+    if (!place.inode)
+        err = made ? create(host, &place, mode) : -ENOENT;
+    else if ((flags & O_CREAT) && (flags & O_EXCL))
+        err = -EEXIST;
+    if (!err && !made)
+        err = check_open(place.inode, flags);
+    struct open_file *o = err ? NULL : plait_mem_new(&host->sim->budget, sizeof *o);
+    if (!o)
+        return err ? err : -ENOMEM;
+    struct sim_inode *inode = place.inode;
+    const struct sim_file_ops *ops = S_ISDIR(inode->mode) ? &folder_ops : S_ISCHR(inode->mode) ? &null_ops : &file_ops;
+    sim_file_init(&o->file, host, ops, flags & (O_ACCMODE | O_NONBLOCK | O_APPEND));
+    o->inode = inode;
+    inode->refs++;
+    if ((flags & O_TRUNC) && S_ISREG(inode->mode))
+        sim_ring_free(&inode->data);
+    int fd = sim_fd_new(host, &o->file, (flags & O_CLOEXEC) != 0);
+    if (fd < 0)
+        sim_file_unref(&o->file);
+    return fd;
+}
+
+/* --- calls on an open file ----------------------------------------------------------------------------------------- */
+
+static void fill_stat(const struct sim_inode *inode, struct stat *out)
+{
+    *out = (struct stat){.st_dev = 1, .st_ino = inode->number, .st_mode = inode->mode, .st_nlink = inode->name ? 1 : 0};
+    out->st_uid = 1000;
+    out->st_gid = 1000;
+    out->st_blksize = 4096;
+    out->st_size = (off_t)inode->data.len;
+    out->st_blocks = (blkcnt_t)((inode->data.len + 511) / 512);
+    out->st_mtim = (struct timespec){inode->changed / 1000000000, inode->changed % 1000000000};
+    out->st_atim = out->st_ctim = out->st_mtim;
+}
+
+int sim_do_fstat(struct plait_host *host, int fd, struct stat *out)
+{
+    struct sim_file *f = sim_fd_file(host, fd);
+    if (!f)
+        return -EBADF;
+    if (sim_file_inode(f)) {
+        fill_stat(sim_file_inode(f), out);
+        return 0;
+    }
+    unsigned kind = f->sock ? S_IFSOCK : strcmp(f->ops->name, "pipe") == 0 ? S_IFIFO : 0;
+    *out = (struct stat){.st_dev = 2, .st_ino = f->id, .st_mode = kind | 0600, .st_nlink = 1, .st_uid = 1000, .st_gid = 1000};
+    return 0;
+}
+
+int sim_do_fstatat(struct plait_host *host, int dirfd, const char *path, struct stat *out, int flags)
+{
+    struct sim_place place;
+    if (*path == 0 && (flags & AT_EMPTY_PATH))
+        return sim_do_fstat(host, dirfd, out);
+    int err = sim_path_find(host, dirfd, path, 0, &place);
+    if (!err && !place.inode)
+        err = -ENOENT;
+    if (!err)
+        fill_stat(place.inode, out);
+    return err;
+}
+
+static int plain_file(struct plait_host *host, int fd, bool writes, struct sim_file **out)
+{
+    struct sim_file *f = *out = sim_fd_file(host, fd);
+    if (!f || (writes ? (f->flags & O_ACCMODE) == O_RDONLY : (f->flags & O_ACCMODE) == O_WRONLY))
+        return -EBADF;
+    if (f->ops == &folder_ops)
+        return writes ? -EBADF : -EISDIR;
+    return sim_file_inode(f) ? 0 : -ESPIPE;
+}
+
+ssize_t sim_do_pread(struct plait_host *host, int fd, void *buf, size_t len, off_t offset)
+{
+    struct sim_file *f;
+    int err = plain_file(host, fd, false, &f);
+    return err ? err : sim_inode_read(f, buf, len, offset);
+}
+
+ssize_t sim_do_pwrite(struct plait_host *host, int fd, const void *buf, size_t len, off_t offset)
+{
+    struct sim_file *f;
+    int err = plain_file(host, fd, true, &f);
+    if (!err && offset < 0)
+        err = -EINVAL;
+    if (!err && sim_is_plain_file(f))
+        err = sim_inode_write(host, open_of(f)->inode, buf, len, (size_t)offset);
+    return err ? err : (ssize_t)len;
+}
+
+int sim_do_ftruncate(struct plait_host *host, int fd, off_t len)
+{
+    struct sim_file *f = sim_fd_file(host, fd);
+    if (!f)
+        return -EBADF;
+    if (len < 0 || !sim_is_plain_file(f) || (f->flags & O_ACCMODE) == O_RDONLY)
+        return -EINVAL;
+    struct sim_inode *inode = open_of(f)->inode;
+    if ((size_t)len >= inode->data.len)
+        return sim_inode_write(host, inode, NULL, 0, (size_t)len);
+    inode->data.len = (size_t)len;
+    if (len == 0)
+        sim_ring_free(&inode->data);
+    return 0;
+}
+
+int sim_do_fsync(struct plait_host *host, int fd)
+{
+    struct sim_file *f = sim_fd_file(host, fd);
+    if (!f)
+        return -EBADF;
+    return sim_file_inode(f) && f->ops != &null_ops ? 0 : -EINVAL;
+}
+
+int sim_do_isatty(struct plait_host *host, int fd)
+{
+    return sim_fd_file(host, fd) ? 0 : -EBADF;
+}
+
+/* --- calls on the tree --------------------------------------------------------------------------------------------- */
+
+static bool is_dots(const char *name)
+{
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+int sim_do_unlinkat(struct plait_host *host, int dirfd, const char *path, int flags)
+{
+    struct sim_place place;
+    int err = sim_path_find(host, dirfd, path, 0, &place);
+    if (err)
+        return err;
+    if (!place.inode)
+        return -ENOENT;
+    bool folder = S_ISDIR(place.inode->mode);
+    if (!(flags & AT_REMOVEDIR) && folder)
+        return -EISDIR;
+    if ((flags & AT_REMOVEDIR) && !folder)
+        return -ENOTDIR;
+    if (folder && (is_dots(place.name) || place.inode == host->root))
+        return place.inode == host->root ? -EBUSY : -EINVAL;
+    if (folder && !sim_list_empty(&place.inode->entries))
+        return -ENOTEMPTY;
+    sim_inode_unlink(place.inode);
+    return 0;
+}
+
+static int check_rename(const struct sim_place *a, const struct sim_place *b)
+{
+    if (!a->inode)
+        return -ENOENT;
+    if (is_dots(a->name) || is_dots(b->name))
+        return -EBUSY;
+    for (const struct sim_inode *up = b->folder; up; up = up->parent) {
+        if (up == a->inode)
+            return -EINVAL; /* into itself */
+    }
+    bool folder = S_ISDIR(a->inode->mode);
+    if (!b->inode)
+        return b->slash && !folder ? -ENOTDIR : 0;
+    if (folder && !S_ISDIR(b->inode->mode))
+        return -ENOTDIR;
+    if (!folder && S_ISDIR(b->inode->mode))
+        return -EISDIR;
+    return folder && b->inode != a->inode && !sim_list_empty(&b->inode->entries) ? -ENOTEMPTY : 0;
+}
+
+int sim_do_renameat(struct plait_host *host, int from_dir, const char *from, int to_dir, const char *to)
+{
+    struct sim_place a, b;
+    int err = sim_path_find(host, from_dir, from, 0, &a);
+    if (!err)
+        err = sim_path_find(host, to_dir, to, 0, &b);
+    if (!err)
+        err = check_rename(&a, &b);
+    if (err || a.inode == b.inode)
+        return err;
+    char *name = plait_mem_text(&host->sim->budget, b.name, strlen(b.name));
+    if (!name)
+        return -ENOMEM;
+    if (b.inode)
+        sim_inode_unlink(b.inode);
+    sim_list_del(&a.inode->in_parent);
+    plait_mem_free(a.inode->name);
+    sim_inode_link(a.inode, b.folder, name);
+    return 0;
+}
+
+int sim_do_mkdirat(struct plait_host *host, int dirfd, const char *path, unsigned mode)
+{
+    struct sim_place place;
+    int err = sim_path_find(host, dirfd, path, 0, &place);
+    if (err)
+        return err;
+    if (place.inode)
+        return -EEXIST;
+    return sim_inode_make(host, place.folder, place.name, S_IFDIR | (mode & 07777 & ~022u)) ? 0 : -ENOSPC;
+}
+
+int sim_do_fchmodat(struct plait_host *host, int dirfd, const char *path, unsigned mode)
+{
+    struct sim_place place;
+    int err = sim_path_find(host, dirfd, path, 0, &place);
+    if (err)
+        return err;
+    if (!place.inode)
+        return -ENOENT;
+    place.inode->mode = (place.inode->mode & S_IFMT) | (mode & 07777);
+    return 0;
+}
+
+static unsigned char kind_of(unsigned mode)
+{
+    return (unsigned char)((mode & S_IFMT) >> 12);
+}
+
+static size_t put_entry(uint8_t *at, size_t room, const struct sim_inode *inode, const char *name, off_t next)
+{
+    size_t len = strlen(name);
+    size_t bytes = (offsetof(struct dirent64, d_name) + len + 1 + 7) & ~(size_t)7;
+    struct dirent64 head = {.d_ino = inode->number, .d_off = next, .d_reclen = (unsigned short)bytes, .d_type = kind_of(inode->mode)};
+    if (bytes > room)
+        return 0;
+    memcpy(at, &head, offsetof(struct dirent64, d_name));
+    memset(at + offsetof(struct dirent64, d_name), 0, bytes - offsetof(struct dirent64, d_name));
+    memcpy(at + offsetof(struct dirent64, d_name), name, len);
+    return bytes;
+}
+
+ssize_t sim_do_getdents(struct plait_host *host, int fd, void *buf, size_t len)
+{
+    struct sim_file *f = sim_fd_file(host, fd);
+    size_t used = 0, step = 1;
+    off_t index = 0;
+    if (!f)
+        return -EBADF;
+    if (f->ops != &folder_ops)
+        return -ENOTDIR;
+    struct open_file *o = open_of(f);
+    struct sim_inode *folder = o->inode, *up = folder->parent ? folder->parent : folder;
+    struct sim_link *at = folder->entries.next;
+    for (; step && (index < 2 || at != &folder->entries); index++) {
+        const struct sim_inode *inode = index == 0 ? folder : index == 1 ? up : SIM_OF(at, struct sim_inode, in_parent);
+        const char *name = index == 0 ? "." : index == 1 ? ".." : inode->name;
+        if (index >= 2)
+            at = at->next;
+        if (index < o->at)
+            continue;
+        step = put_entry((uint8_t *)buf + used, len - used, inode, name, index + 1);
+        used += step;
+        if (step)
+            o->at = index + 1;
+    }
+    return step == 0 && used == 0 ? -EINVAL : (ssize_t)used;
+}

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Hosts: names, addresses, links, environment, and the reactor that runs on one. A host's name resolves everywhere in its world.
+ *
+ * Invariant: hosts are never removed, so that their index is their identity in the story.
+ * Tests: tests/sim/test_world.c.
+ */
+#include "base/try.h"
+#include "sim/sim_files.h"
+#include "sim/sim_process.h"
+
+#include <plait/resolve.h>
+
+#include <fcntl.h>
+#include <string.h>
+
+/* --- making and ending --------------------------------------------------------------------------------------------- */
+
+static void default_addresses(struct plait_host *host)
+{
+    uint8_t number = (uint8_t)(host->index + 1);
+    host->address[0] = (struct plait_address){.kind = PLAIT_ADDR_IP4, .ip = {10, 0, 0, number}};
+    host->address[1] = (struct plait_address){.kind = PLAIT_ADDR_IP6, .ip = {0xfd, [15] = number}};
+    host->address_count = 2;
+}
+
+static bool make_tree(struct plait_host *host)
+{
+    host->root = sim_inode_make(host, NULL, "/", S_IFDIR | 0755);
+    if (!host->root)
+        return false;
+    host->cwd = host->root;
+    struct sim_inode *dev = sim_inode_make(host, host->root, "dev", S_IFDIR | 0755);
+    return dev && sim_inode_make(host, dev, "null", S_IFCHR | 0666) && sim_inode_make(host, host->root, "tmp", S_IFDIR | 0777);
+}
+
+static void init_host(struct plait_sim *sim, struct plait_host *host, const char *name, size_t name_len)
+{
+    host->sys.ops = &plait__sim_ops;
+    host->sim = sim;
+    memcpy(host->name, name, name_len);
+    host->index = (unsigned)sim->host_count;
+    host->fd_max = 1024;
+    host->sndbuf = host->rcvbuf = 65536;
+    host->next_pid = 1000;
+    host->job_delay = plait_micros(50);
+    sim_list_init(&host->abstract);
+    sim_list_init(&host->env);
+    sim_list_init(&host->processes);
+    sim_list_init(&host->signalfds);
+    default_addresses(host);
+}
+
+struct plait_host *plait_sim_host(struct plait_sim *sim, const char *name)
+{
+    for (size_t i = 0; i < sim->host_count; i++) {
+        if (strcmp(sim->hosts[i]->name, name) == 0)
+            return sim->hosts[i];
+    }
+    size_t len = strlen(name);
+    if (sim->host_count == SIM_HOSTS_MAX || len == 0 || len >= sizeof sim->hosts[0]->name)
+        return NULL;
+    struct plait_host *host = plait_mem_new(&sim->budget, sizeof *host);
+    if (!host)
+        return NULL;
+    init_host(sim, host, name, len);
+    if (!make_tree(host)) {
+        if (host->root)
+            sim_tree_free(host->root);
+        plait_mem_free(host);
+        return NULL;
+    }
+    sim->hosts[sim->host_count++] = host;
+    return host;
+}
+
+void plait_host_stop(struct plait_host *host)
+{
+    if (host->reactor)
+        plait_reactor_free(&host->reactor);
+}
+
+static void free_ports(struct plait_host *host, int table)
+{
+    for (unsigned i = 0; host->ports[table] && i < 256; i++)
+        plait_mem_free(host->ports[table][i]);
+    plait_mem_free(host->ports[table]);
+}
+
+static void variable_free(struct sim_variable *v)
+{
+    sim_list_del(&v->link);
+    plait_mem_free(v->name);
+    plait_mem_free(v->value);
+    plait_mem_free(v);
+}
+
+void sim_host_free(struct plait_host *host)
+{
+    for (size_t fd = 0; fd < host->fd_cap; fd++)
+        (void)sim_fd_drop(host, (int)fd);
+    sim_processes_free(host);
+    while (!sim_list_empty(&host->env))
+        variable_free(SIM_OF(host->env.next, struct sim_variable, link));
+    sim_tree_free(host->root);
+    plait_mem_free(host->fds);
+    host->fds = NULL;
+    host->fd_cap = 0;
+}
+
+void sim_host_free_ports(struct plait_host *host)
+{
+    free_ports(host, 0);
+    free_ports(host, 1);
+}
+
+const char *plait_host_name(const struct plait_host *host)
+{
+    return host->name;
+}
+
+struct plait_sys *plait_host_sys(struct plait_host *host)
+{
+    return &host->sys;
+}
+
+/* --- addresses and links ------------------------------------------------------------------------------------------- */
+
+plait_err plait_host_set_addresses(struct plait_host *host, const struct plait_address *address, size_t count)
+{
+    if (count > SIM_HOST_ADDRESSES)
+        return PLAIT_FAIL(PLAIT_ELIMIT);
+    for (size_t i = 0; i < count; i++) {
+        if (address[i].kind != PLAIT_ADDR_IP4 && address[i].kind != PLAIT_ADDR_IP6)
+            return PLAIT_FAIL(PLAIT_EINVAL);
+    }
+    for (size_t i = 0; i < count; i++)
+        host->address[i] = address[i];
+    host->address_count = count;
+    return PLAIT_OK;
+}
+
+void plait_host_address(const struct plait_host *host, enum plait_address_kind kind, uint16_t port, struct plait_address *out)
+{
+    *out = (struct plait_address){0};
+    for (size_t i = 0; i < host->address_count; i++) {
+        if (host->address[i].kind == kind) {
+            *out = host->address[i];
+            out->port = port;
+            return;
+        }
+    }
+}
+
+static bool has_address(const struct plait_host *host, const struct plait_address *address)
+{
+    size_t bytes = address->kind == PLAIT_ADDR_IP4 ? 4 : 16;
+    for (size_t i = 0; i < host->address_count; i++) {
+        if (host->address[i].kind == address->kind && memcmp(host->address[i].ip, address->ip, bytes) == 0)
+            return true;
+    }
+    return false;
+}
+
+struct plait_host *sim_host_by_address(struct plait_host *from, const struct plait_address *address)
+{
+    if (plait_address_is_loopback(address))
+        return from;
+    for (size_t i = 0; i < from->sim->host_count; i++) {
+        if (has_address(from->sim->hosts[i], address))
+            return from->sim->hosts[i];
+    }
+    return NULL;
+}
+
+static struct sim_path *path_of(struct plait_sim *sim, const struct plait_host *a, const struct plait_host *b)
+{
+    for (size_t i = 0; i < sim->path_count; i++) {
+        struct sim_path *path = &sim->paths[i];
+        if ((path->a == a && path->b == b) || (path->a == b && path->b == a))
+            return path;
+    }
+    return NULL;
+}
+
+plait_err plait_sim_set_link(struct plait_sim *sim, struct plait_host *a, struct plait_host *b, const struct plait_sim_link *link)
+{
+    if (!a || !b) {
+        sim->link = *link;
+        return PLAIT_OK;
+    }
+    struct sim_path *path = path_of(sim, a, b);
+    if (!path) {
+        struct sim_path *fresh = plait_mem_resize(&sim->budget, sim->paths, (sim->path_count + 1) * sizeof *fresh);
+        if (!fresh)
+            return PLAIT_FAIL(PLAIT_ENOMEM);
+        sim->paths = fresh;
+        path = &sim->paths[sim->path_count++];
+        path->a = a;
+        path->b = b;
+    }
+    path->link = *link;
+    return PLAIT_OK;
+}
+
+int64_t sim_link_delay(struct plait_sim *sim, const struct plait_host *from, const struct plait_host *to)
+{
+    int64_t delay = 0;
+    if (from != to) {
+        const struct sim_path *path = path_of(sim, from, to);
+        const struct plait_sim_link *link = path ? &path->link : &sim->link;
+        delay = link->latency;
+        if (link->jitter > 0)
+            delay += (int64_t)sim_below(sim, (uint64_t)link->jitter);
+    }
+    if (sim_strikes(sim, PLAIT_SIM_DELAY, 16, PLAIT_SYS_sendmsg))
+        delay += (int64_t)sim_fault_below(sim, 200000000);
+    return delay;
+}
+
+/* --- the reactor and its resolver ---------------------------------------------------------------------------------- */
+
+static bool wanted(const struct plait_address *address, enum plait_family family)
+{
+    return family == PLAIT_ANY_FAMILY || (family == PLAIT_ONLY_IP4) == (address->kind == PLAIT_ADDR_IP4);
+}
+
+static struct plait_host *named(struct plait_sim *sim, plait_slice name)
+{
+    for (size_t i = 0; i < sim->host_count; i++) {
+        if (plait_slice_equal_nocase(name, plait_slice_text(sim->hosts[i]->name)))
+            return sim->hosts[i];
+    }
+    return NULL;
+}
+
+/* IPv6 first, as RFC 6724 would have it. */
+static size_t collect(const struct plait_host *host, enum plait_family family, struct plait_address out[SIM_HOST_ADDRESSES])
+{
+    size_t count = 0;
+    for (int six = 1; six >= 0; six--) {
+        for (size_t i = 0; i < host->address_count; i++) {
+            if ((host->address[i].kind == PLAIT_ADDR_IP6) == six && wanted(&host->address[i], family))
+                out[count++] = host->address[i];
+        }
+    }
+    return count;
+}
+
+static struct plait_deferred *resolve(struct plait_reactor *reactor, plait_slice name, enum plait_family family, void *ctx)
+{
+    struct plait_host *self = ctx, *host = named(self->sim, name);
+    struct plait_address found[SIM_HOST_ADDRESSES] = {{0}};
+    plait_value value = {0};
+    size_t count = host ? collect(host, family, found) : 0;
+    if (plait_slice_equal_nocase(name, PLAIT_LIT("localhost"))) {
+        found[0] = (struct plait_address){.kind = PLAIT_ADDR_IP4, .ip = {127, 0, 0, 1}};
+        found[1] = (struct plait_address){.kind = PLAIT_ADDR_IP6, .ip = {[15] = 1}};
+        count = family == PLAIT_ANY_FAMILY ? 2 : 1;
+        if (family == PLAIT_ONLY_IP6)
+            found[0] = found[1];
+    }
+    if (count == 0)
+        return plait_deferred_fail(reactor, plait_fault_make(PLAIT_ENAMENOTFOUND, "resolve"));
+    plait_err err = plait_addresses_new(reactor, found, count, &value);
+    if (err)
+        return plait_deferred_fail(reactor, plait_fault_make(err, "resolve"));
+    return plait_deferred_succeed(reactor, value);
+}
+
+void plait_host_reactor_options(struct plait_host *host, const struct plait_reactor_options *options)
+{
+    host->reactor_options = options;
+}
+
+/* A host's log goes into the story. */
+static void log_line(enum plait_log_level level, plait_slice line, void *ctx)
+{
+    struct plait_host *host = ctx;
+    (void)level;
+    sim_say(host->sim, "host %s logs: %.*s", host->name, (int)(line.len ? line.len - 1 : 0), (const char *)line.ptr);
+}
+
+struct plait_reactor *plait_host_reactor(struct plait_host *host)
+{
+    const struct plait_log_options log = {.level = PLAIT_LOG_INFO, .sink = log_line, .ctx = host};
+    struct plait_reactor_options options = {.log = &log};
+    if (host->reactor)
+        return host->reactor;
+    if (host->reactor_options)
+        options = *host->reactor_options;
+    options.sys = &host->sys;
+    host->reactor = plait_reactor_new(&options);
+    if (!host->reactor)
+        return NULL;
+    struct plait_resolver resolver = {.resolve = resolve, .ctx = host};
+    plait_reactor_set_resolver(host->reactor, resolver);
+    return host->reactor;
+}
+
+/* --- environment, clock, files ------------------------------------------------------------------------------------- */
+
+void plait_host_set_buffers(struct plait_host *host, size_t send_bytes, size_t receive_bytes)
+{
+    host->sndbuf = send_bytes < 4608 ? 4608 : send_bytes;
+    host->rcvbuf = receive_bytes < 2304 ? 2304 : receive_bytes;
+}
+
+static struct sim_variable *variable_of(struct plait_host *host, const char *name)
+{
+    for (struct sim_link *at = host->env.next; at != &host->env; at = at->next) {
+        struct sim_variable *v = SIM_OF(at, struct sim_variable, link);
+        if (strcmp(v->name, name) == 0)
+            return v;
+    }
+    return NULL;
+}
+
+const char *sim_env(struct plait_host *host, const char *name)
+{
+    struct sim_variable *v = variable_of(host, name);
+    return v ? v->value : NULL;
+}
+
+plait_err plait_host_set_env(struct plait_host *host, const char *name, const char *value)
+{
+    struct sim_variable *old = variable_of(host, name);
+    if (old)
+        variable_free(old);
+    if (!value)
+        return PLAIT_OK;
+    struct sim_variable *v = plait_mem_new(&host->sim->budget, sizeof *v);
+    if (!v)
+        return PLAIT_FAIL(PLAIT_ENOMEM);
+    sim_list_add(&host->env, &v->link);
+    v->name = plait_mem_text(&host->sim->budget, name, strlen(name));
+    v->value = plait_mem_text(&host->sim->budget, value, strlen(value));
+    if (v->name && v->value)
+        return PLAIT_OK;
+    variable_free(v);
+    return PLAIT_FAIL(PLAIT_ENOMEM);
+}
+
+void plait_host_shift_wall_clock(struct plait_host *host, plait_span by)
+{
+    host->clock_skew += by;
+}
+
+/* Makes the folders on the way to a path. */
+static void make_folders(struct plait_host *host, const char *path)
+{
+    char folder[4096];
+    for (const char *at = strchr(path + 1, '/'); at && (size_t)(at - path) < sizeof folder; at = strchr(at + 1, '/')) {
+        memcpy(folder, path, (size_t)(at - path));
+        folder[at - path] = 0;
+        (void)sim_do_mkdirat(host, AT_FDCWD, folder, 0755);
+    }
+}
+
+plait_err plait_host_write_file(struct plait_host *host, const char *path, const void *bytes, size_t len)
+{
+    struct sim_place place;
+    if (path[0] != '/')
+        return PLAIT_FAIL(PLAIT_EINVAL);
+    make_folders(host, path);
+    int err = sim_path_find(host, AT_FDCWD, path, 0, &place);
+    if (err || place.slash)
+        return PLAIT_FAIL(PLAIT_EINVAL);
+    if (place.inode && !S_ISREG(place.inode->mode))
+        return PLAIT_FAIL(PLAIT_EEXISTS);
+    if (!place.inode)
+        place.inode = sim_inode_make(host, place.folder, place.name, S_IFREG | 0644);
+    if (!place.inode)
+        return PLAIT_FAIL(PLAIT_ENOMEM);
+    sim_ring_free(&place.inode->data);
+    return sim_inode_write(host, place.inode, bytes, len, 0) ? PLAIT_FAIL(PLAIT_ENOMEM) : PLAIT_OK;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A simulated socket, and what its families (sim_tcp.c, sim_unix.c, sim_udp.c) give the calls in sim_socket.c.
+ */
+#ifndef PLAIT_SIM_SOCKET_H
+#define PLAIT_SIM_SOCKET_H
+
+#include "sim/sim_core.h"
+
+enum { SIM_SHUT_RD = 1, SIM_SHUT_WR = 2, SIM_SHUT_BOTH = 3 };
+enum { SIM_PORTS_TCP, SIM_PORTS_UDP };
+#define SIM_SOCK_OPTIONS 16
+
+struct sim_sock;
+
+struct sim_sock_ops {
+    int (*bind)(struct sim_sock *s, const struct plait_address *addr);
+    int (*listen)(struct sim_sock *s, int backlog);
+    int (*accept)(struct sim_sock *s, struct sim_sock **out); /* one reference of the new one goes to the caller */
+    int (*connect)(struct sim_sock *s, const struct plait_address *addr);
+    int (*shutdown)(struct sim_sock *s, int how);             /* how: SIM_SHUT_ bits */
+    ssize_t (*send)(struct sim_sock *s, struct sim_io *io, const struct plait_address *to);
+    ssize_t (*recv)(struct sim_sock *s, struct sim_io *io);
+    uint32_t (*poll)(struct sim_sock *s);
+    int (*peername)(struct sim_sock *s);                      /* 0 when peer_address counts, else -errno */
+    void (*closed)(struct sim_sock *s);                       /* the last descriptor is gone */
+    void (*destroyed)(struct sim_sock *s);                    /* the last reference is */
+};
+
+enum sim_tcp_state { SIM_TCP_CLOSED, SIM_TCP_LISTEN, SIM_TCP_SYN_SENT, SIM_TCP_SYN_RECV, SIM_TCP_OPEN };
+
+struct sim_tcp {
+    uint8_t state;
+    bool started;       /* the socket layer's CONNECTING, */
+    bool connected;     /* and its CONNECTED */
+    bool orphan;        /* closed by its program, ends by itself */
+    bool fin_wanted, fin_sent, fin_arrived, fin_received, fin_first;
+    bool nospace, done;
+    uint8_t tries;
+    struct sim_ring out, in;
+    size_t in_flight;   /* bytes on their way to the peer */
+    size_t segments;    /* segments on their way to the peer */
+    int64_t last_due;
+    struct sim_event timer; /* SYN again; TIME_WAIT's end */
+    bool timer_runs;
+    struct sim_sock *listener;  /* of one that waits to be accepted */
+    struct sim_link in_backlog;
+    struct sim_link backlog;    /* of a listener */
+    size_t waiting;             /* in the backlog, or on the way there */
+    int backlog_max;
+};
+
+struct sim_unix {
+    bool listening, connected;
+    int backlog_max;
+    struct sim_link backlog, in_backlog;
+    size_t waiting;
+    struct sim_link messages;
+    size_t queued;           /* bytes of the own messages that wait at receivers */
+    size_t count;            /* messages that wait here */
+    struct sim_link senders; /* datagram sockets that found this one full; by in_senders */
+    struct sim_link in_senders;
+    struct sim_link in_abstract;
+    struct sim_inode *inode; /* of a bound path */
+    uint32_t pid, uid, gid;  /* the peer's */
+    struct sim_sock *listener;
+};
+
+struct sim_udp {
+    struct sim_link packets;
+    size_t queued;
+    bool connected;
+};
+
+struct sim_sock {
+    struct sim_file file;
+    const struct sim_sock_ops *ops;
+    size_t refs;
+    int domain, type, err;
+    uint8_t shut;
+    bool dead, bound, v6only, reuse_address, reuse_port, linger, packet_info, packet_info6, pass_cred;
+    int linger_seconds;
+    size_t sndbuf, rcvbuf;
+    struct plait_address local, peer_address;
+    struct sim_link in_port;
+    struct sim_sock *peer;
+    struct {
+        int level, name, value;
+    } option[SIM_SOCK_OPTIONS];
+    union {
+        struct sim_tcp tcp;
+        struct sim_unix un;
+        struct sim_udp udp;
+    };
+};
+
+extern const struct sim_sock_ops plait__sim_tcp_ops, plait__sim_unix_ops, plait__sim_udp_ops;
+
+struct sim_sock *sim_sock_new(struct plait_host *host, int domain, int type);
+void sim_sock_ref(struct sim_sock *s);
+void sim_sock_unref(struct sim_sock *s);
+struct sim_sock *sim_fd_sock(struct plait_host *host, int fd, int *err);
+int sim_sock_fd(struct sim_sock *s, int type_flags); /* a descriptor for it; takes the reference also on failure */
+int sim_sock_error(struct sim_sock *s);              /* takes the pending error: 0 or -errno */
+
+static inline struct plait_sim *sim_of(const struct sim_sock *s)
+{
+    return s->file.host->sim;
+}
+
+/* Cuts how many bytes a stream's call takes when SHORT strikes; true when it did (then an edge must follow). */
+bool sim_cut_short(struct sim_sock *s, struct sim_io *io);
+/* Adds a control message to what recvmsg gives; false (with MSG_CTRUNC set) when there is no room. */
+bool sim_control_put(struct sim_io *io, size_t *used, int level, int type, const void *bytes, size_t len);
+
+/* Addresses as a socket of a domain writes and reads them. */
+void sim_address_write(const struct plait_address *addr, int domain, struct sockaddr *out, socklen_t *len);
+int sim_address_read(int domain, const struct sockaddr *in, socklen_t len, struct plait_address *out);
+bool sim_address_wild(const struct plait_address *addr);
+bool sim_address_same_ip(const struct plait_address *a, const struct plait_address *b);
+
+/* Ports (sim_ports.c). */
+int sim_port_bind(struct sim_sock *s, int table, const struct plait_address *addr);
+void sim_port_add(struct sim_sock *s, int table);
+void sim_port_remove(struct sim_sock *s);
+int sim_port_auto(struct sim_sock *s, int table);
+/* Checks again at listen(2): two listeners on one port. */
+int sim_port_listen(struct sim_sock *s);
+struct sim_sock *sim_port_listener(struct plait_host *host, const struct plait_address *to);
+struct sim_sock *sim_port_receiver(struct plait_host *host, const struct plait_address *to, const struct plait_address *from);
+int sim_route(struct sim_sock *s, const struct plait_address *to, struct plait_address *source, struct plait_host **host);
+
+int sim_do_socket(struct plait_host *host, int domain, int type, int protocol);
+int sim_do_socketpair(struct plait_host *host, int domain, int type, int fds[2]);
+int sim_do_getsockopt(struct plait_host *host, int fd, int level, int name, void *value, socklen_t *len);
+int sim_do_setsockopt(struct plait_host *host, int fd, int level, int name, const void *value, socklen_t len);
+ssize_t sim_do_recvmsg(struct plait_host *host, int fd, struct msghdr *msg, int flags);
+ssize_t sim_do_sendmsg(struct plait_host *host, int fd, const struct msghdr *msg, int flags);
+int sim_do_accept(struct plait_host *host, int fd, struct sockaddr *addr, socklen_t *len, int flags);
+int sim_do_name(struct plait_host *host, int fd, struct sockaddr *addr, socklen_t *len, bool peer);
+int sim_unix_pair(struct sim_sock *a, struct sim_sock *b);
+
+/* sim_tcp.c and sim_tcp_net.c */
+void sim_tcp_init(struct sim_sock *s);
+void sim_tcp_push(struct sim_sock *s);
+int sim_tcp_send_syn(struct sim_sock *s);
+void sim_tcp_send_reset(struct sim_sock *from, struct sim_sock *to);
+void sim_tcp_finished(struct sim_sock *s);
+void sim_tcp_reset_arrived(struct sim_sock *s);
+void sim_tcp_drop_timer(struct sim_sock *s);
+struct sim_sock *sim_tcp_child(struct sim_sock *listener, struct sim_sock *client);
+void sim_tcp_child_gone(struct sim_sock *child);
+
+#endif

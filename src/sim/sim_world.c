@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The world: its clock, its events, and the loop that gives each host's reactor its turns. It knows nothing of sockets or files.
+ *
+ * Invariant: time passes only when no reactor has anything to do at the present moment. Events of the same moment fire in the order in
+ * which they were added; hosts take their turns in an order drawn anew each round, so that no host is always first.
+ * Tests: tests/sim/test_world.c.
+ */
+#include "base/memory.h"
+#include "sim/sim_core.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Turns at one moment after which a world is taken to run in circles. */
+#define STUCK_MAX 200000
+
+/* --- random and hash ----------------------------------------------------------------------------------------------- */
+
+static uint64_t mix(uint64_t *state)
+{
+    *state += 0x9e3779b97f4a7c15u;
+    uint64_t z = *state;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+uint64_t sim_random(struct plait_sim *sim)
+{
+    return mix(&sim->random);
+}
+
+uint64_t sim_below(struct plait_sim *sim, uint64_t below)
+{
+    return mix(&sim->random) % below;
+}
+
+uint64_t sim_fault_below(struct plait_sim *sim, uint64_t below)
+{
+    return mix(&sim->fault_random) % below;
+}
+
+uint64_t plait_sim_random(struct plait_sim *sim, uint64_t below)
+{
+    return sim_below(sim, below ? below : 1);
+}
+
+void sim_hash(struct plait_sim *sim, uint64_t value)
+{
+    uint64_t h = sim->hash ^ value;
+    h *= 0xff51afd7ed558ccdu;
+    h ^= h >> 32;
+    sim->hash = h * 0x9e3779b97f4a7c15u + 1;
+}
+
+uint64_t plait_sim_hash(const struct plait_sim *sim)
+{
+    return sim->hash;
+}
+
+/* --- the story ----------------------------------------------------------------------------------------------------- */
+
+static void tell(struct plait_sim *sim, const char *fmt, va_list args)
+{
+    char line[300];
+    (void)vsnprintf(line, sizeof line, fmt, args);
+    sim->explain(sim->now, line, sim->explain_ctx);
+}
+
+void sim_say(struct plait_sim *sim, const char *fmt, ...)
+{
+    va_list args;
+    if (!sim->explain)
+        return;
+    va_start(args, fmt);
+    tell(sim, fmt, args);
+    va_end(args);
+}
+
+void plait_sim_explain(struct plait_sim *sim, plait_sim_explain_fn fn, void *ctx)
+{
+    sim->explain = fn;
+    sim->explain_ctx = ctx;
+}
+
+void plait_sim_log(struct plait_sim *sim, const char *fmt, ...)
+{
+    char line[300];
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(line, sizeof line, fmt, args);
+    va_end(args);
+    for (const char *at = line; *at; at++)
+        sim_hash(sim, (uint8_t)*at);
+    sim_say(sim, "%s", line);
+}
+
+static void fail_with(struct plait_sim *sim, const char *fmt, va_list args)
+{
+    if (sim->failed)
+        return;
+    sim->failed = true;
+    (void)vsnprintf(sim->failure, sizeof sim->failure, fmt, args);
+    sim_say(sim, "FAILED: %s", sim->failure);
+}
+
+void sim_fail(struct plait_sim *sim, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    fail_with(sim, fmt, args);
+    va_end(args);
+}
+
+void plait_sim_fail(struct plait_sim *sim, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    fail_with(sim, fmt, args);
+    va_end(args);
+}
+
+const char *plait_sim_failure(const struct plait_sim *sim)
+{
+    return sim->failed ? sim->failure : NULL;
+}
+
+/* --- bytes that wait ----------------------------------------------------------------------------------------------- */
+
+bool sim_ring_put(struct plait_sim *sim, struct sim_ring *ring, const uint8_t *bytes, size_t len)
+{
+    if (len == 0)
+        return true;
+    if (ring->at + ring->len + len > ring->cap && ring->at) {
+        memmove(ring->ptr, ring->ptr + ring->at, ring->len);
+        ring->at = 0;
+    }
+    if (ring->len + len > ring->cap) {
+        size_t cap = ring->cap * 2 > ring->len + len ? ring->cap * 2 : ring->len + len;
+        uint8_t *fresh = plait_mem_resize(&sim->budget, ring->ptr, cap);
+        if (!fresh)
+            return false;
+        ring->ptr = fresh;
+        ring->cap = cap;
+    }
+    memcpy(ring->ptr + ring->at + ring->len, bytes, len);
+    ring->len += len;
+    return true;
+}
+
+void sim_ring_drop(struct sim_ring *ring, size_t len)
+{
+    ring->at += len;
+    ring->len -= len;
+    if (ring->len == 0)
+        sim_ring_free(ring);
+}
+
+void sim_ring_free(struct sim_ring *ring)
+{
+    plait_mem_free(ring->ptr);
+    *ring = (struct sim_ring){0};
+}
+
+/* --- events: a binary heap by due time, then by order of adding ------------------------------------------------------ */
+
+static bool before(const struct sim_event *a, const struct sim_event *b)
+{
+    return a->due != b->due ? a->due < b->due : a->seq < b->seq;
+}
+
+static void place(struct plait_sim *sim, size_t pos, struct sim_event *event)
+{
+    sim->heap[pos] = event;
+    event->pos = pos;
+}
+
+static void sift_up(struct plait_sim *sim, size_t pos, struct sim_event *event)
+{
+    for (; pos > 1 && before(event, sim->heap[pos / 2]); pos /= 2)
+        place(sim, pos, sim->heap[pos / 2]);
+    place(sim, pos, event);
+}
+
+static void sift_down(struct plait_sim *sim, size_t pos, struct sim_event *event)
+{
+    for (size_t child = pos * 2; child <= sim->heap_len; child = pos * 2) {
+        if (child < sim->heap_len && before(sim->heap[child + 1], sim->heap[child]))
+            child++;
+        if (!before(sim->heap[child], event))
+            break;
+        place(sim, pos, sim->heap[child]);
+        pos = child;
+    }
+    place(sim, pos, event);
+}
+
+bool sim_event_add(struct plait_sim *sim, struct sim_event *event, int64_t due)
+{
+    if (sim->heap_len + 2 > sim->heap_cap) {
+        size_t cap = sim->heap_cap ? sim->heap_cap * 2 : 64;
+        struct sim_event **fresh = plait_mem_resize(&sim->budget, sim->heap, cap * sizeof *fresh);
+        if (!fresh)
+            return false;
+        sim->heap = fresh;
+        sim->heap_cap = cap;
+    }
+    event->due = due > sim->now ? due : sim->now;
+    event->seq = sim->next_seq++;
+    sift_up(sim, ++sim->heap_len, event);
+    return true;
+}
+
+void sim_event_cancel(struct plait_sim *sim, struct sim_event *event)
+{
+    size_t pos = event->pos;
+    if (pos == 0)
+        return;
+    event->pos = 0;
+    struct sim_event *last = sim->heap[sim->heap_len--];
+    if (last == event)
+        return;
+    if (pos > 1 && before(last, sim->heap[pos / 2]))
+        sift_up(sim, pos, last);
+    else
+        sift_down(sim, pos, last);
+}
+
+static void fire_due(struct plait_sim *sim)
+{
+    while (sim->heap_len && sim->heap[1]->due <= sim->now) {
+        struct sim_event *event = sim->heap[1];
+        sim_event_cancel(sim, event);
+        event->fire(sim, event);
+    }
+}
+
+/* --- the loop ------------------------------------------------------------------------------------------------------ */
+
+static bool host_has_work(struct plait_host *host)
+{
+    if (!host->reactor)
+        return false;
+    if (plait_reactor_next_timeout(host->reactor) == 0)
+        return true;
+    struct sim_file *waits = sim_fd_file(host, plait_reactor_fd(host->reactor));
+    return waits && sim_epoll_is_ready(waits);
+}
+
+/* One round of turns at the present moment. */
+static bool turn_hosts(struct plait_sim *sim)
+{
+    bool any = false;
+    uint64_t first = sim->host_count > 1 ? sim_below(sim, sim->host_count) : 0;
+    for (size_t i = 0; i < sim->host_count; i++) {
+        struct plait_host *host = sim->hosts[(first + i) % sim->host_count];
+        if (!host_has_work(host))
+            continue;
+        plait_err err = plait_reactor_step(host->reactor, 0);
+        if (err)
+            sim_fail(sim, "the reactor of host %s stopped: %s", host->name, plait_err_name(err));
+        any = true;
+    }
+    return any;
+}
+
+static int64_t next_moment(struct plait_sim *sim)
+{
+    int64_t next = sim->heap_len ? sim->heap[1]->due : PLAIT_NEVER;
+    for (size_t i = 0; i < sim->host_count; i++) {
+        struct plait_reactor *r = sim->hosts[i]->reactor;
+        plait_span wait = r ? plait_reactor_next_timeout(r) : PLAIT_NEVER;
+        if (wait != PLAIT_NEVER && sim->now + wait < next)
+            next = sim->now + wait;
+    }
+    return next;
+}
+
+/* A step that lets the clock pass `limit` by nothing. */
+static bool step_until(struct plait_sim *sim, int64_t limit)
+{
+    if (sim->failed)
+        return false;
+    if (sim->heap_len && sim->heap[1]->due <= sim->now) {
+        fire_due(sim);
+        return true;
+    }
+    if (turn_hosts(sim)) {
+        if (++sim->stuck > STUCK_MAX)
+            sim_fail(sim, "the world runs in circles: %d turns without time passing", STUCK_MAX);
+        return true;
+    }
+    int64_t next = next_moment(sim);
+    if (next == PLAIT_NEVER || next > limit)
+        return false;
+    sim->stuck = 0;
+    sim->now = next;
+    sim_hash(sim, (uint64_t)next);
+    fire_due(sim);
+    return true;
+}
+
+bool plait_sim_step(struct plait_sim *sim)
+{
+    return step_until(sim, PLAIT_NEVER - 1);
+}
+
+static int64_t moment_after(const struct plait_sim *sim, plait_span span)
+{
+    return span >= PLAIT_NEVER - sim->now ? PLAIT_NEVER - 1 : sim->now + span;
+}
+
+void plait_sim_run_for(struct plait_sim *sim, plait_span span)
+{
+    int64_t end = moment_after(sim, span);
+    while (step_until(sim, end))
+        continue;
+    if (!sim->failed)
+        sim->now = end;
+}
+
+bool plait_sim_run_until_idle(struct plait_sim *sim, plait_span span)
+{
+    int64_t end = moment_after(sim, span);
+    while (step_until(sim, end))
+        continue;
+    return !sim->failed && next_moment(sim) == PLAIT_NEVER;
+}
+
+bool plait_sim_run_while(struct plait_sim *sim, plait_span span, bool (*more)(void *ctx), void *ctx)
+{
+    int64_t end = moment_after(sim, span);
+    while (more(ctx)) {
+        if (!step_until(sim, end))
+            return false;
+    }
+    return true;
+}
+
+/* --- beginning and end --------------------------------------------------------------------------------------------- */
+
+struct plait_sim *plait_sim_new(uint64_t seed, unsigned faults)
+{
+    const struct plait_allocator *heap = plait__libc_allocator();
+    struct plait_sim *sim = heap->resize(NULL, sizeof *sim, heap->ctx);
+    if (!sim)
+        return NULL;
+    memset(sim, 0, sizeof *sim);
+    plait_budget_init(&sim->budget, NULL, NULL, 0);
+    sim->seed = seed;
+    sim->random = seed;
+    sim->fault_random = seed ^ 0x5bd1e995a5a5a5a5u;
+    sim->now = 1000000000;
+    sim->wall_began = 946684800 * INT64_C(1000000000); /* the year 2000 */
+    sim->faults = faults;
+    sim->link.latency = plait_micros(100);
+    sim->hash = seed;
+    return sim;
+}
+
+void plait_sim_free(struct plait_sim **sim_ptr)
+{
+    struct plait_sim *sim = *sim_ptr;
+    if (!sim)
+        return;
+    *sim_ptr = NULL;
+    for (size_t i = 0; i < sim->host_count; i++)
+        plait_host_stop(sim->hosts[i]);
+    sim->ending = true;
+    for (size_t i = 0; i < sim->host_count; i++)
+        sim_host_free(sim->hosts[i]);
+    while (sim->heap_len) {
+        struct sim_event *event = sim->heap[sim->heap_len];
+        sim_event_cancel(sim, event);
+        if (event->drop)
+            event->drop(sim, event);
+    }
+    for (size_t i = 0; i < sim->host_count; i++) {
+        sim_host_free_ports(sim->hosts[i]);
+        plait_mem_free(sim->hosts[i]);
+    }
+    plait_mem_free(sim->heap);
+    plait_mem_free(sim->paths);
+    const struct plait_allocator *heap = plait__libc_allocator();
+    (void)heap->resize(sim, 0, heap->ctx);
+}
+
+plait_time plait_sim_now(const struct plait_sim *sim)
+{
+    return sim->now;
+}
+
+static void check_host(struct plait_sim *sim, struct plait_host *host)
+{
+    plait_host_stop(host);
+    if (!sim_list_empty(&host->processes))
+        sim_fail(sim, "host %s left a process", host->name);
+    if (host->fd_count == 0)
+        return;
+    for (size_t fd = 0; fd < host->fd_cap; fd++) {
+        if (host->fds[fd].file)
+            sim_fail(sim, "host %s left descriptor %zu open (%s), %zu in all", host->name, fd, host->fds[fd].file->ops->name,
+                     host->fd_count);
+    }
+}
+
+void plait_sim_check_end(struct plait_sim *sim)
+{
+    for (size_t i = 0; i < sim->host_count; i++)
+        check_host(sim, sim->hosts[i]);
+}
