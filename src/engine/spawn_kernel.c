@@ -104,7 +104,8 @@ static void become(const struct plait_sys_spawn *spawn, volatile int *error)
         sigset_t none;
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
-        execve(spawn->path, (char *const *)(uintptr_t)spawn->argv, (char *const *)(uintptr_t)spawn->env);
+        execve(spawn->path, (char *const *)(uintptr_t)spawn->argv,
+               spawn->env ? (char *const *)(uintptr_t)spawn->env : environ);
         err = errno;
     }
     *error = err;
