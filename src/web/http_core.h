@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The inside of the HTTP server, for this room: what a reactor, a service, a connection and a request hold. A request
+ * knows its connection only while the client is there; nothing in it is tied to HTTP/1 but its framing.
+ */
+#ifndef PLAIT_WEB_HTTP_CORE_H
+#define PLAIT_WEB_HTTP_CORE_H
+
+#include "base/list.h"
+#include "base/slab.h"
+#include "engine/core.h"
+#include "web/http1_wire.h"
+
+#include <plait/http.h>
+
+/* What a reactor holds for the web; made with the first resource, ends with the reactor. */
+struct plait__web {
+    struct plait__module module;
+    struct plait_reactor *reactor;
+    struct plait__slab conns;
+    struct plait_request *pool; /* requests waiting for use */
+    size_t pooled;
+    struct plait__list live;      /* requests in use */
+    struct plait_buf scratch;     /* an answer being composed */
+    struct plait_tls_client *tls; /* of fetches that brought none */
+    struct plait_metric connections, requests, errors;
+};
+
+/* The reactor's web; NULL when there is no memory. */
+struct plait__web *plait__web_of(struct plait_reactor *reactor);
+
+/* --- services and connections ---------------------------------------------------------------------------------- */
+
+struct plait__http_service {
+    struct plait__web *web;
+    struct plait_resource *root;
+    size_t refs; /* the service itself, its connections and requests */
+    struct plait_http_options options;
+    plait_time common_until; /* common is right before this time */
+    size_t server_len, common_len;
+    char common[160]; /* "Server: …" and "Date: …", each with its CRLF */
+};
+
+enum {
+    PLAIT__HC_KEEP = 1,    /* the connection may go on after the answer under way */
+    PLAIT__HC_IN_DATA = 2, /* inside the data callback: it goes on by itself */
+    PLAIT__HC_PAUSED = 4,  /* the stream is paused */
+    PLAIT__HC_DRAINING = 8,
+    PLAIT__HC_EOF = 16,      /* the client ended its side */
+    PLAIT__HC_CLOSED = 32,   /* close was asked for */
+    PLAIT__HC_LEFTOVER = 64, /* the stream keeps input that nobody looked at */
+    PLAIT__HC_STOPPED = 128, /* the timer is off while the handler thinks */
+};
+
+struct plait__http_conn {
+    struct plait_stream *stream;
+    struct plait__http_service *service;
+    struct plait_request *req; /* the one being read or answered; NULL on an idle connection */
+    struct plait_timer timer;
+    uint32_t answered;
+    uint32_t flags;
+};
+
+enum plait__http_phase {
+    PLAIT__HR_HEAD,     /* the head is being read */
+    PLAIT__HR_OPEN,     /* the handler has it; no answer yet */
+    PLAIT__HR_BEGUN,    /* the answer's head is written */
+    PLAIT__HR_ANSWERED, /* answered; only the rest of its body is thrown away */
+};
+
+enum plait__http_body { PLAIT__HB_NONE, PLAIT__HB_LENGTH, PLAIT__HB_CHUNKED };
+
+enum {
+    PLAIT__HR_INLINE = 1024,   /* bytes of a head kept in the request itself */
+    PLAIT__HR_SMALL = 512,     /* bytes for small things of the request's life */
+    PLAIT__HR_HELD = 8,        /* dynamic resources on the way */
+    PLAIT__HR_FIELDS = 16384,  /* bytes of the answer's fields */
+    PLAIT__HR_DISCARD = 65536, /* bytes of an unread body that are thrown away for the connection's sake */
+};
+
+struct plait_request {
+    struct plait__list link; /* web's live requests */
+    struct plait_request *next_free;
+    struct plait__web *web;
+    struct plait__http_service *service;
+    struct plait__http_conn *conn; /* NULL: the client has left */
+    const uint8_t *base;           /* the head's bytes */
+    plait_slice path, rest, query, host;
+    struct plait_resource *resource;
+    struct plait_resource *held[PLAIT__HR_HELD];
+    struct plait__http_block *blocks;
+    plait_time began; /* the head was complete */
+
+    uint8_t phase;
+    uint8_t body_kind;
+    bool body_done;
+    bool end_told;
+    bool paused;
+    bool continue_due; /* the client waits for 100 */
+    bool head_only;    /* HEAD */
+    bool no_body;      /* the answer has none */
+    bool chunked_out;
+    uint8_t held_count;
+    uint16_t small_used;
+    int status;
+    uint64_t body_left, body_seen;
+    struct plait__http1_chunks chunks;
+    plait_body_fn body_fn;
+    void *body_ctx;
+    plait_time rate_from; /* the body's rate is judged from here */
+    uint64_t rate_seen;
+    struct plait_buf collected;
+    size_t collect_max;
+    plait_collect_fn collect_fn;
+    void *collect_ctx;
+    plait_request_fn gone_fn, room_fn;
+    void *gone_ctx, *room_ctx;
+    struct plait_soon soon; /* body calls outside of the data callback */
+
+    uint64_t reply_left; /* bytes of the announced length still to be written */
+    uint64_t reply_bytes;
+    struct plait_buf fields; /* ready lines of the answer */
+
+    struct plait__http1_head head;
+    uint8_t inline_head[PLAIT__HR_INLINE];
+    uint8_t small[PLAIT__HR_SMALL];
+};
+
+/* http_server.c */
+void plait__http_service_unref(struct plait__http_service *service);
+/* The lines that every answer has. */
+plait_slice plait__http_common(struct plait__http_service *service);
+/* The answer under way is complete: the connection goes on to what comes next. */
+void plait__http_answered(struct plait_request *req, bool complete);
+/* The body is wanted (or wanted again): input that waits is looked at. */
+void plait__http_wake(struct plait__http_conn *conn);
+/* Whether the connection can go on after this request's answer. */
+bool plait__http_keeps(const struct plait_request *req);
+/* Ends a connection whose request cannot be answered any more; the request lives on without it. */
+void plait__http_break(struct plait_request *req, plait_err err, const char *detail);
+
+/* http_request.c */
+struct plait_request *plait__request_new(struct plait__http_conn *conn);
+void plait__request_free(struct plait_request *req);
+/* Keeps the head, splits the target. Returns 0 or the status to refuse with. */
+int plait__request_begin(struct plait_request *req, const uint8_t *head);
+/* The client has left: tells the handler, or frees the request when nobody would. */
+void plait__request_left(struct plait_request *req);
+
+/* http_input.c: takes body bytes; returns how many. 0 with a body unfinished: they wait. `*refusal` is set to a
+ * status when the body is bad. */
+size_t plait__request_take(struct plait_request *req, plait_slice in, int *refusal);
+/* Makes the calls that need no more bytes: the end of a body that is complete. */
+void plait__request_pump(struct plait_request *req);
+
+struct plait_reactor *plait__resource_reactor(const struct plait_resource *resource);
+bool plait__resource_failed(const struct plait_resource *resource); /* building it failed */
+/* http_resource.c: finds the resource and its handler; answers by itself where there is none. */
+void plait__resource_dispatch(struct plait_request *req);
+
+/* http_reply.c: a range of a file as a piece of a body of known length. */
+void plait__reply_write_file(struct plait_request *req, const struct plait_reply_range *range);
+
+/* http_range.c: byte ranges (RFC 9110 section 14). */
+struct plait__http_range {
+    uint64_t from, bytes;
+};
+enum { PLAIT__HTTP_RANGES = 16 };
+/* Reads a Range field for something of `size` bytes. Returns how many ranges, 0 when the field is to be ignored, -1
+ * when none can be satisfied (416). */
+int plait__http_ranges(plait_slice field, uint64_t size, struct plait__http_range out[PLAIT__HTTP_RANGES]);
+
+/* http_conditional.c: RFC 9110 section 13.2.2. Returns 0 to go on, 304 or 412. */
+int plait__http_judge(const struct plait_request *req, plait_slice etag, int64_t modified, int64_t now);
+/* Whether If-Range lets a range be served: true without the field. */
+bool plait__http_range_holds(const struct plait_request *req, plait_slice etag, int64_t modified, int64_t now);
+
+/* http_mime.c: type by a file's name. */
+const char *plait__http_mime(plait_slice name);
+
+/* http_welcome.c */
+void plait__http_welcome(struct plait_buf *out, plait_slice listing);
+/* The style that all our pages share. */
+extern const char plait__http_style[];
+
+/* http_listing.c */
+struct plait__http_entry {
+    const char *name;
+    bool folder;
+    uint64_t size;
+    int64_t modified;
+};
+/* Appends a page, or only its table, that lists a folder. `path` is decoded and ends with '/'. */
+void plait__http_listing(struct plait_buf *out, plait_slice path, const struct plait__http_entry *entries,
+                         size_t count);
+void plait__http_table(struct plait_buf *out, plait_slice path, const struct plait__http_entry *entries, size_t count);
+
+#endif

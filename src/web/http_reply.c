@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Answers: fields, heads, bodies whole, in pieces or from files, error pages. A usual answer is composed with its
+ * head in one buffer of the reactor and written once.
+ *
+ * Invariant: what is written behind a head is exactly the body it announced, or the connection ends. Nothing a
+ * handler passes can add a line to a head. Test: tests/web/test_http_reply.c.
+ */
+#include "base/text.h"
+#include "base/try.h"
+#include "web/http_core.h"
+
+enum { COMPOSE_MAX = 16384 };
+
+/* --- fields ---------------------------------------------------------------------------------------------------- */
+
+static bool name_is_ours(plait_slice name)
+{
+    static const char *const ours[] = {"content-length", "transfer-encoding", "connection", "date",
+                                       "server",         "keep-alive"};
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+        if (plait_slice_equal_nocase(name, plait_slice_text(ours[i])))
+            return true;
+    }
+    return false;
+}
+
+plait_err plait_reply_field(struct plait_request *req, const char *name, plait_slice value)
+{
+    plait_slice n = plait_slice_text(name);
+    if (req->phase != PLAIT__HR_OPEN)
+        return PLAIT_FAIL(PLAIT_ESTATE);
+    if (!plait__http1_is_token(n) || !plait__http1_is_value(value) || name_is_ours(n))
+        return PLAIT_FAIL(PLAIT_EINVAL);
+    size_t bytes = n.len + value.len + 4;
+    if (bytes > PLAIT__HR_FIELDS - req->fields.len)
+        return PLAIT_FAIL(PLAIT_ELIMIT);
+    uint8_t *at = plait_buf_reserve(&req->fields, bytes);
+    if (!at)
+        return PLAIT_FAIL(PLAIT_ENOMEM);
+    memcpy(at, n.ptr, n.len);
+    memcpy(at + n.len, ": ", 2);
+    if (value.len)
+        memcpy(at + n.len + 2, value.ptr, value.len);
+    memcpy(at + bytes - 2, "\r\n", 2);
+    plait_buf_commit(&req->fields, bytes);
+    return PLAIT_OK;
+}
+
+/* --- heads ----------------------------------------------------------------------------------------------------- */
+
+/* RFC 9112 section 6.3 */
+static enum plait__http1_framing choose_framing(struct plait_request *req, int status, uint64_t length)
+{
+    if (status == 204 || status == 304)
+        return PLAIT__HTTP1_NO_BODY;
+    if (length != PLAIT_LENGTH_UNKNOWN)
+        return PLAIT__HTTP1_LENGTH;
+    return req->head.minor ? PLAIT__HTTP1_CHUNKED : PLAIT__HTTP1_UNTIL_CLOSE;
+}
+
+/* Composes the head in the reactor's buffer, and notes what is to follow it. */
+static void compose_head(struct plait_request *req, int status, plait_slice type, uint64_t length)
+{
+    struct plait_buf *out = &req->web->scratch;
+    struct plait__http_conn *conn = req->conn;
+    enum plait__http1_framing framing = choose_framing(req, status, length);
+    bool keep = plait__http_keeps(req) && framing != PLAIT__HTTP1_UNTIL_CLOSE;
+    struct plait__http1_answer answer = {.status = status,
+                                         .framing = framing,
+                                         .length = length,
+                                         .connection = !keep             ? "close"
+                                                       : req->head.minor ? NULL
+                                                                         : "keep-alive",
+                                         .common = plait__http_common(req->service),
+                                         .type = type,
+                                         .more = plait_buf_slice(&req->fields)};
+    if (!keep && conn)
+        conn->flags &= ~(uint32_t)PLAIT__HC_KEEP;
+    req->status = status;
+    req->phase = PLAIT__HR_BEGUN;
+    req->no_body = req->head_only || framing == PLAIT__HTTP1_NO_BODY;
+    req->chunked_out = framing == PLAIT__HTTP1_CHUNKED;
+    req->reply_left = req->no_body ? 0 : length;
+    plait_buf_clear(out);
+    plait__http1_answer_write(out, &answer);
+}
+
+/* A status that an answer may have: 1xx are not answers. */
+static int real_status(int status)
+{
+    return status >= 200 && status <= 599 ? status : 500;
+}
+
+/* --- whole answers --------------------------------------------------------------------------------------------- */
+
+void plait_reply(struct plait_request *req, int status, const char *type, plait_slice body)
+{
+    if (req->phase != PLAIT__HR_OPEN) {
+        plait_reply_end(req);
+        return;
+    }
+    plait_slice kind = plait_slice_text(type);
+    if (!plait__http1_is_value(kind))
+        kind = plait_slice_of(NULL, 0);
+    compose_head(req, real_status(status), kind, body.len);
+    struct plait_buf *out = &req->web->scratch;
+    bool composed = !req->no_body && body.len <= COMPOSE_MAX;
+    if (composed)
+        plait_buf_put(out, body);
+    if (req->conn && out->err) {
+        plait__http_break(req, out->err, "no memory for an answer");
+    } else if (req->conn) {
+        plait_write(req->conn->stream, plait_buf_slice(out));
+        if (!composed && !req->no_body)
+            plait_write(req->conn->stream, body);
+    }
+    req->reply_left = 0;
+    req->reply_bytes = req->no_body ? 0 : body.len;
+    plait__http_answered(req, true);
+}
+
+void plait_reply_text(struct plait_request *req, int status, const char *text)
+{
+    plait_reply(req, status, "text/plain; charset=utf-8", plait_slice_text(text));
+}
+
+void plait_reply_buf(struct plait_request *req, int status, const char *type, struct plait_buf *body)
+{
+    if (body->err) {
+        plait_buf_deinit(body);
+        plait_reply_error(req, 500, NULL);
+        return;
+    }
+    if (body->len <= COMPOSE_MAX || req->head_only || req->phase != PLAIT__HR_OPEN) {
+        plait_reply(req, status, type, plait_buf_slice(body));
+        plait_buf_deinit(body);
+        return;
+    }
+    uint64_t len = body->len;
+    plait_reply_begin(req, status, type, len);
+    if (req->conn && !req->no_body)
+        plait_write_take(req->conn->stream, body);
+    plait_buf_deinit(body);
+    req->reply_left = 0;
+    req->reply_bytes = req->no_body ? 0 : len;
+    plait__http_answered(req, true);
+}
+
+void plait_html_escape(struct plait_buf *out, plait_slice text)
+{
+    plait__put_html(out, text);
+}
+
+const char *plait_http_reason(int status)
+{
+    return plait__http_reason(status);
+}
+
+static const char *sentence(int status)
+{
+    switch (status) {
+    case 400:
+        return "The request could not be understood.";
+    case 403:
+        return "This is not for everybody.";
+    case 404:
+        return "There is nothing at this address.";
+    case 405:
+        return "This address does not take that method.";
+    case 413:
+        return "The request is larger than this server takes.";
+    case 503:
+        return "The server is too busy. Please try again.";
+    default:
+        return status >= 500 ? "Something went wrong on the server." : "";
+    }
+}
+
+void plait_reply_error(struct plait_request *req, int status, const char *detail)
+{
+    struct plait_buf page;
+    const char *reason = plait_http_reason(real_status(status));
+    plait_buf_init(&page, plait_reactor_budget(req->web->reactor), 65536);
+    plait_buf_printf(&page, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>%d %s</title>\n",
+                     real_status(status), reason);
+    plait_buf_put_text(&page, "<meta name=\"viewport\" content=\"width=device-width\"><style>");
+    plait_buf_put_text(&page, plait__http_style);
+    plait_buf_printf(&page, "</style></head>\n<body><main><h1><small>%d</small> %s</h1><p>", real_status(status),
+                     reason);
+    plait_html_escape(&page, plait_slice_text(detail ? detail : sentence(real_status(status))));
+    plait_buf_put_text(&page, "</p></main></body></html>\n");
+    if (page.err) {
+        plait_buf_deinit(&page);
+        plait_reply(req, status, NULL, plait_slice_of(NULL, 0));
+        return;
+    }
+    plait_reply_buf(req, status, "text/html; charset=utf-8", &page);
+}
+
+void plait_reply_redirect(struct plait_request *req, int status, plait_slice location)
+{
+    if (location.len == 0 || plait_reply_field(req, "Location", location) != PLAIT_OK) {
+        plait_reply_error(req, 500, NULL);
+        return;
+    }
+    plait_reply_text(req, status, "See the Location field.\n");
+}
+
+/* --- pieces ---------------------------------------------------------------------------------------------------- */
+
+void plait_reply_begin(struct plait_request *req, int status, const char *type, uint64_t length)
+{
+    if (req->phase != PLAIT__HR_OPEN)
+        return;
+    plait_slice kind = plait_slice_text(type);
+    if (!plait__http1_is_value(kind))
+        kind = plait_slice_of(NULL, 0);
+    compose_head(req, real_status(status), kind, length);
+    if (!req->conn)
+        return;
+    if (req->web->scratch.err)
+        plait__http_break(req, req->web->scratch.err, "no memory for an answer");
+    else
+        plait_write(req->conn->stream, plait_buf_slice(&req->web->scratch));
+}
+
+static void write_chunk(struct plait_request *req, plait_slice piece)
+{
+    uint8_t line[PLAIT__HTTP1_CHUNK_HEAD];
+    size_t len = plait__http1_chunk_head(piece.len, line);
+    plait_write(req->conn->stream, plait_slice_of(line, len));
+    plait_write(req->conn->stream, piece);
+    plait_write(req->conn->stream, PLAIT_LIT("\r\n"));
+}
+
+void plait_reply_write(struct plait_request *req, plait_slice piece)
+{
+    if (req->phase != PLAIT__HR_BEGUN || req->no_body || piece.len == 0)
+        return;
+    bool known = req->reply_left != PLAIT_LENGTH_UNKNOWN;
+    bool over = known && piece.len > req->reply_left;
+    if (over)
+        piece = plait_slice_sub(piece, 0, (size_t)req->reply_left);
+    if (known)
+        req->reply_left -= piece.len;
+    req->reply_bytes += piece.len;
+    if (!req->conn)
+        return;
+    if (req->chunked_out)
+        write_chunk(req, piece);
+    else
+        plait_write(req->conn->stream, piece);
+    if (over)
+        plait__http_break(req, PLAIT_ESTATE, "an answer was longer than announced");
+}
+
+bool plait_reply_is_full(const struct plait_request *req)
+{
+    return req->conn && plait_is_full(req->conn->stream);
+}
+
+void plait_reply_room(struct plait_request *req, plait_request_fn fn, void *ctx)
+{
+    req->room_fn = fn;
+    req->room_ctx = ctx;
+}
+
+void plait_reply_end(struct plait_request *req)
+{
+    if (req->phase == PLAIT__HR_OPEN) {
+        plait_reply_error(req, 500, NULL);
+        return;
+    }
+    bool whole = req->no_body || req->reply_left == 0 || req->reply_left == PLAIT_LENGTH_UNKNOWN;
+    if (req->conn && !whole)
+        plait__http_break(req, PLAIT_ESTATE, "an answer was shorter than announced");
+    else if (req->conn && req->chunked_out && !req->no_body)
+        plait_write(req->conn->stream, PLAIT_LIT("0\r\n\r\n"));
+    plait__http_answered(req, whole);
+}
+
+void plait__reply_write_file(struct plait_request *req, const struct plait_reply_range *range)
+{
+    bool sends = req->conn && !req->no_body && range->bytes && range->bytes <= req->reply_left;
+    if (!req->no_body && range->bytes <= req->reply_left) {
+        req->reply_left -= range->bytes;
+        req->reply_bytes += range->bytes;
+    }
+    if (sends)
+        plait_write_file(req->conn->stream, range->fd, range->offset, range->bytes, range->released, range->ctx);
+    else
+        range->released(range->ctx);
+}
+
+void plait_reply_file(struct plait_request *req, int status, const char *type, const struct plait_reply_range *range)
+{
+    plait_reply_begin(req, status, type, range->bytes);
+    plait__reply_write_file(req, range);
+    plait_reply_end(req);
+}

@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * HTTP/1.1 connections of a server: heads read from the stream's window, requests handed to the tree one at a time
+ * and in order, limits and deadlines, keep-alive, drain. An idle connection holds this file's small object and
+ * nothing else; the request comes with the first byte and goes with the answer.
+ *
+ * Pipelined requests of one window are answered inside one callback, so that the stream sends their answers together.
+ * Invariant: at most one request of a connection is with a handler; its bytes were all taken before the next head is
+ * read. Tests: tests/web/test_http_server.c.
+ */
+#include "base/timefmt.h"
+#include "base/try.h"
+#include "web/http_core.h"
+
+#include <stdio.h>
+
+enum { KEEP_MAX = 32768, RATE_GRACE_S = 10 };
+
+static const struct plait_protocol http_protocol;
+
+/* --- small steps ----------------------------------------------------------------------------------------------- */
+
+static void close_conn(struct plait__http_conn *conn)
+{
+    conn->flags |= PLAIT__HC_CLOSED;
+    plait_close(conn->stream);
+}
+
+static void arm(struct plait__http_conn *conn, plait_span span)
+{
+    conn->flags &= ~(uint32_t)PLAIT__HC_STOPPED;
+    if (span == PLAIT_NEVER)
+        plait_timer_stop(&conn->timer);
+    else
+        plait_timer_arm(&conn->timer, span);
+}
+
+/* Has the stream offer again what it keeps. */
+static void offer_again(struct plait__http_conn *conn)
+{
+    conn->flags &= ~(uint32_t)PLAIT__HC_PAUSED;
+    plait_pause(conn->stream);
+    plait_resume(conn->stream);
+}
+
+void plait__http_wake(struct plait__http_conn *conn)
+{
+    if (!(conn->flags & PLAIT__HC_IN_DATA))
+        offer_again(conn);
+    arm(conn, conn->service->options.limits.body);
+}
+
+/* What stays unread of a body may be thrown away, when it is short and not held back by the client. */
+static bool rest_is_short(const struct plait_request *req)
+{
+    if (req->body_done)
+        return true;
+    return !req->continue_due && req->body_kind == PLAIT__HB_LENGTH && req->body_left <= PLAIT__HR_DISCARD / 2;
+}
+
+bool plait__http_keeps(const struct plait_request *req)
+{
+    const struct plait__http_conn *conn = req->conn;
+    return conn && (conn->flags & PLAIT__HC_KEEP) && !(conn->flags & (PLAIT__HC_DRAINING | PLAIT__HC_CLOSED)) &&
+           conn->answered + 1 < conn->service->options.limits.requests && rest_is_short(req);
+}
+
+static void log_access(const struct plait_request *req, bool complete)
+{
+    const struct plait_http_options *options = &req->service->options;
+    struct plait_http_access access = {.request = req,
+                                       .status = req->status,
+                                       .body_bytes = req->reply_bytes,
+                                       .took = plait_now(req->web->reactor) - req->began,
+                                       .complete = complete && req->conn};
+    options->log(&access, options->log_ctx);
+}
+
+/* The connection is between two requests. */
+static void become_idle(struct plait__http_conn *conn)
+{
+    conn->req = NULL;
+    if (conn->flags & PLAIT__HC_CLOSED)
+        return;
+    if (!(conn->flags & PLAIT__HC_KEEP) || (conn->flags & PLAIT__HC_DRAINING)) {
+        close_conn(conn);
+        return;
+    }
+    if (conn->flags & PLAIT__HC_IN_DATA)
+        return; /* the data callback sees to the rest */
+    if ((conn->flags & PLAIT__HC_EOF) && !(conn->flags & PLAIT__HC_LEFTOVER)) {
+        close_conn(conn);
+        return;
+    }
+    arm(conn, conn->service->options.limits.idle);
+    offer_again(conn);
+}
+
+void plait__http_answered(struct plait_request *req, bool complete)
+{
+    struct plait__http_conn *conn = req->conn;
+    plait_metric_add(&req->web->requests, 1);
+    if (req->service->options.log)
+        log_access(req, complete);
+    if (!conn) {
+        plait__request_free(req);
+        return;
+    }
+    conn->answered++;
+    if (!req->body_done && (conn->flags & PLAIT__HC_KEEP) && !(conn->flags & PLAIT__HC_CLOSED)) {
+        req->phase = PLAIT__HR_ANSWERED; /* the rest of its body is still to come */
+        plait__http_wake(conn);
+        return;
+    }
+    plait__request_free(req);
+    become_idle(conn);
+}
+
+/* Detaches a request from its connection for good. */
+static void part(struct plait_request *req)
+{
+    struct plait__http_conn *conn = req->conn;
+    conn->req = NULL;
+    conn->flags &= ~(uint32_t)PLAIT__HC_KEEP;
+    conn->flags |= PLAIT__HC_CLOSED;
+    plait_timer_stop(&conn->timer);
+    plait__request_left(req);
+}
+
+void plait__http_break(struct plait_request *req, plait_err err, const char *detail)
+{
+    struct plait__http_conn *conn = req->conn;
+    plait_abort_with(conn->stream, err, detail);
+    conn->req = NULL;
+    conn->flags |= PLAIT__HC_CLOSED;
+    plait_timer_stop(&conn->timer);
+    req->conn = NULL;
+}
+
+/* --- refusing -------------------------------------------------------------------------------------------------- */
+
+/* An answer that needs no request, and the end of the connection (RFC 9112 section 9.6). */
+static void refuse(struct plait__http_conn *conn, int status)
+{
+    struct plait__web *web = conn->service->web;
+    plait_slice reason = plait_slice_text(plait__http_reason(status));
+    struct plait__http1_answer answer = {.status = status,
+                                         .framing = PLAIT__HTTP1_LENGTH,
+                                         .length = reason.len + 1,
+                                         .connection = "close",
+                                         .common = plait__http_common(conn->service),
+                                         .type = PLAIT_LIT("text/plain; charset=utf-8")};
+    plait_metric_add(&web->errors, 1);
+    plait_buf_clear(&web->scratch);
+    plait__http1_answer_write(&web->scratch, &answer);
+    plait_buf_put(&web->scratch, reason);
+    plait_buf_put(&web->scratch, PLAIT_LIT("\n"));
+    plait_write(conn->stream, plait_buf_slice(&web->scratch));
+    conn->flags = (conn->flags & ~(uint32_t)PLAIT__HC_KEEP) | PLAIT__HC_CLOSED;
+    plait_close_with(conn->stream, status == 408 ? PLAIT_ETIMEDOUT : PLAIT_EMALFORMED, "an HTTP request was refused");
+}
+
+/* Refuses what came behind a head that a handler has: its answer is ours when it has not begun. */
+static void refuse_body(struct plait_request *req, int status)
+{
+    struct plait__http_conn *conn = req->conn;
+    if (req->phase == PLAIT__HR_OPEN)
+        refuse(conn, status);
+    else if (req->phase == PLAIT__HR_ANSWERED)
+        close_conn(conn);
+    else
+        plait_abort_with(conn->stream, PLAIT_EMALFORMED, "the request's body is malformed");
+    part(req);
+}
+
+/* --- input ----------------------------------------------------------------------------------------------------- */
+
+/* A head is complete: the handler runs. Both request and connection may have gone on when this returns. */
+static void begin_request(struct plait__http_conn *conn, const uint8_t *head)
+{
+    struct plait_request *req = conn->req;
+    bool keep = req->head.minor ? !req->head.close : req->head.keep_alive && !req->head.close;
+    conn->flags = keep ? conn->flags | PLAIT__HC_KEEP : conn->flags & ~(uint32_t)PLAIT__HC_KEEP;
+    int refusal = plait__request_begin(req, head);
+    if (refusal) {
+        refuse(conn, refusal);
+        req->phase = PLAIT__HR_ANSWERED;
+        part(req);
+        return;
+    }
+    plait__resource_dispatch(req);
+    if (conn->req == req && req->phase == PLAIT__HR_OPEN)
+        plait__request_pump(req);
+}
+
+/* Reads a head; returns how much of the input it was, 0 when it is not complete. */
+static size_t take_head(struct plait__http_conn *conn, plait_slice in)
+{
+    if (!conn->req) {
+        conn->req = plait__request_new(conn);
+        if (!conn->req) {
+            refuse(conn, 503);
+            return in.len;
+        }
+    }
+    struct plait_request *req = conn->req;
+    bool fresh = req->head.scanned == 0 && req->head.at == 0;
+    enum plait__http1_step step = plait__http1_head_read(&req->head, in);
+    if (step == PLAIT__HTTP1_MORE) {
+        if (fresh && conn->answered)
+            arm(conn, conn->service->options.limits.head);
+        return 0;
+    }
+    if (step == PLAIT__HTTP1_BAD) {
+        refuse(conn, req->head.status);
+        part(req);
+        return in.len;
+    }
+    size_t used = req->head.at;
+    begin_request(conn, in.ptr);
+    return used;
+}
+
+/* Bytes a second since the body's start, once there was time to judge. */
+static bool too_slow(const struct plait_request *req)
+{
+    uint64_t rate = req->service->options.limits.body_rate;
+    int64_t took = (plait_now(req->web->reactor) - req->rate_from) / plait_seconds(1);
+    return req->body_fn && !req->paused && took > RATE_GRACE_S && req->rate_seen / (uint64_t)took < rate;
+}
+
+static size_t take_body(struct plait__http_conn *conn, plait_slice in)
+{
+    struct plait_request *req = conn->req;
+    int refusal = 0;
+    size_t used = plait__request_take(req, in, &refusal);
+    if (conn->req != req)
+        return used;
+    if (!refusal && used && !req->body_done && too_slow(req))
+        refusal = 408;
+    if (refusal) {
+        refuse_body(req, refusal);
+        return in.len;
+    }
+    if (req->phase == PLAIT__HR_ANSWERED && req->body_done) {
+        plait__request_free(req);
+        become_idle(conn);
+    } else if (used) {
+        arm(conn, req->body_done ? PLAIT_NEVER : conn->service->options.limits.body);
+    }
+    return used;
+}
+
+/* One step through the input. */
+static size_t take(struct plait__http_conn *conn, plait_slice in)
+{
+    if (!conn->req || conn->req->phase == PLAIT__HR_HEAD)
+        return take_head(conn, in);
+    return take_body(conn, in);
+}
+
+/* The input is looked at; what is to happen when nothing more comes. */
+static void settle(struct plait__http_conn *conn, size_t left)
+{
+    conn->flags = left ? conn->flags | PLAIT__HC_LEFTOVER : conn->flags & ~(uint32_t)PLAIT__HC_LEFTOVER;
+    if (conn->flags & PLAIT__HC_CLOSED)
+        return;
+    if (!conn->req) {
+        if (conn->flags & PLAIT__HC_EOF)
+            close_conn(conn);
+        else if (left == 0)
+            arm(conn, conn->service->options.limits.idle);
+        return;
+    }
+    if (conn->req->phase == PLAIT__HR_HEAD) {
+        if (conn->flags & PLAIT__HC_EOF)
+            close_conn(conn);
+        return;
+    }
+    bool reads = !conn->req->body_done && (conn->req->body_fn || conn->req->phase == PLAIT__HR_ANSWERED);
+    if (!(reads && !conn->req->paused) && !(conn->flags & PLAIT__HC_STOPPED)) {
+        plait_timer_stop(&conn->timer);
+        conn->flags |= PLAIT__HC_STOPPED;
+    }
+    if (left > KEEP_MAX) {
+        conn->flags |= PLAIT__HC_PAUSED;
+        plait_pause(conn->stream);
+    }
+}
+
+static size_t on_data(struct plait_stream *s, plait_slice in, void *self)
+{
+    struct plait__http_conn *conn = self;
+    size_t used = 0;
+    conn->flags |= PLAIT__HC_IN_DATA;
+    while (used < in.len && !(conn->flags & PLAIT__HC_CLOSED)) {
+        if (!conn->req && plait_is_full(s))
+            break;
+        size_t took = take(conn, plait_slice_of(in.ptr + used, in.len - used));
+        if (took == 0)
+            break;
+        used += took;
+    }
+    conn->flags &= ~(uint32_t)PLAIT__HC_IN_DATA;
+    settle(conn, in.len - used);
+    return used;
+}
+
+/* --- the other callbacks --------------------------------------------------------------------------------------- */
+
+/* The client closed its side: it still gets the answer under way, but its handler is told. */
+static void on_eof(struct plait_stream *s, size_t rest, void *self)
+{
+    struct plait__http_conn *conn = self;
+    struct plait_request *req = conn->req;
+    conn->flags |= PLAIT__HC_EOF;
+    (void)s;
+    if (!req || req->phase == PLAIT__HR_HEAD) {
+        close_conn(conn);
+        return;
+    }
+    if (rest == 0)
+        conn->flags &= ~(uint32_t)(PLAIT__HC_LEFTOVER | PLAIT__HC_KEEP);
+    if (!req->body_done && (req->body_fn || req->phase == PLAIT__HR_ANSWERED)) {
+        plait_abort_with(conn->stream, PLAIT_ETRUNCATED, "the request's body broke off");
+        part(req);
+        return;
+    }
+    plait_request_fn gone = req->gone_fn;
+    req->gone_fn = NULL;
+    if (gone)
+        gone(req, req->gone_ctx);
+}
+
+static void on_room(struct plait_stream *s, void *self)
+{
+    struct plait__http_conn *conn = self;
+    struct plait_request *req = conn->req;
+    (void)s;
+    if (!req || req->phase == PLAIT__HR_HEAD)
+        offer_again(conn);
+    else if (req->room_fn && req->phase == PLAIT__HR_BEGUN)
+        req->room_fn(req, req->room_ctx);
+}
+
+static void on_drain(struct plait_stream *s, void *self)
+{
+    struct plait__http_conn *conn = self;
+    (void)s;
+    conn->flags |= PLAIT__HC_DRAINING;
+    if (!conn->req)
+        close_conn(conn);
+}
+
+static void on_lost(struct plait_stream *s, const struct plait_fault *fault, void *self)
+{
+    struct plait__http_conn *conn = self;
+    struct plait__http_service *service = conn->service;
+    (void)s;
+    (void)fault;
+    plait_timer_stop(&conn->timer);
+    if (conn->req)
+        plait__request_left(conn->req);
+    plait_metric_add(&service->web->connections, -1);
+    plait__slab_free(&service->web->conns, conn);
+    plait__http_service_unref(service);
+}
+
+static const struct plait_protocol http_protocol = {.name = "http",
+                                                    .data = on_data,
+                                                    .eof = on_eof,
+                                                    .room = on_room,
+                                                    .drain = on_drain,
+                                                    .lost = on_lost,
+                                                    .flags = PLAIT_HALF_CLOSE};
+
+/* A deadline passed: of a head, of silence between requests or inside a body. */
+static void on_timer(void *ctx)
+{
+    struct plait__http_conn *conn = ctx;
+    struct plait_request *req = conn->req;
+    if (conn->flags & PLAIT__HC_CLOSED)
+        return;
+    if (!req) {
+        if (plait_pending(conn->stream))
+            arm(conn, conn->service->options.limits.idle); /* it is still reading the last answer */
+        else
+            close_conn(conn);
+        return;
+    }
+    if (req->phase == PLAIT__HR_HEAD) {
+        refuse(conn, 408);
+        part(req);
+    } else if (!req->paused) {
+        refuse_body(req, 408);
+    }
+}
+
+/* --- the service ----------------------------------------------------------------------------------------------- */
+
+static void common_refresh(struct plait__http_service *service)
+{
+    struct plait_reactor *reactor = service->web->reactor;
+    int64_t seconds;
+    uint32_t nanoseconds;
+    plait_wall_clock(reactor, &seconds, &nanoseconds);
+    char date[PLAIT__HTTP_DATE_BYTES];
+    plait__format_http_date(seconds, date);
+    int len = snprintf(service->common + service->server_len, sizeof(service->common) - service->server_len,
+                       "Date: %s\r\n", date);
+    service->common_len = service->server_len + (size_t)len;
+    service->common_until = plait_now(reactor) + plait_seconds(1) - nanoseconds;
+}
+
+plait_slice plait__http_common(struct plait__http_service *service)
+{
+    if (plait_now(service->web->reactor) >= service->common_until)
+        common_refresh(service);
+    return plait_slice_of(service->common, service->common_len);
+}
+
+void plait__http_service_unref(struct plait__http_service *service)
+{
+    if (--service->refs > 0)
+        return;
+    plait_resource_unref(&service->root);
+    plait_mem_free(service);
+}
+
+static plait_err service_open(struct plait_stream *s, void *ctx)
+{
+    struct plait__http_service *service = ctx;
+    struct plait__http_conn *conn = plait__slab_new(&service->web->conns);
+    if (!conn)
+        return PLAIT_FAIL(PLAIT_ENOMEM);
+    conn->stream = s;
+    conn->service = service;
+    service->refs++;
+    plait_metric_add(&service->web->connections, 1);
+    plait_timer_init(&conn->timer, service->web->reactor, "http", on_timer, conn);
+    arm(conn, service->options.limits.head);
+    plait_stream_attach(s, &http_protocol, conn);
+    return PLAIT_OK;
+}
+
+static void service_free(void *ctx)
+{
+    plait__http_service_unref(ctx);
+}
+
+static const struct plait_service_ops http_ops = {.name = "http", .open = service_open, .free = service_free};
+
+static void fill_limits(struct plait_http_limits *l)
+{
+    l->head = l->head ? l->head : plait_seconds(10);
+    l->idle = l->idle ? l->idle : plait_seconds(60);
+    l->body = l->body ? l->body : plait_seconds(20);
+    l->body_rate = l->body_rate == UINT64_MAX ? 0 : l->body_rate ? l->body_rate : 64;
+    l->body_max = l->body_max ? l->body_max : (uint64_t)64 << 20;
+    l->requests = l->requests ? l->requests : 1000000;
+}
+
+static bool server_name_fits(const char *name)
+{
+    return !name || (strlen(name) < 100 && plait__http1_is_value(plait_slice_text(name)));
+}
+
+static void write_server_name(struct plait__http_service *service)
+{
+    const char *name = service->options.server ? service->options.server : "plait";
+    if (*name)
+        service->server_len = (size_t)snprintf(service->common, sizeof(service->common), "Server: %s\r\n", name);
+}
+
+struct plait_service *plait_http_with(struct plait_resource *root, const struct plait_http_options *options)
+{
+    static const struct plait_http_options defaults;
+    if (!options)
+        options = &defaults;
+    struct plait_reactor *reactor = root ? plait__resource_reactor(root) : NULL;
+    struct plait__web *web = reactor && server_name_fits(options->server) ? plait__web_of(reactor) : NULL;
+    if (!web || plait__resource_failed(root)) {
+        plait_resource_unref(&root);
+        return NULL;
+    }
+    struct plait__http_service *service = plait_mem_new(plait_reactor_budget(reactor), sizeof(*service));
+    if (!service) {
+        plait_resource_unref(&root);
+        return NULL;
+    }
+    service->web = web;
+    service->root = root;
+    service->refs = 1;
+    service->options = *options;
+    fill_limits(&service->options.limits);
+    write_server_name(service);
+    return plait_service_new(reactor, &http_ops, service);
+}
+
+struct plait_service *plait_http(struct plait_resource *root)
+{
+    return plait_http_with(root, NULL);
+}
