@@ -141,6 +141,10 @@ PLAIT_API struct plait_deferred *plait_pipe(struct plait_stream *from, struct pl
 /** Reactor of a stream. Ownership: borrowed. */
 PLAIT_API struct plait_reactor *plait_stream_reactor(const struct plait_stream *s);
 
+/** Whether a stream still takes and gives bytes: neither side has asked for its end. A protocol that handles several messages of one `data` looks
+ * here after each. */
+PLAIT_API bool plait_is_open(const struct plait_stream *s);
+
 /** Number that no other stream of this reactor ever has. */
 PLAIT_API uint64_t plait_stream_id(const struct plait_stream *s);
 

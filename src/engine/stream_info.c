@@ -14,6 +14,11 @@ struct plait_reactor *plait_stream_reactor(const struct plait_stream *s)
     return s->reactor;
 }
 
+bool plait_is_open(const struct plait_stream *s)
+{
+    return s->state <= PLAIT__S_OPEN;
+}
+
 uint64_t plait_stream_id(const struct plait_stream *s)
 {
     return s->id;

@@ -18,7 +18,7 @@ struct plait_framed {
     enum plait_framing framing;
     size_t max;
     struct plait_line line;
-    bool raw, closed;
+    bool raw;
     struct plait_protocol protocol; /* a table of its own: the input's maximum follows the limit */
 };
 
@@ -53,7 +53,6 @@ static bool one_frame(struct plait_framed *f, plait_slice in, size_t *taken)
         return false;
     }
     if (frame.event == PLAIT_FRAME_BAD) {
-        f->closed = true;
         plait_abort_with(f->s, frame.err, "framing");
         return false;
     }
@@ -67,8 +66,7 @@ static size_t on_data(struct plait_stream *s, plait_slice in, void *self)
 {
     struct plait_framed *f = self;
     size_t total = 0;
-    (void)s;
-    while (total < in.len && !f->closed) {
+    while (total < in.len && plait_is_open(s)) {
         const plait_slice rest = plait_slice_sub(in, total, in.len);
         size_t taken = 0;
         if (f->raw)
