@@ -82,11 +82,11 @@ static void send_segment(struct segment *seg, struct plait_host *host)
     struct sim_sock *from = seg->from;
     struct plait_sim *sim = sim_of(from);
     int64_t delay = host ? sim_link_delay(sim, from->file.host, host) : 0;
-    if (seg->kind == SEG_DATA && (sim->faults & PLAIT_SIM_SPLIT))
-        delay += (int64_t)sim_fault_below(sim, 50000);
     int64_t due = sim->now + delay;
     if (due < from->tcp.last_due)
         due = from->tcp.last_due;
+    if (seg->kind == SEG_DATA && (sim->faults & PLAIT_SIM_SPLIT))
+        due += (int64_t)sim_fault_below(sim, 20000); /* or the pieces would arrive as one */
     from->tcp.last_due = due;
     from->tcp.segments++;
     if (due == sim->now && from->tcp.segments == 1)
@@ -401,9 +401,11 @@ static size_t segment_bytes(struct sim_sock *s)
         return 0;
     size_t n = s->tcp.out.len < window - ahead ? s->tcp.out.len : window - ahead;
     n = n < SEGMENT_MAX ? n : SEGMENT_MAX;
-    if (n > 1 && sim_strikes(sim, PLAIT_SIM_SPLIT, 2, PLAIT_SYS_sendmsg)) {
-        uint64_t most = sim_fault_below(sim, 4) ? 16 : n;
-        n = 1 + sim_fault_below(sim, most < n ? most : n);
+    if (n > 1 && sim_strikes(sim, PLAIT_SIM_SPLIT, 1, PLAIT_SYS_sendmsg)) {
+        uint64_t how = sim_fault_below(sim, 8); /* mostly somewhere, often very short, now and then not at all */
+        uint64_t most = how < 4 ? n : 16;
+        if (how < 7)
+            n = 1 + sim_fault_below(sim, most < n ? most : n);
     }
     return n;
 }
