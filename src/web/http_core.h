@@ -127,6 +127,10 @@ struct plait_request {
 };
 
 /* http_server.c */
+/* A service without the engine's wrapper: one reference, the caller's. Takes the root's. */
+struct plait__http_service *plait__http_service_new(struct plait_resource *root,
+                                                    const struct plait_http_options *options);
+plait_err plait__http_open(struct plait__http_service *service, struct plait_stream *s) PLAIT_MUST;
 void plait__http_service_unref(struct plait__http_service *service);
 /* The lines that every answer has. */
 plait_slice plait__http_common(struct plait__http_service *service);

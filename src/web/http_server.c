@@ -427,9 +427,8 @@ void plait__http_service_unref(struct plait__http_service *service)
     plait_mem_free(service);
 }
 
-static plait_err service_open(struct plait_stream *s, void *ctx)
+plait_err plait__http_open(struct plait__http_service *service, struct plait_stream *s)
 {
-    struct plait__http_service *service = ctx;
     struct plait__http_conn *conn = plait__slab_new(&service->web->conns);
     if (!conn)
         return PLAIT_FAIL(PLAIT_ENOMEM);
@@ -441,6 +440,11 @@ static plait_err service_open(struct plait_stream *s, void *ctx)
     arm(conn, service->options.limits.head);
     plait_stream_attach(s, &http_protocol, conn);
     return PLAIT_OK;
+}
+
+static plait_err service_open(struct plait_stream *s, void *ctx)
+{
+    return plait__http_open(ctx, s);
 }
 
 static void service_free(void *ctx)
@@ -472,18 +476,17 @@ static void write_server_name(struct plait__http_service *service)
         service->server_len = (size_t)snprintf(service->common, sizeof(service->common), "Server: %s\r\n", name);
 }
 
-struct plait_service *plait_http_with(struct plait_resource *root, const struct plait_http_options *options)
+struct plait__http_service *plait__http_service_new(struct plait_resource *root,
+                                                    const struct plait_http_options *options)
 {
     static const struct plait_http_options defaults;
     if (!options)
         options = &defaults;
     struct plait_reactor *reactor = root ? plait__resource_reactor(root) : NULL;
     struct plait__web *web = reactor && server_name_fits(options->server) ? plait__web_of(reactor) : NULL;
-    if (!web || plait__resource_failed(root)) {
-        plait_resource_unref(&root);
-        return NULL;
-    }
-    struct plait__http_service *service = plait_mem_new(plait_reactor_budget(reactor), sizeof(*service));
+    struct plait__http_service *service = NULL;
+    if (web && !plait__resource_failed(root))
+        service = plait_mem_new(plait_reactor_budget(reactor), sizeof(*service));
     if (!service) {
         plait_resource_unref(&root);
         return NULL;
@@ -494,7 +497,13 @@ struct plait_service *plait_http_with(struct plait_resource *root, const struct 
     service->options = *options;
     fill_limits(&service->options.limits);
     write_server_name(service);
-    return plait_service_new(reactor, &http_ops, service);
+    return service;
+}
+
+struct plait_service *plait_http_with(struct plait_resource *root, const struct plait_http_options *options)
+{
+    struct plait__http_service *service = plait__http_service_new(root, options);
+    return service ? plait_service_new(service->web->reactor, &http_ops, service) : NULL;
 }
 
 struct plait_service *plait_http(struct plait_resource *root)
