@@ -56,6 +56,8 @@ struct plait__carrier_ops {
     bool (*lingers)(struct plait__carrier *c);
     bool (*sends_files)(struct plait__carrier *c); /* NULL or false: file pieces must be turned into bytes above */
     void (*counts)(struct plait__carrier *c, uint64_t *received, uint64_t *sent);
+    /* Frees the carrier's own memory, after `lost`. NULL: it is embedded in the stream, or in who made that. */
+    void (*free)(struct plait__carrier *c);
 };
 
 struct plait__carrier {

@@ -30,9 +30,11 @@ static bool bounds_output(const struct plait_stream *s)
 /* Whether `data` may be called now. */
 static bool may_read(const struct plait_stream *s)
 {
-    if (s->state != PLAIT__S_OPEN || (s->flags & (PLAIT__F_PAUSED | PLAIT__F_HANDSHAKE | PLAIT__F_FULL)))
-        return s->state == PLAIT__S_OPEN && (s->flags & PLAIT__F_FULL) && bounds_output(s) &&
-               !(s->flags & (PLAIT__F_PAUSED | PLAIT__F_HANDSHAKE));
+    const uint32_t not_now = PLAIT__F_PAUSED | PLAIT__F_HANDSHAKE | PLAIT__F_CALL_SECURED; /* `secured` comes before `data` */
+    if (s->state != PLAIT__S_OPEN || (s->flags & not_now))
+        return false;
+    if ((s->flags & PLAIT__F_FULL) && !bounds_output(s))
+        return false;
     return (s->flags & PLAIT__F_CONNECTED) != 0;
 }
 
@@ -459,6 +461,8 @@ void plait__streams_release(struct plait_reactor *r)
         struct plait_stream *next = s->queue;
         static void (*const release[])(struct plait_stream *) = {plait__fd_stream_release, plait__pair_stream_release,
                                                                  plait__stdio_stream_release};
+        if (s->carrier->ops->free)
+            s->carrier->ops->free(s->carrier);
         release[s->memory](s);
         s = next;
     }

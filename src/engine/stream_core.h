@@ -108,6 +108,9 @@ void plait__stream_fault(const struct plait_stream *s, struct plait_fault *out);
 void plait__stream_push(struct plait_stream *s);
 /* Drops all output. */
 void plait__stream_drop_output(struct plait_stream *s);
+/* Output that was taken from its stream, for TLS: ends it; reads a piece of the file in front of its chain. */
+void plait__out_free(struct plait_reactor *r, struct plait__out *out);
+plait_err plait__out_load(struct plait_stream *s, struct plait__out *out) PLAIT_MUST;
 size_t plait__stream_high(const struct plait_stream *s);
 size_t plait__stream_low(const struct plait_stream *s);
 /* Whether a stream still takes output. */

@@ -51,16 +51,20 @@ static struct plait__out *out_of(struct plait_stream *s)
     return out;
 }
 
-void plait__stream_drop_output(struct plait_stream *s)
+void plait__out_free(struct plait_reactor *r, struct plait__out *out)
 {
-    struct plait__out *out = s->out;
-    if (!out)
-        return;
-    s->out = NULL;
     plait_timer_stop(&out->stall);
     plait__chain_deinit(&out->chain);
     plait__chain_deinit(&out->loaded);
-    plait__slab_free(&s->reactor->outs, out);
+    plait__slab_free(&r->outs, out);
+}
+
+void plait__stream_drop_output(struct plait_stream *s)
+{
+    struct plait__out *out = s->out;
+    s->out = NULL;
+    if (out)
+        plait__out_free(s->reactor, out);
 }
 
 static void fail(struct plait_stream *s, plait_err err)
@@ -154,7 +158,7 @@ plait_err plait_write_fds(struct plait_stream *s, plait_slice bytes, const int *
 /* --- offering it --------------------------------------------------------------------------------------------------------- */
 
 /* Reads a piece of the file in front. Without blocking where the file system can tell. */
-static plait_err load_file(struct plait_stream *s, struct plait__out *out)
+plait_err plait__out_load(struct plait_stream *s, struct plait__out *out)
 {
     struct plait_sys *sys = s->reactor->sys;
     int fd;
@@ -192,7 +196,7 @@ static bool offer_some(struct plait_stream *s)
 {
     struct plait__out *out = s->out;
     if (plait__chain_empty(&out->loaded) && must_load(s, out)) {
-        const plait_err err = load_file(s, out);
+        const plait_err err = plait__out_load(s, out);
         if (err != PLAIT_OK)
             fail(s, err);
         return err == PLAIT_OK;
