@@ -41,6 +41,10 @@ PLAIT_API struct plait_reactor *plait_reactor_new(const struct plait_reactor_opt
  * caller's. */
 PLAIT_API struct plait_reactor *plait_new(void) PLAIT_MUST;
 
+/** As plait_new, with options (may be NULL), of which own_signals is always set. Returns NULL as plait_reactor_new does. Ownership:
+ * the caller's. */
+PLAIT_API struct plait_reactor *plait_new_with(const struct plait_reactor_options *options) PLAIT_MUST;
+
 /** Ends a reactor: aborts its streams, fails its operations with PLAIT_ECANCELLED, delivers what that fires, frees the
  * rest. Takes NULL and leaves NULL. Callbacks: `lost` of every stream and the last deferreds run inside this call. */
 PLAIT_API void plait_reactor_free(struct plait_reactor **reactor);

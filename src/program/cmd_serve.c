@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * plait serve: the services that are named, each at its endpoints.
+ *
+ * Test: tests/program/test_serve.py.
+ */
+#include "program/program.h"
+
+enum { LISTENS_MAX = 16 };
+
+/* One service of the command line: its words, up to the next service's name. */
+struct ask {
+    const struct service_kind *kind;
+    struct service_words words;
+    const char *listen[LISTENS_MAX];
+    size_t listens;
+};
+
+static int take_ask(const struct command *command, struct words *words, struct ask *ask)
+{
+    while (words->at < words->end && !find_service(*words->at)) {
+        const char *value = "";
+        if (take_option(words, "listen", 'l', &value)) {
+            if (ask->listens == LISTENS_MAX)
+                return wrong_usage(command, "%s: at most %d endpoints", ask->kind->name, LISTENS_MAX);
+            ask->listen[ask->listens++] = value;
+        } else if (take_option(words, "root", 0, &value)) {
+            ask->words.root = value;
+        } else if (take_option(words, "table", 0, &value)) {
+            ask->words.table = value;
+        } else if (take_option(words, "quote", 0, &value)) {
+            ask->words.quote = value;
+        } else if (take_flag(words, "no-listing", 0)) {
+            ask->words.no_listing = true;
+        } else {
+            return wrong_usage(command, "%s: '%s' is not understood", ask->kind->name, *words->at);
+        }
+        if (!value)
+            return wrong_usage(command, "%s: the last option lacks its value", ask->kind->name);
+    }
+    return EXIT_DONE;
+}
+
+static int start_ask(const struct command *command, struct plait_reactor *r, const struct ask *ask)
+{
+    if (ask->listens == 0)
+        return start_service(command, r, ask->kind, ask->kind->endpoint, &ask->words);
+    for (size_t i = 0; i < ask->listens; i++) {
+        const int status = start_service(command, r, ask->kind, ask->listen[i], &ask->words);
+        if (status != EXIT_DONE)
+            return status;
+    }
+    return EXIT_DONE;
+}
+
+static int start_named(const struct command *command, struct plait_reactor *r, struct words *words)
+{
+    const char *name = next_word(words);
+    if (!name)
+        return wrong_usage(command, "which service? `plait serve --help` lists them");
+    for (; name; name = next_word(words)) {
+        struct ask ask = {.kind = find_service(name)};
+        if (!ask.kind)
+            return wrong_usage(command, "there is no service '%s'; `plait serve --help` lists them", name);
+        int status = take_ask(command, words, &ask);
+        if (status == EXIT_DONE)
+            status = start_ask(command, r, &ask);
+        if (status != EXIT_DONE)
+            return status;
+    }
+    return EXIT_DONE;
+}
+
+static int run(const struct command *command, struct words *words)
+{
+    struct plait_reactor *r = plait_new();
+    if (!r)
+        return failed(command, "the reactor could not be made: %s", plait_err_text(PLAIT_ENOMEM));
+    const int status = start_named(command, r, words);
+    if (status == EXIT_DONE)
+        return run_services(command, &r);
+    plait_reactor_free(&r);
+    return status;
+}
+
+const struct command command_serve = {
+    .name = "serve",
+    .usage = "serve SERVICE [--listen ENDPOINT]… [OPTIONS] [SERVICE …]",
+    .help = "Serves one or several services in one process.\n\n"
+            "  web        --root DIR, --no-listing           tcp:8080\n"
+            "  finger     --table FILE (user:name:plan)      tcp:7079\n"
+            "  echo, discard, daytime, qotd (--quote TEXT), chargen, time, netstring\n\n"
+            "  -l, --listen ENDPOINT   tcp:PORT, tcp6:PORT, tls:PORT:cert=FILE:key=FILE, unix:PATH, systemd:index=0,\n"
+            "                          fd:N, stdio:, haproxy:ENDPOINT; udp:PORT for the small services.\n"
+            "                          Without interface= it binds loopback only; interface=* is for all.\n",
+    .run = run,
+};

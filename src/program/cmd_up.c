@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * plait up: every harmless service there is, on loopback and high ports.
+ *
+ * Test: tests/program/test_up.py.
+ */
+#include "program/program.h"
+
+#include <string.h>
+
+static int start_all(const struct command *command, struct plait_reactor *r, const char *web, const struct service_words *words)
+{
+    for (size_t i = 0; i < service_kind_count; i++) {
+        const struct service_kind *kind = &service_kinds[i];
+        const char *endpoint = web && strcmp(kind->name, "web") == 0 ? web : kind->endpoint;
+        const int status = start_service(command, r, kind, endpoint, words);
+        if (status != EXIT_DONE)
+            return status;
+    }
+    printf("Listening on loopback only (interface=* in an endpoint is for all). Ctrl-C stops.\n");
+    fflush(stdout);
+    return EXIT_DONE;
+}
+
+static int run(const struct command *command, struct words *words)
+{
+    struct service_words told = {.welcome = true};
+    const char *web = NULL;
+    while (words->at < words->end) {
+        const char *value = "";
+        if (take_option(words, "root", 0, &value))
+            told.root = value;
+        else if (take_option(words, "web", 0, &value))
+            web = value;
+        else if (take_flag(words, "no-listing", 0))
+            told.no_listing = true;
+        else
+            return wrong_usage(command, "'%s' is not understood; `plait up --help` tells what is", *words->at);
+        if (!value)
+            return wrong_usage(command, "an option at the end lacks its value");
+    }
+    struct plait_reactor *r = plait_new();
+    if (!r)
+        return failed(command, "the reactor could not be made: %s", plait_err_text(PLAIT_ENOMEM));
+    const int status = start_all(command, r, web, &told);
+    if (status != EXIT_DONE) {
+        plait_reactor_free(&r);
+        return status;
+    }
+    return run_services(command, &r);
+}
+
+const struct command command_up = {
+    .name = "up",
+    .usage = "up [--root DIR] [--web ENDPOINT] [--no-listing]",
+    .help = "Starts every harmless service on loopback and prints a line for each. SIGINT and SIGTERM\n"
+            "stop accepting, let what is under way finish (10 s), and end; a second one ends at once.\n\n"
+            "  --root DIR      folder that the web server shows; the current one by default\n"
+            "  --web ENDPOINT  where the web server listens; tcp:8080 by default\n"
+            "  --no-listing    folders without an index.html are not listed\n",
+    .run = run,
+};

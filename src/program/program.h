@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the subcommands share: the table that names them, reading options, saying what went wrong.
+ */
+#ifndef PLAIT_PROGRAM_H
+#define PLAIT_PROGRAM_H
+
+#include <plait/plait.h>
+
+#include <stdio.h>
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIGURATION = 78, WHY_BYTES = 256 };
+
+/* The words of a command line, taken from the front. */
+struct words {
+    char **at;
+    char **end;
+};
+
+/* One subcommand; a file each. `run` gets the words behind its name. */
+struct command {
+    const char *name;
+    const char *usage; /* one line */
+    const char *help;  /* the rest of --help */
+    int (*run)(const struct command *command, struct words *words);
+};
+
+extern const struct command command_up;
+extern const struct command command_serve;
+extern const struct command command_fetch;
+extern const struct command command_finger;
+
+/* Prints "plait NAME: …" on standard error and returns EXIT_USAGE, or EXIT_FAILED. */
+int wrong_usage(const struct command *command, const char *fmt, ...) PLAIT_PRINTF(2, 3);
+int failed(const struct command *command, const char *fmt, ...) PLAIT_PRINTF(2, 3);
+
+/* Takes the next word; NULL at the end. */
+const char *next_word(struct words *words);
+
+/* When the next word is `--name` or `--name=value` (or the one-letter form, may be 0), takes it with its value and returns true. *value is NULL when none
+ * is left. */
+bool take_option(struct words *words, const char *name, char letter, const char **value);
+
+/* The same for an option without a value. */
+bool take_flag(struct words *words, const char *name, char letter);
+
+/* Whether the next word asks for help; prints it. */
+bool asked_for_help(const struct command *command, struct words *words);
+
+/* --- services, shared by up and serve ------------------------------------------------------------------------------------------ */
+
+/* What a service was told on the command line. */
+struct service_words {
+    const char *root;  /* web: folder */
+    const char *table; /* finger: file of people instead of accounts */
+    const char *quote; /* qotd */
+    bool no_listing;
+    bool welcome;
+};
+
+/* A kind of service that the program knows. */
+struct service_kind {
+    const char *name;
+    const char *endpoint; /* where `up` puts it */
+    const char *help;
+    struct plait_service *(*make)(struct plait_reactor *r, const struct service_words *words, char *why);
+    int small; /* enum plait_small for a datagram form; -1: none */
+};
+
+extern const struct service_kind service_kinds[];
+extern const size_t service_kind_count;
+
+const struct service_kind *find_service(const char *name);
+
+/* Starts a service and prints its line. Returns EXIT_DONE, or says why not. */
+int start_service(const struct command *command, struct plait_reactor *r, const struct service_kind *kind, const char *endpoint,
+                  const struct service_words *words);
+
+/* Runs until the end and frees the reactor; returns the exit status. */
+int run_services(const struct command *command, struct plait_reactor **r);
+
+#endif
