@@ -94,6 +94,11 @@ class Lint(Tree):
         self.source("src/web/http1_wire.c", "#include <plait/reactor.h>\n")
         self.flagged("floors", "codec")
 
+    def test_a_codec_may_not_use_what_its_own_header_brings_along(self):
+        self.write("include/plait/reactor.h", HEADER + "struct plait_reactor;\n")
+        self.source("src/web/http1_wire.c", "#include <plait/web.h>\n\nvoid f(struct plait_reactor *r);\n")
+        self.flagged("floors", "uses plait_reactor of the engine")
+
     def test_a_public_header_may_not_include_a_third_partys(self):
         self.write("include/plait/err.h", HEADER + "#include <openssl/ssl.h>\n")
         self.flagged("floors", "standard header")
