@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/close_range.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -43,6 +42,17 @@ static int first_safe_fd(const struct plait_sys_spawn *spawn)
     return top;
 }
 
+/* Runs in the child. Closes what is not in the map, here and not by the flag at exec: exec lets the parent go on before it has closed anything,
+ * and a descriptor that the parent closes in that moment would still be watched by its epoll (TQ-72). Returns 0 or an errno. */
+static int close_rest(const struct plait_sys_spawn *spawn, int safe)
+{
+    for (int fd = 3; fd < safe; fd++) {
+        if (!is_mapped(spawn, fd))
+            close(fd); /* most of them are not open */
+    }
+    return syscall(SYS_close_range, safe, ~0U, 0) == 0 ? 0 : errno;
+}
+
 /* Runs in the child. Returns 0 or an errno. */
 static int place_fds(const struct plait_sys_spawn *spawn)
 {
@@ -60,8 +70,6 @@ static int place_fds(const struct plait_sys_spawn *spawn)
         if (moved[i] < 0)
             return errno;
     }
-    if (syscall(SYS_close_range, 0, ~0U, CLOSE_RANGE_CLOEXEC) != 0)
-        return errno;
     for (size_t i = 0; i < spawn->map_count; i++) {
         if (dup2(moved[i], spawn->map[i].child_fd) < 0)
             return errno;
@@ -70,7 +78,7 @@ static int place_fds(const struct plait_sys_spawn *spawn)
         if (!is_mapped(spawn, fd) && dup2(null_moved, fd) < 0)
             return errno;
     }
-    return 0;
+    return close_rest(spawn, safe);
 }
 
 /* Runs in the child. */

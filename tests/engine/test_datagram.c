@@ -1,0 +1,1089 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Tests of src/engine/datagram.c, datagram_in.c and datagram_out.c, on the kernel and in the simulated world.
+ */
+#include "tests/engine/bed.h"
+
+#include "engine/datagram_core.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <plait/sim.h>
+
+/* One socket and what it was told. */
+struct end {
+    struct plait_datagram *d;
+    int packets, errors, rooms;
+    char got[512]; /* of the last packet */
+    size_t got_len;
+    bool truncated;
+    uint32_t interface_index;
+    struct plait_address from, to;
+    struct plait_fault fault;
+    void (*on_packet)(struct end *e);
+    void (*on_error)(struct end *e);
+    void (*on_room)(struct end *e);
+};
+
+static void packet(struct plait_datagram *d, const struct plait_packet *p, void *self)
+{
+    struct end *e = self;
+    assert_ptr_equal(d, e->d);
+    e->packets++;
+    e->got_len = p->bytes.len;
+    memcpy(e->got, p->bytes.ptr, p->bytes.len < sizeof e->got ? p->bytes.len : sizeof e->got);
+    e->truncated = p->truncated;
+    e->interface_index = p->interface_index;
+    e->from = *p->from;
+    e->to = *p->to;
+    if (e->on_packet)
+        e->on_packet(e);
+}
+
+static void error(struct plait_datagram *d, const struct plait_fault *fault, void *self)
+{
+    struct end *e = self;
+    (void)d;
+    e->errors++;
+    e->fault = *fault;
+    if (e->on_error)
+        e->on_error(e);
+}
+
+static void room(struct plait_datagram *d, void *self)
+{
+    struct end *e = self;
+    (void)d;
+    e->rooms++;
+    if (e->on_room)
+        e->on_room(e);
+}
+
+static const struct plait_datagram_handler handler = {.name = "end", .packet = packet, .error = error, .room = room};
+static const struct plait_datagram_handler deaf = {.name = "deaf"};
+
+static struct plait_address ip4(const char *text, uint16_t port)
+{
+    struct plait_address a;
+    assert_ok(plait_address_parse_ip(plait_slice_text(text), port, &a));
+    return a;
+}
+
+static plait_err open_with(struct bed *b, struct end *e, const struct plait_datagram_options *o)
+{
+    memset(e, 0, sizeof *e);
+    return plait_datagram_open(b->r, o, &handler, e, &e->d);
+}
+
+/* A socket on the loopback, on any port. */
+static void open_at(struct bed *b, struct end *e, const char *ip)
+{
+    const struct plait_datagram_options o = {.bind = ip4(ip, 0)};
+    assert_ok(open_with(b, e, &o));
+}
+
+static void open_to(struct bed *b, struct end *e, const struct plait_address *peer)
+{
+    const struct plait_datagram_options o = {.connect = *peer};
+    assert_ok(open_with(b, e, &o));
+}
+
+static struct plait_address address_of(const struct end *e)
+{
+    struct plait_address a;
+    plait_datagram_address(e->d, &a);
+    return a;
+}
+
+static void settle(struct bed *b)
+{
+    for (int n = 0; n < 4; n++) {
+        bed_run(b);
+        assert_ok(plait_reactor_step(b->r, plait_millis(2)));
+    }
+}
+
+/* --- receiving ------------------------------------------------------------------------------------------------------ */
+
+static void a_datagram_tells_its_sender_and_its_destination(void **state)
+{
+    static const char *const hosts[] = {"127.0.0.1", "::1"};
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(hosts); i++) {
+        struct bed b;
+        struct end x;
+        struct end y;
+        bed_open(&b);
+        open_at(&b, &x, hosts[i]);
+        open_at(&b, &y, hosts[i]);
+        const struct plait_address to = address_of(&y);
+        const struct plait_address from = address_of(&x);
+        assert_ok(plait_send(x.d, &to, PLAIT_LIT("hello")));
+        assert_int_equal(y.packets, 0);
+        settle(&b);
+        assert_int_equal(y.packets, 1);
+        assert_slice(plait_slice_of(y.got, y.got_len), "hello");
+        assert_true(plait_address_equal(&y.from, &from));
+        assert_true(plait_address_equal(&y.to, &to));
+        assert_int_equal(y.interface_index, 1);
+        assert_false(y.truncated);
+        plait_datagram_close(&x.d);
+        plait_datagram_close(&y.d);
+        plait_datagram_close(&y.d);
+        bed_close(&b);
+    }
+}
+
+static void the_destination_of_a_socket_on_all_addresses_can_be_answered_from(void **state)
+{
+    static const char *const any[] = {"0.0.0.0", "::"};
+    static const char *const own[] = {"127.0.0.2", "::1"};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct bed b;
+        struct end server;
+        struct end client;
+        bed_open(&b);
+        open_at(&b, &server, any[i]);
+        open_at(&b, &client, i == 0 ? "127.0.0.1" : "::1");
+        const struct plait_address to = ip4(own[i], address_of(&server).port);
+        assert_ok(plait_send(client.d, &to, PLAIT_LIT("q")));
+        settle(&b);
+        assert_true(plait_address_equal(&server.to, &to));
+        assert_ok(plait_send_from(server.d, &server.to, &server.from, PLAIT_LIT("a")));
+        settle(&b);
+        assert_int_equal(client.packets, 1);
+        assert_true(plait_address_equal(&client.from, &to));
+        plait_datagram_close(&server.d);
+        plait_datagram_close(&client.d);
+        bed_close(&b);
+    }
+}
+
+static void a_source_that_is_a_group_is_left_to_the_kernel(void **state)
+{
+    struct bed b;
+    struct end x;
+    const struct plait_address group = ip4("239.1.2.3", 9);
+    (void)state;
+    bed_open(&b);
+    open_at(&b, &x, "127.0.0.1");
+    const struct plait_address self = address_of(&x);
+    assert_ok(plait_send_from(x.d, &group, &self, PLAIT_LIT("a")));
+    settle(&b);
+    assert_int_equal(x.packets, 1);
+    assert_true(plait_address_equal(&x.from, &self));
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+static void what_is_larger_than_asked_for_is_reported_as_cut(void **state)
+{
+    struct bed b;
+    struct end x;
+    uint64_t received = 0;
+    uint64_t sent = 0;
+    uint64_t lost = 0;
+    const struct plait_datagram_options o = {.bind = ip4("127.0.0.1", 0), .bytes_max = 8};
+    (void)state;
+    bed_open(&b);
+    assert_ok(open_with(&b, &x, &o));
+    const struct plait_address self = address_of(&x);
+    assert_ok(plait_send(x.d, &self, PLAIT_LIT("exactly8")));
+    settle(&b);
+    assert_false(x.truncated);
+    assert_ok(plait_send(x.d, &self, PLAIT_LIT("more than 8")));
+    settle(&b);
+    assert_true(x.truncated);
+    assert_slice(plait_slice_of(x.got, x.got_len), "more tha");
+    plait_datagram_counts(x.d, &received, &sent, &lost);
+    assert_int_equal(received, 2);
+    assert_int_equal(sent, 2);
+    assert_int_equal(lost, 1);
+    plait_datagram_counts(x.d, NULL, NULL, NULL);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+static void an_empty_datagram_is_one(void **state)
+{
+    struct bed b;
+    struct end x;
+    (void)state;
+    bed_open(&b);
+    open_at(&b, &x, "127.0.0.1");
+    const struct plait_address self = address_of(&x);
+    assert_ok(plait_send(x.d, &self, plait_slice_of(NULL, 0)));
+    settle(&b);
+    assert_int_equal(x.packets, 1);
+    assert_int_equal(x.got_len, 0);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+static void a_busy_socket_lets_others_have_their_turn(void **state)
+{
+    struct bed b;
+    struct end busy;
+    struct end other;
+    const struct plait_datagram_options o = {.bind = ip4("127.0.0.1", 0), .budget = 4096};
+    (void)state;
+    bed_open(&b);
+    assert_ok(open_with(&b, &busy, &o));
+    open_at(&b, &other, "127.0.0.1");
+    const struct plait_address to_busy = address_of(&busy);
+    const struct plait_address to_other = address_of(&other);
+    const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    struct sockaddr_storage ss;
+    socklen_t len = plait__address_to_sockaddr(&to_busy, &ss);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(sendto(fd, "x", 1, 0, (struct sockaddr *)&ss, len), 1);
+    len = plait__address_to_sockaddr(&to_other, &ss);
+    assert_int_equal(sendto(fd, "y", 1, 0, (struct sockaddr *)&ss, len), 1);
+    assert_ok(plait_reactor_step(b.r, plait_millis(100)));
+    assert_in_range(busy.packets, 8, 99);
+    assert_int_equal(other.packets, 1);
+    settle(&b);
+    assert_int_equal(busy.packets, 100);
+    close(fd);
+    plait_datagram_close(&busy.d);
+    plait_datagram_close(&other.d);
+    bed_close(&b);
+}
+
+/* --- ICMP ----------------------------------------------------------------------------------------------------------- */
+
+/* An address on which nobody listens any more. */
+static struct plait_address dead_address(struct bed *b, const char *ip)
+{
+    struct end e;
+    open_at(b, &e, ip);
+    const struct plait_address a = address_of(&e);
+    plait_datagram_close(&e.d);
+    bed_run(b);
+    return a;
+}
+
+static void a_connected_socket_is_told_of_refusal(void **state)
+{
+    static const char *const hosts[] = {"127.0.0.1", "::1"};
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(hosts); i++) {
+        struct bed b;
+        struct end x;
+        bed_open(&b);
+        const struct plait_address nobody = dead_address(&b, hosts[i]);
+        open_to(&b, &x, &nobody);
+        assert_ok(plait_send(x.d, NULL, PLAIT_LIT("anyone?")));
+        settle(&b);
+        assert_int_equal(x.errors, 1);
+        assert_err(x.fault.err, PLAIT_EREFUSED);
+        assert_int_equal(x.fault.os_errno, ECONNREFUSED);
+        plait_datagram_close(&x.d);
+        bed_close(&b);
+    }
+}
+
+static void refusal_met_while_sending_costs_no_datagram(void **state)
+{
+    struct bed b;
+    struct end x;
+    uint64_t sent = 0;
+    uint64_t lost = 0;
+    (void)state;
+    bed_open(&b);
+    const struct plait_address nobody = dead_address(&b, "127.0.0.1");
+    open_to(&b, &x, &nobody);
+    assert_int_equal(send(x.d->h.fd, "1", 1, 0), 1); /* its refusal is there before the next one is sent */
+    assert_ok(plait_send(x.d, NULL, PLAIT_LIT("2")));
+    plait__datagram_flush(x.d);
+    plait__datagram_tell(x.d);
+    plait_datagram_counts(x.d, NULL, &sent, &lost);
+    assert_int_equal(sent, 1);
+    assert_int_equal(lost, 0);
+    settle(&b);
+    assert_in_range(x.errors, 1, 2);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+static void an_unconnected_socket_swallows_refusal(void **state)
+{
+    struct bed b;
+    struct end x;
+    (void)state;
+    bed_open(&b);
+    const struct plait_address nobody = dead_address(&b, "127.0.0.1");
+    open_at(&b, &x, "127.0.0.1");
+    const struct plait_address self = address_of(&x);
+    assert_ok(plait_send(x.d, &nobody, PLAIT_LIT("anyone?")));
+    settle(&b);
+    assert_ok(plait_send(x.d, &self, PLAIT_LIT("still here")));
+    settle(&b);
+    assert_int_equal(x.errors, 0);
+    assert_int_equal(x.packets, 1);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+/* --- calls that fail ------------------------------------------------------------------------------------------------ */
+
+/* The tests run one after the other, each with its own bed; what a replaced system call does is said here. */
+static struct {
+    int sendmmsg_errno, recvmmsg_errno;
+    int times; /* how often; 0: always */
+    int calls;
+} script;
+
+static int strike(int err)
+{
+    script.calls++;
+    if (err == 0)
+        return 0;
+    if (script.times > 0 && --script.times == 0)
+        script.sendmmsg_errno = script.recvmmsg_errno = 0;
+    return -err;
+}
+
+static int scripted_sendmmsg(struct plait_sys *sys, int fd, struct mmsghdr *msgs, unsigned count, int flags)
+{
+    const int err = strike(script.sendmmsg_errno);
+    (void)sys;
+    return err ? err : plait__sys_kernel()->ops->sendmmsg(plait__sys_kernel(), fd, msgs, count, flags);
+}
+
+static int scripted_recvmmsg(struct plait_sys *sys, int fd, struct mmsghdr *msgs, unsigned count, int flags)
+{
+    const int err = strike(script.recvmmsg_errno);
+    (void)sys;
+    return err ? err : plait__sys_kernel()->ops->recvmmsg(plait__sys_kernel(), fd, msgs, count, flags);
+}
+
+static void open_scripted(struct bed *b, struct end *e, const struct plait_datagram_options *o)
+{
+    memset(&script, 0, sizeof script);
+    bed_open(b);
+    b->ops.sendmmsg = scripted_sendmmsg;
+    b->ops.recvmmsg = scripted_recvmmsg;
+    assert_ok(open_with(b, e, o));
+    settle(b);
+}
+
+static void a_full_queue_says_so_and_tells_when_there_is_room(void **state)
+{
+    struct bed b;
+    struct end x;
+    const struct plait_datagram_options o = {.bind = ip4("127.0.0.1", 0), .queue_max = 1000};
+    (void)state;
+    open_scripted(&b, &x, &o);
+    const struct plait_address self = address_of(&x);
+    script.sendmmsg_errno = EAGAIN;
+    char bytes[300] = {0};
+    int taken = 0;
+    while (plait_send(x.d, &self, plait_slice_of(bytes, sizeof bytes)) == PLAIT_OK)
+        taken++;
+    assert_int_equal(taken, 2);
+    bed_run(&b);
+    assert_err(plait_send(x.d, &self, plait_slice_of(bytes, sizeof bytes)), PLAIT_EAGAIN);
+    assert_int_equal(x.rooms, 0);
+    script.sendmmsg_errno = 0;
+    plait__io_again(b.r->io, &x.d->h); /* as a writable edge does */
+    settle(&b);
+    assert_int_equal(x.rooms, 1);
+    assert_int_equal(x.packets, 2);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+static void a_full_queue_is_first_offered_to_the_socket(void **state)
+{
+    struct bed b;
+    struct end x;
+    const struct plait_datagram_options o = {.bind = ip4("127.0.0.1", 0), .queue_max = 1000};
+    (void)state;
+    open_scripted(&b, &x, &o);
+    const struct plait_address self = address_of(&x);
+    char bytes[300] = {0};
+    for (int i = 0; i < 50; i++)
+        assert_ok(plait_send(x.d, &self, plait_slice_of(bytes, sizeof bytes)));
+    settle(&b);
+    assert_int_equal(x.packets, 50);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+static void an_empty_queue_takes_anything(void **state)
+{
+    struct bed b;
+    struct end x;
+    const struct plait_datagram_options o = {.bind = ip4("127.0.0.1", 0), .queue_max = 10};
+    (void)state;
+    open_scripted(&b, &x, &o);
+    const struct plait_address self = address_of(&x);
+    char bytes[60000] = {0};
+    assert_ok(plait_send(x.d, &self, plait_slice_of(bytes, sizeof bytes)));
+    settle(&b);
+    assert_int_equal(x.got_len, sizeof bytes);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+static void a_kernel_out_of_buffers_is_asked_again_after_a_while(void **state)
+{
+    static const int errnos[] = {ENOBUFS, ENOMEM};
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(errnos); i++) {
+        struct bed b;
+        struct end x;
+        const struct plait_datagram_options o = {.bind = ip4("127.0.0.1", 0)};
+        open_scripted(&b, &x, &o);
+        const struct plait_address self = address_of(&x);
+        script.sendmmsg_errno = errnos[i];
+        script.times = 1;
+        assert_ok(plait_send(x.d, &self, PLAIT_LIT("later")));
+        settle(&b);
+        assert_ok(plait_send(x.d, &self, PLAIT_LIT("after it")));
+        settle(&b);
+        assert_int_equal(x.packets, 0);
+        bed_pass(&b, plait_millis(11));
+        settle(&b);
+        assert_int_equal(x.packets, 2);
+        plait_datagram_close(&x.d);
+        bed_close(&b);
+    }
+}
+
+static void receiving_without_memory_is_tried_again_after_a_while(void **state)
+{
+    struct bed b;
+    struct end x;
+    const struct plait_datagram_options o = {.bind = ip4("127.0.0.1", 0)};
+    (void)state;
+    open_scripted(&b, &x, &o);
+    const struct plait_address self = address_of(&x);
+    script.recvmmsg_errno = ENOMEM;
+    script.times = 1;
+    assert_ok(plait_send(x.d, &self, PLAIT_LIT("later")));
+    settle(&b);
+    assert_int_equal(x.packets, 0);
+    assert_int_equal(x.errors, 0);
+    bed_pass(&b, plait_millis(11));
+    settle(&b);
+    assert_int_equal(x.packets, 1);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+static void a_datagram_that_the_network_refuses_is_lost_alone(void **state)
+{
+    static const int errnos[] = {EMSGSIZE, EPERM, EACCES, EHOSTUNREACH, ECONNREFUSED};
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(errnos); i++) {
+        struct bed b;
+        struct end x;
+        uint64_t lost = 0;
+        const struct plait_datagram_options o = {.bind = ip4("127.0.0.1", 0)};
+        open_scripted(&b, &x, &o);
+        const struct plait_address self = address_of(&x);
+        script.sendmmsg_errno = errnos[i];
+        script.times = 1;
+        assert_ok(plait_send(x.d, &self, PLAIT_LIT("refused")));
+        assert_ok(plait_send(x.d, &self, PLAIT_LIT("passes")));
+        settle(&b);
+        plait_datagram_counts(x.d, NULL, NULL, &lost);
+        assert_int_equal(lost, 1);
+        assert_int_equal(x.packets, 1);
+        assert_slice(plait_slice_of(x.got, x.got_len), "passes");
+        assert_int_equal(x.errors, 0);
+        plait_datagram_close(&x.d);
+        bed_close(&b);
+    }
+}
+
+static void a_connected_socket_that_cannot_send_loses_after_the_second_try(void **state)
+{
+    struct bed b;
+    struct end x;
+    uint64_t lost = 0;
+    const struct plait_datagram_options o = {.connect = ip4("127.0.0.1", 9)};
+    (void)state;
+    open_scripted(&b, &x, &o);
+    script.sendmmsg_errno = EHOSTUNREACH;
+    script.times = 2;
+    assert_ok(plait_send(x.d, NULL, PLAIT_LIT("nowhere")));
+    bed_run(&b);
+    plait_datagram_counts(x.d, NULL, NULL, &lost);
+    assert_int_equal(lost, 1);
+    assert_int_equal(x.errors, 1);
+    assert_err(x.fault.err, PLAIT_EUNREACHABLE);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+/* --- arguments ------------------------------------------------------------------------------------------------------ */
+
+static void wrong_targets_are_refused_before_the_kernel_sees_them(void **state)
+{
+    struct bed b;
+    struct end x;
+    struct end y;
+    const struct plait_address six = ip4("::1", 9);
+    const struct plait_address four = ip4("127.0.0.1", 9);
+    const struct plait_address no_port = ip4("127.0.0.1", 0);
+    struct plait_address path;
+    (void)state;
+    bed_open(&b);
+    assert_ok(plait_address_unix(PLAIT_LIT("@plait-nobody"), &path));
+    open_at(&b, &x, "127.0.0.1");
+    open_to(&b, &y, &four);
+    assert_err(plait_send(x.d, &six, PLAIT_LIT("a")), PLAIT_EINVAL);
+    assert_err(plait_send(x.d, &path, PLAIT_LIT("a")), PLAIT_EINVAL);
+    assert_err(plait_send(x.d, &no_port, PLAIT_LIT("a")), PLAIT_EINVAL);
+    assert_err(plait_send(x.d, NULL, PLAIT_LIT("a")), PLAIT_EINVAL);
+    assert_err(plait_send(y.d, &four, PLAIT_LIT("a")), PLAIT_EINVAL);
+    char large[65508] = {0};
+    assert_err(plait_send(x.d, &four, plait_slice_of(large, sizeof large)), PLAIT_EMSGSIZE);
+    plait_datagram_close(&x.d);
+    open_at(&b, &x, "::1"); /* V6ONLY is set on purpose */
+    assert_err(plait_send(x.d, &four, PLAIT_LIT("a")), PLAIT_EINVAL);
+    plait_datagram_close(&x.d);
+    plait_datagram_close(&y.d);
+    bed_close(&b);
+}
+
+static void a_dual_stack_socket_speaks_both(void **state)
+{
+    struct bed b;
+    struct end x;
+    struct end y;
+    const struct plait_datagram_options o = {.bind = ip4("::", 0), .dual_stack = true};
+    (void)state;
+    bed_open(&b);
+    assert_ok(open_with(&b, &x, &o));
+    open_at(&b, &y, "127.0.0.1");
+    const struct plait_address to = address_of(&y);
+    assert_ok(plait_send(x.d, &to, PLAIT_LIT("mapped")));
+    settle(&b);
+    assert_int_equal(y.packets, 1);
+    assert_ok(plait_send(y.d, &y.from, PLAIT_LIT("back")));
+    settle(&b);
+    assert_int_equal(x.packets, 1);
+    assert_true(plait_address_is_loopback(&x.from));
+    assert_ok(plait_send_from(x.d, &x.to, &x.from, PLAIT_LIT("again")));
+    settle(&b);
+    assert_int_equal(y.packets, 2);
+    plait_datagram_close(&x.d);
+    plait_datagram_close(&y.d);
+    bed_close(&b);
+}
+
+static void options_that_make_no_sense_are_refused(void **state)
+{
+    struct bed b;
+    struct end x;
+    const struct plait_datagram_options none = {.budget = 1};
+    const struct plait_datagram_options mixed = {.bind = ip4("127.0.0.1", 0), .connect = ip4("::1", 9)};
+    const struct plait_datagram_options huge = {.bind = ip4("127.0.0.1", 0), .bytes_max = PLAIT__DATAGRAM_MAX + 1};
+    (void)state;
+    bed_open(&b);
+    assert_err(open_with(&b, &x, &none), PLAIT_EINVAL);
+    assert_err(open_with(&b, &x, &mixed), PLAIT_EINVAL);
+    assert_err(open_with(&b, &x, &huge), PLAIT_EINVAL);
+    bed_close(&b);
+}
+
+static void two_sockets_share_a_port_only_when_asked(void **state)
+{
+    struct bed b;
+    struct end x;
+    struct end y;
+    struct plait_datagram_options o = {.bind = ip4("127.0.0.1", 0), .reuse_port = true, .broadcast = true};
+    (void)state;
+    bed_open(&b);
+    assert_ok(open_with(&b, &x, &o));
+    o.bind = address_of(&x);
+    assert_ok(open_with(&b, &y, &o));
+    plait_datagram_close(&y.d);
+    o.reuse_port = false;
+    assert_err(open_with(&b, &y, &o), PLAIT_EADDRINUSE);
+    o.bind = ip4("192.0.2.77", 0);
+    assert_err(open_with(&b, &y, &o), PLAIT_EADDRNOTAVAIL);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+static void groups_are_joined_and_left(void **state)
+{
+    struct bed b;
+    struct end x;
+    struct end y;
+    const struct plait_address group = ip4("239.255.7.7", 0);
+    const struct plait_address group6 = ip4("ff01::7", 0);
+    const struct plait_address single = ip4("127.0.0.1", 0);
+    (void)state;
+    bed_open(&b);
+    open_at(&b, &x, "0.0.0.0");
+    open_at(&b, &y, "::");
+    assert_ok(plait_datagram_group(x.d, &group, 1, true));
+    assert_err(plait_datagram_group(x.d, &group, 1, true), PLAIT_EIO);
+    assert_ok(plait_datagram_group(x.d, &group, 1, false));
+    assert_err(plait_datagram_group(x.d, &group, 1, false), PLAIT_EIO);
+    assert_ok(plait_datagram_group(y.d, &group6, 1, true));
+    assert_ok(plait_datagram_group(y.d, &group6, 1, false));
+    assert_err(plait_datagram_group(x.d, &group6, 1, true), PLAIT_EINVAL);
+    assert_err(plait_datagram_group(x.d, &single, 1, true), PLAIT_EINVAL);
+    plait_datagram_close(&x.d);
+    plait_datagram_close(&y.d);
+    bed_close(&b);
+}
+
+/* --- UNIX ----------------------------------------------------------------------------------------------------------- */
+
+static struct plait_address path_in(const char *folder, const char *name)
+{
+    char text[TEST_PATH_BYTES + 32];
+    struct plait_address a;
+    snprintf(text, sizeof text, "%s/%s", folder, name);
+    assert_ok(plait_address_unix(plait_slice_text(text), &a));
+    return a;
+}
+
+static void a_unix_socket_has_its_mode_and_takes_its_file_along(void **state)
+{
+    struct bed b;
+    struct end x;
+    struct end y;
+    struct stat st;
+    char folder[TEST_PATH_BYTES];
+    (void)state;
+    bed_open(&b);
+    test_folder_make(folder);
+    const struct plait_datagram_options ox = {.bind = path_in(folder, "x"), .unix_mode = 0640};
+    const struct plait_datagram_options oy = {.bind = path_in(folder, "y")};
+    assert_ok(open_with(&b, &x, &ox));
+    assert_ok(open_with(&b, &y, &oy));
+    assert_int_equal(stat(ox.bind.name, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0640);
+    assert_int_equal(stat(oy.bind.name, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0666);
+    assert_ok(plait_send(x.d, &oy.bind, PLAIT_LIT("over a file")));
+    settle(&b);
+    assert_slice(plait_slice_of(y.got, y.got_len), "over a file");
+    assert_true(plait_address_equal(&y.from, &ox.bind));
+    assert_true(plait_address_equal(&y.to, &oy.bind));
+    plait_datagram_close(&x.d);
+    assert_int_equal(stat(ox.bind.name, &st), -1);
+    assert_int_equal(rename(oy.bind.name, ox.bind.name), 0);
+    test_file_write(folder, "y", PLAIT_LIT("somebody else's"));
+    plait_datagram_close(&y.d);
+    assert_int_equal(stat(oy.bind.name, &st), 0); /* it was not ours any more */
+    test_folder_remove(folder);
+    bed_close(&b);
+}
+
+static void a_stale_socket_file_is_replaced_and_a_living_one_is_not(void **state)
+{
+    struct bed b;
+    struct end x;
+    struct end y;
+    char folder[TEST_PATH_BYTES];
+    struct sockaddr_storage ss;
+    (void)state;
+    bed_open(&b);
+    test_folder_make(folder);
+    const struct plait_datagram_options o = {.bind = path_in(folder, "s")};
+    const socklen_t len = plait__address_to_sockaddr(&o.bind, &ss);
+    const int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&ss, len), 0);
+    close(fd); /* and leaves the file */
+    assert_ok(open_with(&b, &x, &o));
+    assert_err(open_with(&b, &y, &o), PLAIT_EADDRINUSE);
+    plait_datagram_close(&x.d);
+    test_file_write(folder, "s", PLAIT_LIT("no socket"));
+    assert_err(open_with(&b, &y, &o), PLAIT_EADDRINUSE);
+    test_folder_remove(folder);
+    bed_close(&b);
+}
+
+static void abstract_names_and_connected_unix_sockets_work(void **state)
+{
+    struct bed b;
+    struct end x;
+    struct end y;
+    (void)state;
+    bed_open(&b);
+    struct plait_datagram_options o = {.reuse_port = false};
+    assert_ok(plait_address_unix(PLAIT_LIT("@plait-test-datagram"), &o.bind));
+    assert_ok(open_with(&b, &x, &o));
+    open_to(&b, &y, &o.bind);
+    assert_ok(plait_send(y.d, NULL, PLAIT_LIT("no name")));
+    settle(&b);
+    assert_slice(plait_slice_of(x.got, x.got_len), "no name");
+    assert_int_equal(x.from.kind, PLAIT_ADDR_NONE);
+    plait_datagram_close(&x.d);
+    bed_run(&b);
+    assert_ok(plait_send(y.d, NULL, PLAIT_LIT("gone")));
+    settle(&b);
+    assert_int_equal(y.errors, 1);
+    assert_err(y.fault.err, PLAIT_EREFUSED);
+    plait_datagram_close(&y.d);
+    bed_close(&b);
+}
+
+static void a_full_unix_receiver_is_waited_for(void **state)
+{
+    struct bed b;
+    struct end x;
+    const int pair_size = 400;
+    struct plait_address name;
+    struct sockaddr_storage ss;
+    char bytes[64];
+    int got = 0;
+    (void)state;
+    bed_open(&b);
+    assert_ok(plait_address_unix(PLAIT_LIT("@plait-test-slow"), &name));
+    const socklen_t len = plait__address_to_sockaddr(&name, &ss);
+    const int slow = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(slow, (struct sockaddr *)&ss, len), 0);
+    struct plait_datagram_options o = {.reuse_port = false};
+    assert_ok(plait_address_unix(PLAIT_LIT("@plait-test-quick"), &o.bind));
+    assert_ok(open_with(&b, &x, &o));
+    for (int i = 0; i < pair_size; i++)
+        assert_ok(plait_send(x.d, &name, PLAIT_LIT("more than the receiver's queue holds")));
+    settle(&b);
+    assert_true(x.d->blocked);
+    for (int n = 0; n < 1000 && got < pair_size; n++) {
+        while (recv(slow, bytes, sizeof bytes, 0) > 0)
+            got++;
+        bed_pass(&b, plait_millis(11));
+    }
+    assert_int_equal(got, pair_size);
+    close(slow);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+/* --- closing -------------------------------------------------------------------------------------------------------- */
+
+static void close_self(struct end *e)
+{
+    plait_datagram_close(&e->d);
+}
+
+static void a_socket_may_be_closed_inside_any_callback(void **state)
+{
+    struct bed b;
+    struct end x;
+    (void)state;
+    bed_open(&b);
+    open_at(&b, &x, "127.0.0.1");
+    const struct plait_address self = address_of(&x);
+    x.on_packet = close_self;
+    for (int i = 0; i < 5; i++)
+        assert_ok(plait_send(x.d, &self, PLAIT_LIT("a")));
+    settle(&b);
+    assert_int_equal(x.packets, 1);
+    assert_null(x.d);
+
+    const struct plait_address nobody = dead_address(&b, "127.0.0.1");
+    open_to(&b, &x, &nobody);
+    x.on_error = close_self;
+    assert_ok(plait_send(x.d, NULL, PLAIT_LIT("a")));
+    settle(&b);
+    assert_int_equal(x.errors, 1);
+    assert_null(x.d);
+    bed_close(&b);
+}
+
+static void a_socket_may_be_closed_inside_room(void **state)
+{
+    struct bed b;
+    struct end x;
+    const struct plait_datagram_options o = {.bind = ip4("127.0.0.1", 0), .queue_max = 10};
+    (void)state;
+    open_scripted(&b, &x, &o);
+    const struct plait_address self = address_of(&x);
+    x.on_room = close_self;
+    script.sendmmsg_errno = ENOBUFS;
+    assert_ok(plait_send(x.d, &self, PLAIT_LIT("a")));
+    assert_err(plait_send(x.d, &self, PLAIT_LIT("b")), PLAIT_EAGAIN);
+    bed_run(&b);
+    script.sendmmsg_errno = 0;
+    bed_pass(&b, plait_millis(11));
+    assert_int_equal(x.rooms, 1);
+    assert_null(x.d);
+    bed_close(&b);
+}
+
+static void what_is_queued_is_tried_once_at_close(void **state)
+{
+    struct bed b;
+    struct end x;
+    struct end y;
+    (void)state;
+    bed_open(&b);
+    open_at(&b, &x, "127.0.0.1");
+    open_at(&b, &y, "127.0.0.1");
+    const struct plait_address to = address_of(&y);
+    assert_ok(plait_send(x.d, &to, PLAIT_LIT("last words")));
+    plait_datagram_close(&x.d);
+    settle(&b);
+    assert_slice(plait_slice_of(y.got, y.got_len), "last words");
+    plait_datagram_close(&y.d);
+    bed_close(&b);
+}
+
+static void a_socket_that_is_left_open_ends_with_its_reactor(void **state)
+{
+    struct bed b;
+    struct end x;
+    const size_t before = test_open_descriptors();
+    (void)state;
+    bed_open(&b);
+    open_at(&b, &x, "127.0.0.1");
+    const struct plait_address self = address_of(&x);
+    assert_ok(plait_send(x.d, &self, PLAIT_LIT("never told")));
+    bed_close(&b);
+    assert_int_equal(x.packets, 0);
+    assert_int_equal(test_open_descriptors(), before);
+}
+
+static void a_handler_may_leave_everything_out(void **state)
+{
+    struct bed b;
+    struct end x;
+    struct plait_datagram *d;
+    const struct plait_datagram_options o = {.bind = ip4("127.0.0.1", 0)};
+    (void)state;
+    open_scripted(&b, &x, &o);
+    assert_ok(plait_datagram_open(b.r, &o, &deaf, NULL, &d));
+    struct plait_address to;
+    plait_datagram_address(d, &to);
+    d->queue_max = 10;
+    script.sendmmsg_errno = ENOBUFS;
+    script.times = 1;
+    assert_ok(plait_send(d, &to, PLAIT_LIT("to itself")));
+    assert_err(plait_send(d, &to, PLAIT_LIT("too much")), PLAIT_EAGAIN);
+    settle(&b);
+    bed_pass(&b, plait_millis(11));
+    settle(&b);
+    plait_datagram_close(&d);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+/* --- nothing is left behind ----------------------------------------------------------------------------------------- */
+
+static void every_call_may_fail_while_opening(void **state)
+{
+    static const char *const calls[] = {"socket", "setsockopt", "bind", "connect", "getsockname", "epoll_ctl", "fstatat", "fchmodat"};
+    char folder[TEST_PATH_BYTES];
+    (void)state;
+    test_folder_make(folder);
+    const struct plait_datagram_options options[] = {
+        {.bind = ip4("::1", 0), .connect = ip4("::1", 9), .reuse_port = true, .broadcast = true},
+        {.bind = path_in(folder, "s")},
+    };
+    const size_t before = test_open_descriptors();
+    for (size_t i = 0; i < TEST_COUNT(calls) * 2; i++) {
+        struct plait_injector *injector = plait_injector_new(plait__sys_kernel());
+        const struct plait_reactor_options ro = {.sys = plait_injector_sys(injector)};
+        struct plait_reactor *r = plait_reactor_new(&ro);
+        struct plait_datagram *d = NULL;
+        uint64_t failed = 0;
+        for (uint64_t k = 1;; k++) {
+            assert_ok(plait_injector_fail(injector, calls[i / 2], k, 1, EMFILE));
+            const plait_err err = plait_datagram_open(r, &options[i % 2], &handler, NULL, &d);
+            plait_injector_count(injector, calls[i / 2], &failed);
+            plait_datagram_close(&d);
+            assert_ok(plait_reactor_step(r, 0));
+            if (failed < k)
+                break;
+            if (strcmp(calls[i / 2], "setsockopt") != 0)
+                assert_err(err, PLAIT_EDESCRIPTORS); /* the error queue is only a wish */
+        }
+        plait_reactor_free(&r);
+        plait_injector_free(&injector);
+        assert_int_equal(test_open_descriptors(), before);
+    }
+    struct stat st;
+    assert_int_equal(stat(options[1].bind.name, &st), -1);
+    test_folder_remove(folder);
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    struct bed b;
+    struct end x;
+    const struct plait_datagram_options o = {.bind = ip4("127.0.0.1", 0)};
+    (void)state;
+    bed_open(&b);
+    for (uint64_t n = 1; n <= 3; n++) {
+        bed_fail(&b, n);
+        assert_err(open_with(&b, &x, &o), PLAIT_ENOMEM);
+        bed_heal(&b);
+    }
+    assert_ok(open_with(&b, &x, &o));
+    const struct plait_address self = address_of(&x);
+    bed_fail(&b, 1);
+    assert_err(plait_send(x.d, &self, PLAIT_LIT("a")), PLAIT_ENOMEM);
+    bed_heal(&b);
+    assert_ok(plait_send(x.d, &self, PLAIT_LIT("a")));
+    settle(&b);
+    assert_int_equal(x.packets, 1);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+static void nothing_is_allocated_for_a_datagram(void **state)
+{
+    struct bed b;
+    struct end x;
+    (void)state;
+    bed_open(&b);
+    open_at(&b, &x, "127.0.0.1");
+    const struct plait_address self = address_of(&x);
+    assert_ok(plait_send(x.d, &self, PLAIT_LIT("warm")));
+    settle(&b);
+    const uint64_t calls = b.heap.calls;
+    for (int i = 0; i < 1000; i++) {
+        assert_ok(plait_send(x.d, &self, PLAIT_LIT("steady")));
+        bed_run(&b);
+    }
+    settle(&b);
+    assert_int_equal(x.packets, 1001);
+    assert_int_equal(b.heap.calls, calls);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+static void a_block_that_grew_large_is_given_back(void **state)
+{
+    struct bed b;
+    struct end x;
+    const struct plait_datagram_options o = {.bind = ip4("127.0.0.1", 0)};
+    char bytes[1000] = {0};
+    (void)state;
+    open_scripted(&b, &x, &o);
+    const struct plait_address self = address_of(&x);
+    script.sendmmsg_errno = ENOBUFS;
+    for (int i = 0; i < 200; i++)
+        assert_ok(plait_send(x.d, &self, plait_slice_of(bytes, sizeof bytes)));
+    bed_run(&b);
+    assert_true(x.d->queue.cap >= 200000);
+    script.sendmmsg_errno = 0;
+    bed_pass(&b, plait_millis(11));
+    settle(&b);
+    assert_int_equal(x.d->queue.cap, 0);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+static int short_sendmmsg(struct plait_sys *sys, int fd, struct mmsghdr *msgs, unsigned count, int flags)
+{
+    (void)sys;
+    (void)count;
+    return script.calls++ % 40 == 39 ? -EAGAIN
+                                     : plait__sys_kernel()->ops->sendmmsg(plait__sys_kernel(), fd, msgs, 1, flags);
+}
+
+static void the_order_stays_when_the_kernel_takes_one_by_one(void **state)
+{
+    struct bed b;
+    struct end x;
+    char text[16];
+    int queued = 0;
+    const struct plait_datagram_options o = {.bind = ip4("127.0.0.1", 0)};
+    (void)state;
+    open_scripted(&b, &x, &o);
+    b.ops.sendmmsg = short_sendmmsg;
+    const struct plait_address self = address_of(&x);
+    for (int round = 0; round < 30; round++) {
+        for (int i = 0; i < 7; i++) {
+            snprintf(text, sizeof text, "%d", queued++);
+            assert_ok(plait_send(x.d, &self, plait_slice_text(text)));
+        }
+        bed_run(&b);
+        if (round % 5 == 4)
+            plait__io_again(b.r->io, &x.d->h);
+    }
+    for (int n = 0; n < 10; n++) {
+        plait__io_again(b.r->io, &x.d->h);
+        settle(&b);
+    }
+    assert_int_equal(x.packets, queued);
+    snprintf(text, sizeof text, "%d", queued - 1);
+    assert_slice(plait_slice_of(x.got, x.got_len), text);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+/* --- in the simulated world ----------------------------------------------------------------------------------------- */
+
+static void the_simulated_world_cuts_and_refuses_the_same(void **state)
+{
+    struct plait_sim *sim = plait_sim_new(test_seed(), 0);
+    struct plait_host *a = plait_sim_host(sim, "a");
+    struct plait_host *c = plait_sim_host(sim, "c");
+    struct end x = {.packets = 0};
+    struct end y = {.packets = 0};
+    struct plait_datagram_options oy = {.bytes_max = 4};
+    struct plait_datagram_options ox = {.bytes_max = 0};
+    (void)state;
+    plait_host_address(c, PLAIT_ADDR_IP4, 4000, &oy.bind);
+    ox.connect = oy.bind;
+    assert_ok(plait_datagram_open(plait_host_reactor(c), &oy, &handler, &y, &y.d));
+    assert_ok(plait_datagram_open(plait_host_reactor(a), &ox, &handler, &x, &x.d));
+    assert_ok(plait_send(x.d, NULL, PLAIT_LIT("truncated")));
+    plait_sim_run_for(sim, plait_millis(10));
+    assert_int_equal(y.packets, 1);
+    assert_true(y.truncated);
+    assert_slice(plait_slice_of(y.got, y.got_len), "trun");
+    assert_true(plait_address_equal(&y.to, &oy.bind));
+    assert_ok(plait_send(y.d, &y.from, PLAIT_LIT("answer")));
+    plait_sim_run_for(sim, plait_millis(10));
+    assert_slice(plait_slice_of(x.got, x.got_len), "answer");
+    plait_datagram_close(&y.d);
+    plait_sim_run_for(sim, plait_millis(10));
+    assert_ok(plait_send(x.d, NULL, PLAIT_LIT("nobody there")));
+    plait_sim_run_for(sim, plait_millis(10));
+    assert_int_equal(x.errors, 1);
+    assert_err(x.fault.err, PLAIT_EREFUSED);
+    plait_datagram_close(&x.d);
+    plait_sim_check_end(sim);
+    assert_null(plait_sim_failure(sim));
+    plait_sim_free(&sim);
+}
+
+TEST_MAIN(cmocka_unit_test(a_datagram_tells_its_sender_and_its_destination),
+          cmocka_unit_test(the_destination_of_a_socket_on_all_addresses_can_be_answered_from),
+          cmocka_unit_test(a_source_that_is_a_group_is_left_to_the_kernel),
+          cmocka_unit_test(what_is_larger_than_asked_for_is_reported_as_cut), cmocka_unit_test(an_empty_datagram_is_one),
+          cmocka_unit_test(a_busy_socket_lets_others_have_their_turn), cmocka_unit_test(a_connected_socket_is_told_of_refusal),
+          cmocka_unit_test(refusal_met_while_sending_costs_no_datagram),
+          cmocka_unit_test(an_unconnected_socket_swallows_refusal),
+          cmocka_unit_test(a_full_queue_says_so_and_tells_when_there_is_room),
+          cmocka_unit_test(a_full_queue_is_first_offered_to_the_socket), cmocka_unit_test(an_empty_queue_takes_anything),
+          cmocka_unit_test(a_kernel_out_of_buffers_is_asked_again_after_a_while),
+          cmocka_unit_test(receiving_without_memory_is_tried_again_after_a_while),
+          cmocka_unit_test(a_datagram_that_the_network_refuses_is_lost_alone),
+          cmocka_unit_test(a_connected_socket_that_cannot_send_loses_after_the_second_try),
+          cmocka_unit_test(wrong_targets_are_refused_before_the_kernel_sees_them),
+          cmocka_unit_test(a_dual_stack_socket_speaks_both), cmocka_unit_test(options_that_make_no_sense_are_refused),
+          cmocka_unit_test(two_sockets_share_a_port_only_when_asked), cmocka_unit_test(groups_are_joined_and_left),
+          cmocka_unit_test(a_unix_socket_has_its_mode_and_takes_its_file_along),
+          cmocka_unit_test(a_stale_socket_file_is_replaced_and_a_living_one_is_not),
+          cmocka_unit_test(abstract_names_and_connected_unix_sockets_work),
+          cmocka_unit_test(a_full_unix_receiver_is_waited_for),
+          cmocka_unit_test(a_socket_may_be_closed_inside_any_callback),
+          cmocka_unit_test(a_socket_may_be_closed_inside_room), cmocka_unit_test(what_is_queued_is_tried_once_at_close),
+          cmocka_unit_test(a_socket_that_is_left_open_ends_with_its_reactor),
+          cmocka_unit_test(a_handler_may_leave_everything_out), cmocka_unit_test(every_call_may_fail_while_opening),
+          cmocka_unit_test(every_allocation_may_fail), cmocka_unit_test(nothing_is_allocated_for_a_datagram),
+          cmocka_unit_test(a_block_that_grew_large_is_given_back),
+          cmocka_unit_test(the_order_stays_when_the_kernel_takes_one_by_one),
+          cmocka_unit_test(the_simulated_world_cuts_and_refuses_the_same))
