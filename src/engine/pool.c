@@ -63,6 +63,7 @@ struct plait__pool {
     struct plait_reactor *reactor;
     struct plait__list jobs; /* all that are not freed */
     size_t busy;
+    size_t stack_bytes; /* of new threads; 0: the C library's choice */
     struct lane lanes[PLAIT_LANE_COUNT];
 };
 
@@ -146,14 +147,20 @@ static void *work(void *arg)
 }
 
 /* Signals are the loop's: a pool thread takes none. Returns 0 or -errno. */
-static int create_thread(struct plait_sys *sys, struct worker *worker)
+static int create_thread(struct plait__pool *pool, struct worker *worker)
 {
+    struct plait_sys *sys = pool->reactor->sys;
+    pthread_attr_t attr;
     sigset_t all;
     sigset_t old;
+    pthread_attr_init(&attr);
+    if (pool->stack_bytes > 0)
+        pthread_attr_setstacksize(&attr, pool->stack_bytes);
     sigfillset(&all);
     (sys->ops->sigmask)(sys, SIG_SETMASK, &all, &old);
-    const int res = pthread_create(&worker->thread, NULL, work, worker);
+    const int res = pthread_create(&worker->thread, &attr, work, worker);
     (sys->ops->sigmask)(sys, SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attr);
     return -res;
 }
 
@@ -174,7 +181,7 @@ static int add_thread(struct lane *lane)
 {
     struct worker *worker = free_worker(lane);
     worker->lane = lane;
-    const int res = create_thread(lane->pool->reactor->sys, worker);
+    const int res = create_thread(lane->pool, worker);
     if (res == 0) {
         worker->state = WORKER_RUNS;
         lane->threads++;
@@ -293,8 +300,9 @@ static struct plait__pool *pool_of(struct plait_reactor *r)
     return pool;
 }
 
-void plait__pool_set_idle(struct plait__pool *pool, plait_span idle)
+void plait__pool_tune(struct plait__pool *pool, plait_span idle, size_t stack_bytes)
 {
+    pool->stack_bytes = stack_bytes;
     for (size_t i = 0; i < PLAIT_LANE_COUNT; i++) {
         pthread_mutex_lock(&pool->lanes[i].lock);
         pool->lanes[i].idle_max = idle;
@@ -333,6 +341,10 @@ static void lane_end(struct plait__pool *pool, struct lane *lane)
         if (worker_exists(lane, i))
             pthread_join(lane->workers[i].thread, NULL);
     }
+}
+
+static void lane_deinit(struct lane *lane)
+{
     plait_metrics_remove(&lane->depth);
     plait_metrics_remove(&lane->m_wait);
     pthread_cond_destroy(&lane->work);
@@ -360,6 +372,8 @@ void plait__pool_free(struct plait__pool **pool)
     plait__posts_run(p->reactor->posts);
     for (struct job *job = any_job(p); job; job = any_job(p))
         free_job(job);
+    for (size_t i = 0; i < PLAIT_LANE_COUNT; i++)
+        lane_deinit(&p->lanes[i]);
     plait_mem_free(p);
     *pool = NULL;
 }

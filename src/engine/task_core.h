@@ -43,6 +43,7 @@ struct plait_task {
     struct plait_fault fault;
     struct plait__scope_item *spare; /* for the next value, so that receiving one cannot fail */
     bool sleeps, joins, cancelled, ended;
+    unsigned last_rounds; /* through the ready list since the reactor began to end */
     void *stack;
     size_t stack_bytes; /* with this structure */
     struct plait__list all;
