@@ -137,7 +137,7 @@ static void put_histogram(struct plait_buf *out, const struct plait_metric *m)
     for (unsigned i = 0; i < PLAIT_HISTOGRAM_BUCKETS - 1; i++) {
         below += m->histogram->bucket[i];
         put_name(out, m, "_bucket", "le=\"");
-        put_scaled(out, (uint64_t)1 << i, m->scale);
+        put_scaled(out, ((uint64_t)1 << i) - 1, m->scale); /* the largest value in it: "le" includes its bound */
         plait_buf_printf(out, "\"} %" PRIu64 "\n", below);
     }
     put_name(out, m, "_bucket", "le=\"+Inf\"");

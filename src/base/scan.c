@@ -22,18 +22,15 @@ bool plait_scan_byte(struct plait_scan *scan, uint8_t byte)
 
 bool plait_scan_literal(struct plait_scan *scan, plait_slice literal)
 {
-    if (!plait_slice_starts(plait_scan_rest(scan), literal))
-        return false;
-    scan->at += literal.len;
-    return true;
+    plait_slice taken;
+    return plait_slice_starts(plait_scan_rest(scan), literal) && plait_scan_bytes(scan, literal.len, &taken);
 }
 
 bool plait_scan_literal_nocase(struct plait_scan *scan, plait_slice literal)
 {
-    if (left(scan) < literal.len || !plait_slice_equal_nocase(plait_slice_of(scan->at, literal.len), literal))
-        return false;
-    scan->at += literal.len;
-    return true;
+    plait_slice taken;
+    return plait_slice_equal_nocase(plait_slice_sub(plait_scan_rest(scan), 0, literal.len), literal) &&
+           plait_scan_bytes(scan, literal.len, &taken);
 }
 
 bool plait_scan_until(struct plait_scan *scan, uint8_t stop, plait_slice *out)
@@ -130,6 +127,7 @@ bool plait_scan_bytes(struct plait_scan *scan, size_t len, plait_slice *out)
     if (left(scan) < len)
         return false;
     *out = plait_slice_of(scan->at, len);
-    scan->at += len;
+    if (len > 0) /* an empty scan may stand on NULL, to which nothing may be added, not even 0 */
+        scan->at += len;
     return true;
 }

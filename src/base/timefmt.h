@@ -33,7 +33,7 @@ plait_err plait__parse_http_date(plait_slice text, int64_t now, int64_t *out) PL
 /* "2026-02-03T04:05:06.789Z" (RFC 3339). */
 void plait__format_iso8601(int64_t seconds, uint32_t nanoseconds, char out[PLAIT__ISO8601_BYTES]);
 
-/* "Tuesday, February 22, 1982 17:37:43-UTC" (RFC 867). */
+/* "Monday, February 22, 1982 17:37:43-UTC" (RFC 867). */
 void plait__format_daytime(int64_t seconds, char out[PLAIT__DAYTIME_BYTES]);
 
 #endif
