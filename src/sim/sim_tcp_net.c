@@ -331,6 +331,12 @@ static void data_arrives(struct segment *seg)
             sim_tcp_finished(to);
         return;
     }
+    if (to->tcp.fin_sent && !to->tcp.fin_received && (to->shut & SIM_SHUT_RD)) {
+        /* Data for one that shut both its sides: it gives up, as the kernel does in FIN_WAIT. */
+        sim_tcp_send_reset(to, from);
+        sim_tcp_reset_arrived(to);
+        return;
+    }
     if (!sim_ring_put(sim_of(to), &to->tcp.in, seg->bytes, seg->len))
         sim_fail(sim_of(to), "the world is out of memory");
     sim_wake(&to->file, SIM_IN_KEY);

@@ -189,7 +189,7 @@ static ssize_t udp_recv(struct sim_sock *s, struct sim_io *io)
     if (s->err)
         return sim_sock_error(s);
     if (sim_list_empty(&s->udp.packets))
-        return s->shut & SIM_SHUT_RD ? 0 : -EAGAIN;
+        return -EAGAIN; /* also after shutdown: only a call that waits would give 0 */
     struct packet *p = SIM_OF(s->udp.packets.next, struct packet, link);
     size_t n = sim_io_copy_out(io, p->bytes, p->len);
     size_t whole = p->len;

@@ -149,7 +149,7 @@ static ssize_t send_stream(struct sim_sock *s, struct sim_io *io)
 {
     size_t done = 0;
     int err = 0;
-    bool cut = s->type == SOCK_STREAM && sim_cut_short(s, io);
+    bool cut = sim_cut_short(s, io);
     while (io->left) {
         struct sim_sock *peer = s->peer;
         if (s->err || (s->shut & SIM_SHUT_WR) || peer->dead || (peer->shut & SIM_SHUT_RD)) {
@@ -188,20 +188,23 @@ static int datagram_target(struct sim_sock *s, const struct plait_address *to, s
     s->peer = NULL;
     s->un.connected = false;
     sim_sock_unref(*out);
+    drop_messages(s); /* what it had sent is lost with it */
     return -ECONNREFUSED;
 }
 
 static ssize_t send_datagram(struct sim_sock *s, struct sim_io *io, const struct plait_address *to)
 {
     struct sim_sock *peer;
-    int err = datagram_target(s, to, &peer);
-    if (err)
-        return err;
     if (io->left > s->sndbuf - 32)
         return -EMSGSIZE;
     if (s->err)
         return sim_sock_error(s);
-    if ((s->shut & SIM_SHUT_WR) || (peer->shut & SIM_SHUT_RD))
+    if (s->shut & SIM_SHUT_WR)
+        return -EPIPE;
+    int err = datagram_target(s, to, &peer);
+    if (err)
+        return err;
+    if (peer->shut & SIM_SHUT_RD)
         return -EPIPE;
     if (s->un.queued >= s->sndbuf)
         return -EAGAIN;
@@ -220,11 +223,34 @@ static ssize_t send_datagram(struct sim_sock *s, struct sim_io *io, const struct
     return len;
 }
 
+static ssize_t send_packet(struct sim_sock *s, struct sim_io *io)
+{
+    int err = sim_sock_error(s);
+    if (err)
+        return err;
+    if (!s->un.connected)
+        return -ENOTCONN;
+    if (io->left > s->sndbuf - 32)
+        return -EMSGSIZE;
+    if (!s->peer || s->peer->dead || (s->shut & SIM_SHUT_WR) || (s->peer->shut & SIM_SHUT_RD))
+        return -EPIPE;
+    if (s->un.queued >= s->sndbuf)
+        return -EAGAIN;
+    struct message *m = message_new(s, io, io->left, true, &err);
+    if (!m)
+        return err;
+    ssize_t len = (ssize_t)m->len;
+    deliver(s, s->peer, m);
+    return len;
+}
+
 static ssize_t unix_send(struct sim_sock *s, struct sim_io *io, const struct plait_address *to)
 {
     if (is_datagram(s))
         return send_datagram(s, io, to);
-    if (io->msg && io->msg->msg_namelen && s->type == SOCK_STREAM)
+    if (s->type == SOCK_SEQPACKET)
+        return send_packet(s, io);
+    if (io->msg && io->msg->msg_namelen)
         return s->un.connected ? -EISCONN : -EOPNOTSUPP;
     if (!s->peer)
         return s->un.connected ? -EPIPE : -ENOTCONN;
@@ -239,7 +265,7 @@ static ssize_t nothing_there(struct sim_sock *s)
         return s->type == SOCK_STREAM ? -EINVAL : -ENOTCONN;
     if (s->err)
         return sim_sock_error(s);
-    return s->shut & SIM_SHUT_RD ? 0 : -EAGAIN;
+    return !is_datagram(s) && (s->shut & SIM_SHUT_RD) ? 0 : -EAGAIN;
 }
 
 /* Descriptors that came become the receiver's, as many as there is room for. */
@@ -320,7 +346,9 @@ static ssize_t unix_recv(struct sim_sock *s, struct sim_io *io)
     ssize_t res;
     if (io->msg)
         io->msg->msg_namelen = 0;
-    if (sim_list_empty(&s->un.messages)) {
+    if (s->type != SOCK_STREAM && s->err) {
+        res = sim_sock_error(s); /* packets: the error comes before what waits */
+    } else if (sim_list_empty(&s->un.messages)) {
         res = nothing_there(s);
     } else if (s->type == SOCK_STREAM) {
         res = recv_stream(s, io, &used);
@@ -553,9 +581,6 @@ static void unix_closed(struct sim_sock *s)
         if (unread)
             peer->err = ECONNRESET;
         sim_wake(&peer->file, 0);
-    } else if (peer && is_datagram(s) && peer->peer == s && !peer->dead) {
-        /* The other end of a datagram pair learns of it when it sends, or now if something was lost. */
-        sim_wake(&peer->file, SIM_OUT_KEY);
     }
     while (!sim_list_empty(&s->un.senders)) {
         struct sim_sock *waits = SIM_OF(s->un.senders.next, struct sim_sock, un.in_senders);
