@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Deferreds: one result to come, and the chain of callbacks that it runs through. Firing, cancelling and adding to a fired one only put
- * the deferred on the ready list; run_chain, called from there, is the one place where callbacks are called, results are handed to a
- * waiting chain and the consumer's reference ends. Nothing here allocates but making a deferred and a third callback.
+ * Deferreds: one result to come, and the chain of callbacks that it runs through. Firing, cancelling and adding to a
+ * fired one only put the deferred on the ready list; run_chain, called from there, is the one place where callbacks are
+ * called, results are handed to a waiting chain and the consumer's reference ends. Nothing here allocates but making a
+ * deferred and a third callback.
  *
- * Invariant: a deferred is on the ready list or runs, or it waits: for its producer, for another deferred, or for a callback.
- * A fault that is left when the chain ends is logged, unless the last callback was called with it, or the consumer cancelled or
- * ignored the deferred. The rules of who holds what stand in deferred_core.h.
+ * Invariant: a deferred is on the ready list or runs, or it waits: for its producer, for another deferred, or for a
+ * callback. A fault that is left when the chain ends is logged, unless the last callback was called with it, or the
+ * consumer cancelled or ignored the deferred. The rules of who holds what stand in deferred_core.h.
  * Test: tests/engine/test_deferred.c.
  */
 #include "engine/deferred_core.h"
@@ -16,7 +17,7 @@
 static void run_chain(void *ctx);
 static void expire(void *ctx);
 
-/* --- making and ending ---------------------------------------------------------------------------------------------------- */
+/* --- making and ending -------------------------------------------------------------------------------------------- */
 
 plait_err plait__deferreds_init(struct plait_reactor *r)
 {
@@ -25,7 +26,8 @@ plait_err plait__deferreds_init(struct plait_reactor *r)
     return PLAIT_OK;
 }
 
-struct plait_deferred *plait_deferred_new(struct plait_reactor *reactor, const char *name, plait_cancel_fn cancel, void *ctx)
+struct plait_deferred *plait_deferred_new(struct plait_reactor *reactor, const char *name, plait_cancel_fn cancel,
+                                          void *ctx)
 {
     struct plait_deferred *d = plait__slab_new(&reactor->deferreds);
     if (!d)
@@ -69,12 +71,13 @@ static void end_chain(struct plait_deferred *d)
         release(d);
 }
 
-/* --- firing --------------------------------------------------------------------------------------------------------------- */
+/* --- firing ------------------------------------------------------------------------------------------------------- */
 
 /* Something is to be done with the result: callbacks, somebody who waits for it, or nobody who ever will. */
 static bool chain_has_work(const struct plait_deferred *d)
 {
-    return (d->flags & PLAIT__D_FIRED) && !d->waits_for && (d->count > 0 || d->waiter || (d->flags & PLAIT__D_GIVEN_UP));
+    return (d->flags & PLAIT__D_FIRED) && !d->waits_for &&
+           (d->count > 0 || d->waiter || (d->flags & PLAIT__D_GIVEN_UP));
 }
 
 static void queue_chain(struct plait_deferred *d)
@@ -166,7 +169,7 @@ bool plait_deferred_fired(const struct plait_deferred *deferred)
     return !deferred || (deferred->flags & PLAIT__D_FIRED);
 }
 
-/* --- adding --------------------------------------------------------------------------------------------------------------- */
+/* --- adding ------------------------------------------------------------------------------------------------------- */
 
 static struct plait__record *record_at(struct plait_deferred *d, uint32_t i)
 {
@@ -233,7 +236,7 @@ void plait__deferred_forget(struct plait_deferred *d, plait_result_fn fn, void *
     }
 }
 
-/* --- what a callback does with a result ------------------------------------------------------------------------------------ */
+/* --- what a callback does with a result --------------------------------------------------------------------------- */
 
 plait_value plait_result_take(struct plait_result *result)
 {
@@ -274,7 +277,7 @@ void plait_result_wait(struct plait_result *result, struct plait_deferred *other
     result->wait = other;
 }
 
-/* --- the chain ------------------------------------------------------------------------------------------------------------ */
+/* --- the chain ---------------------------------------------------------------------------------------------------- */
 
 /* Before the first callback sees a claim it becomes the caller's. */
 static void claim_now(struct plait_deferred *d)
@@ -298,7 +301,8 @@ static void call(struct plait_deferred *d, struct plait__record record)
         d->flags |= PLAIT__D_SEEN;
 }
 
-/* The chain stands still until the other's has run. Waiting for itself, or for one that somebody waits for already, cannot end. */
+/* The chain stands still until the other's has run. Waiting for itself, or for one that somebody waits for already,
+ * cannot end. */
 static void start_waiting(struct plait_deferred *d)
 {
     struct plait_deferred *other = d->result.wait;
@@ -334,8 +338,8 @@ static void log_unhandled(struct plait_deferred *d)
         return;
     const struct plait_field fields[] = {plait_field_text("deferred", d->name), plait_field_fault(&d->result.fault),
                                          plait_field_end()};
-    plait_log_event(d->reactor->log, PLAIT_LOG_ERROR, "engine", "unhandled-fault", "a result's fault was handled by nobody",
-                    fields);
+    plait_log_event(d->reactor->log, PLAIT_LOG_ERROR, "engine", "unhandled-fault",
+                    "a result's fault was handled by nobody", fields);
 }
 
 static void run_chain(void *ctx)
@@ -358,7 +362,7 @@ static void run_chain(void *ctx)
     end_chain(d);
 }
 
-/* --- ending early --------------------------------------------------------------------------------------------------------- */
+/* --- ending early ------------------------------------------------------------------------------------------------- */
 
 /* Cancels the operation that the chain stands at: its own, or the one that it waits for. */
 static void cancel_inner(struct plait_deferred *d)
@@ -419,7 +423,7 @@ void plait_deferred_deadline(struct plait_deferred *deferred, plait_span after)
         plait_timer_arm(&deferred->deadline, after);
 }
 
-/* --- the reactor's ---------------------------------------------------------------------------------------------------------- */
+/* --- the reactor's ------------------------------------------------------------------------------------------------ */
 
 bool plait__deferreds_cancel_all(struct plait_reactor *r)
 {
@@ -475,7 +479,8 @@ static plait_err step_until(struct plait_reactor *r, struct plait_deferred *d, s
     return err != PLAIT_OK ? err : PLAIT_FAIL(PLAIT_ECANCELLED);
 }
 
-plait_err plait_reactor_run_until(struct plait_reactor *reactor, struct plait_deferred *deferred, struct plait_value *value)
+plait_err plait_reactor_run_until(struct plait_reactor *reactor, struct plait_deferred *deferred,
+                                  struct plait_value *value)
 {
     struct until until = {.done = false};
     if (value)

@@ -3,10 +3,13 @@
  * The inside of a deferred, for the engine's own files. Who holds what:
  *
  *   - The producer holds one reference and gives it up by firing, once; also after the consumer has cancelled.
- *   - The consumer holds the other. It ends when the chain has run: when the last callback that was added has returned, when the
- *     result went to who waited for it (a chain, a group, a task), or, for one without callbacks, after ignore or cancel.
+ *   - The consumer holds the other. It ends when the chain has run: when the last callback that was added has returned,
+ * when the
+ *     result went to who waited for it (a chain, a group, a task), or, for one without callbacks, after ignore or
+ * cancel.
  *     One that fired and has no callback keeps its result until one of these happens or the reactor ends.
- *   - The memory goes when both have. The consumer's end comes from the ready list only, so a pointer that a consumer used in this
+ *   - The memory goes when both have. The consumer's end comes from the ready list only, so a pointer that a consumer
+ * used in this
  *     callback is good until the callback returns.
  */
 #ifndef PLAIT_ENGINE_DEFERRED_CORE_H
@@ -58,8 +61,9 @@ struct plait_deferred {
     struct plait__list live;
 };
 
-/* A value that must be told whether somebody saw it: a token of a semaphore, which goes back when nobody did. The deferred fires with
- * value.ptr = the claim and calls `end` once: claimed when the first callback is about to run (which then sees an empty value). */
+/* A value that must be told whether somebody saw it: a token of a semaphore, which goes back when nobody did. The
+ * deferred fires with value.ptr = the claim and calls `end` once: claimed when the first callback is about to run
+ * (which then sees an empty value). */
 struct plait__claim {
     void (*end)(struct plait__claim *claim, bool claimed);
 };

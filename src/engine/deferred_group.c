@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Several deferreds as one: all, settled, any, race; and plait_after, a deferred over a timer. A group hangs a callback on each member; the
- * first thing that decides fires the group's deferred, and the group goes when the last member has told its result.
+ * Several deferreds as one: all, settled, any, race; and plait_after, a deferred over a timer. A group hangs a callback
+ * on each member; the first thing that decides fires the group's deferred, and the group goes when the last member has
+ * told its result.
  *
- * Invariant: a member's deferred is set until its callback has run, so cancelling the rest touches only live ones. Nothing of the group is
- * allocated after it was made.
+ * Invariant: a member's deferred is set until its callback has run, so cancelling the rest touches only live ones.
+ * Nothing of the group is allocated after it was made.
  * Test: tests/engine/test_deferred_group.c.
  */
 #include "engine/deferred_core.h"
@@ -26,7 +27,7 @@ struct group {
     struct member member[];
 };
 
-/* --- results -------------------------------------------------------------------------------------------------------------- */
+/* --- results ------------------------------------------------------------------------------------------------------ */
 
 static void results_free(void *ptr)
 {
@@ -46,7 +47,7 @@ static struct plait_results *results_new(struct plait_reactor *r, size_t count)
     return results;
 }
 
-/* --- deciding ------------------------------------------------------------------------------------------------------------- */
+/* --- deciding ----------------------------------------------------------------------------------------------------- */
 
 static void cancel_rest(struct group *g)
 {
@@ -124,7 +125,7 @@ static void cancel_group(struct plait_deferred *deferred, void *ctx)
     decide_fault(ctx, plait_fault_make(PLAIT_ECANCELLED, "group"));
 }
 
-/* --- making --------------------------------------------------------------------------------------------------------------- */
+/* --- making ------------------------------------------------------------------------------------------------------- */
 
 static void drop_all(struct plait_deferred *const *deferreds, size_t count)
 {
@@ -186,8 +187,8 @@ static void start(struct group *g, struct plait_deferred *const *deferreds)
     }
 }
 
-static struct plait_deferred *group_new(struct plait_reactor *r, enum group_kind kind, struct plait_deferred *const *deferreds,
-                                        size_t count)
+static struct plait_deferred *group_new(struct plait_reactor *r, enum group_kind kind,
+                                        struct plait_deferred *const *deferreds, size_t count)
 {
     if (count == 0 && (kind == GROUP_ANY || kind == GROUP_RACE))
         return plait_deferred_fail(r, plait_fault_make(PLAIT_EINVAL, "group"));
@@ -212,7 +213,8 @@ struct plait_deferred *plait_all(struct plait_reactor *reactor, struct plait_def
     return group_new(reactor, GROUP_ALL, deferreds, count);
 }
 
-struct plait_deferred *plait_settled(struct plait_reactor *reactor, struct plait_deferred *const *deferreds, size_t count)
+struct plait_deferred *plait_settled(struct plait_reactor *reactor, struct plait_deferred *const *deferreds,
+                                     size_t count)
 {
     return group_new(reactor, GROUP_SETTLED, deferreds, count);
 }
@@ -227,7 +229,7 @@ struct plait_deferred *plait_race(struct plait_reactor *reactor, struct plait_de
     return group_new(reactor, GROUP_RACE, deferreds, count);
 }
 
-/* --- after ------------------------------------------------------------------------------------------------------------------ */
+/* --- after -------------------------------------------------------------------------------------------------------- */
 
 struct after {
     struct plait_timer timer;

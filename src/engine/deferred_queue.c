@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Waiting in line: a semaphore of tokens, and a queue of values. Both keep the order of asking. A token that was given to a deferred at which
- * nobody looked (it was cancelled or ignored in between) goes back by itself.
+ * Waiting in line: a semaphore of tokens, and a queue of values. Both keep the order of asking. A token that was given
+ * to a deferred at which nobody looked (it was cancelled or ignored in between) goes back by itself.
  *
  * Invariant: a semaphore has waiters only when it has no token left, a queue has waiters only when it is empty.
  * Tests: tests/engine/test_semaphore.c, tests/engine/test_queue.c.
@@ -61,7 +61,7 @@ static void dismiss(struct plait__list *line)
         cancel_waiter(w->deferred, w);
 }
 
-/* --- semaphore -------------------------------------------------------------------------------------------------------------- */
+/* --- semaphore ---------------------------------------------------------------------------------------------------- */
 
 struct plait_semaphore {
     struct plait_reactor *reactor;
@@ -136,7 +136,7 @@ void plait_release(struct plait_semaphore *semaphore)
         grant(semaphore, w);
 }
 
-/* --- queue ------------------------------------------------------------------------------------------------------------------ */
+/* --- queue -------------------------------------------------------------------------------------------------------- */
 
 struct plait_queue {
     struct plait_reactor *reactor;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * What is done again and again: the looping call, a round on every beat, and the cooperator, which gives long work its slices between other
- * things. All pieces of work of a reactor share 10 ms a turn, one slice each in turn.
+ * What is done again and again: the looping call, a round on every beat, and the cooperator, which gives long work its
+ * slices between other things. All pieces of work of a reactor share 10 ms a turn, one slice each in turn.
  *
- * Invariant: a looping call has either its timer running, or a round, or a round's deferred to wait for, or it has ended by a fault.
- * Tests: tests/engine/test_looping.c, tests/engine/test_cooperate.c.
+ * Invariant: a looping call has either its timer running, or a round, or a round's deferred to wait for, or it has
+ * ended by a fault. Tests: tests/engine/test_looping.c, tests/engine/test_cooperate.c.
  */
 #include "engine/deferred_core.h"
 
-/* --- looping call ------------------------------------------------------------------------------------------------------------ */
+/* --- looping call ------------------------------------------------------------------------------------------------- */
 
 struct plait_looping {
     struct plait_reactor *reactor;
@@ -25,8 +25,8 @@ struct plait_looping {
 static void round_begins(void *ctx);
 static void round_waited(struct plait_result *result, void *ctx);
 
-struct plait_looping *plait_looping_start(struct plait_reactor *reactor, plait_span every, bool now, plait_looping_fn fn,
-                                          void *ctx)
+struct plait_looping *plait_looping_start(struct plait_reactor *reactor, plait_span every, bool now,
+                                          plait_looping_fn fn, void *ctx)
 {
     struct plait_looping *l = plait_mem_new(&reactor->budget, sizeof *l);
     if (!l)
@@ -44,8 +44,8 @@ struct plait_looping *plait_looping_start(struct plait_reactor *reactor, plait_s
 static void round_failed(struct plait_looping *l, const struct plait_fault *fault)
 {
     const struct plait_field fields[] = {plait_field_fault(fault), plait_field_end()};
-    plait_log_event(l->reactor->log, PLAIT_LOG_ERROR, "engine", "looping-failed", "a round failed and ended the looping call",
-                    fields);
+    plait_log_event(l->reactor->log, PLAIT_LOG_ERROR, "engine", "looping-failed",
+                    "a round failed and ended the looping call", fields);
 }
 
 /* Goes on with the first beat that is still to come. */
@@ -117,7 +117,7 @@ void plait_looping_stop(struct plait_looping **looping)
     plait_mem_free(l);
 }
 
-/* --- cooperator --------------------------------------------------------------------------------------------------------------- */
+/* --- cooperator --------------------------------------------------------------------------------------------------- */
 
 enum { TURN_MS = 10, ROUNDS_MAX = 64 }; /* rounds bound a turn when the clock stands still, as in a simulated world */
 

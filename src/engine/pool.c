@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The thread pool. A lane is a queue, a lock and up to threads_max threads, made when a job finds none idle and ended after a while
- * without work. A job is made, finished and freed in the reactor's thread; a pool thread only runs its function and posts the job's own
- * record back, so a completion allocates nothing. Where the system table says so (a simulated host) there are no threads: a job runs in
- * the loop, from a timer.
+ * The thread pool. A lane is a queue, a lock and up to threads_max threads, made when a job finds none idle and ended
+ * after a while without work. A job is made, finished and freed in the reactor's thread; a pool thread only runs its
+ * function and posts the job's own record back, so a completion allocates nothing. Where the system table says so (a
+ * simulated host) there are no threads: a job runs in the loop, from a timer.
  *
- * Invariant: what pool threads touch (queue, counts, a job's state) is touched under the lane's lock; `value`, `err` and `began` belong to
- * the thread that runs the job until its record is posted.
+ * Invariant: what pool threads touch (queue, counts, a job's state) is touched under the lane's lock; `value`, `err`
+ * and `began` belong to the thread that runs the job until its record is posted.
  * Test: tests/engine/test_pool.c, under ThreadSanitizer too.
  */
 #include "engine/core.h"
@@ -76,7 +76,7 @@ static int64_t clock_now(const struct plait__pool *pool)
     return sys->ops->clock(sys, PLAIT_SYS_MONOTONIC);
 }
 
-/* --- a lane's queue; under its lock ----------------------------------------------------------------------------------------- */
+/* --- a lane's queue; under its lock ------------------------------------------------------------------------------- */
 
 static void push(struct lane *lane, struct job *job)
 {
@@ -97,7 +97,7 @@ static void take_off(struct lane *lane, struct job *job)
     lane->waiting--;
 }
 
-/* --- pool threads ------------------------------------------------------------------------------------------------------------ */
+/* --- pool threads ------------------------------------------------------------------------------------------------- */
 
 static bool wait_for_work(struct lane *lane)
 {
@@ -189,7 +189,7 @@ static int add_thread(struct lane *lane)
     return res;
 }
 
-/* --- the end of a job; the reactor's thread ---------------------------------------------------------------------------------- */
+/* --- the end of a job; the reactor's thread ----------------------------------------------------------------------- */
 
 static void free_job(struct job *job)
 {
@@ -254,7 +254,7 @@ static void cancel_job(struct plait_deferred *deferred, void *ctx)
     fail_job(job, plait_fault_make(PLAIT_ECANCELLED, "thread"));
 }
 
-/* --- the pool ------------------------------------------------------------------------------------------------------------------ */
+/* --- the pool ----------------------------------------------------------------------------------------------------- */
 
 static void describe(struct lane *lane, struct plait_metric *m, const char *name, const char *help)
 {
@@ -356,7 +356,8 @@ static struct job *any_job(struct plait__pool *pool)
     return plait__list_empty(&pool->jobs) ? NULL : plait__container(pool->jobs.next, struct job, all);
 }
 
-/* Jobs that wait are cancelled, those that run are awaited; their deferreds fire, and run when the loop comes to them. */
+/* Jobs that wait are cancelled, those that run are awaited; their deferreds fire, and run when the loop comes to
+ * them. */
 void plait__pool_free(struct plait__pool **pool)
 {
     struct plait__pool *p = *pool;
@@ -378,7 +379,7 @@ void plait__pool_free(struct plait__pool **pool)
     *pool = NULL;
 }
 
-/* --- starting a job ------------------------------------------------------------------------------------------------------------ */
+/* --- starting a job ----------------------------------------------------------------------------------------------- */
 
 static void run_here(void *ctx)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Calls from other threads. Records are pushed on a lock-free stack; the loop takes the whole stack at once and turns it round, so that
- * they run in the order of posting and what is posted meanwhile has its turn next time (TQ-96). Only the push onto an empty
- * stack writes the eventfd, so a flood of posts costs one wake; a full eventfd wakes just as well (TQ-90).
+ * Calls from other threads. Records are pushed on a lock-free stack; the loop takes the whole stack at once and turns
+ * it round, so that they run in the order of posting and what is posted meanwhile has its turn next time (TQ-96). Only
+ * the push onto an empty stack writes the eventfd, so a flood of posts costs one wake; a full eventfd wakes just as
+ * well (TQ-90).
  *
  * This file's functions may run in any thread where their comment says so; nothing else of a reactor may.
  * Invariant: a stack that is not empty has a wake on its way.

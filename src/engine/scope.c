@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Scopes: the values that a stretch of a task's code has awaited, and the children that it started. Closing a scope ends both, in the
- * reverse order of their coming, and never fails: it cancels children and waits until they are gone, whatever happens to the task meanwhile.
+ * Scopes: the values that a stretch of a task's code has awaited, and the children that it started. Closing a scope
+ * ends both, in the reverse order of their coming, and never fails: it cancels children and waits until they are gone,
+ * whatever happens to the task meanwhile.
  *
  * Invariant: task->scope is the innermost open scope; scopes are closed in the reverse order of their opening.
  * Test: tests/engine/test_scope.c.
@@ -31,7 +32,7 @@ void plait_scope_shield(struct plait_scope *scope)
     scope->shield = true;
 }
 
-/* --- values ------------------------------------------------------------------------------------------------------------------- */
+/* --- values ------------------------------------------------------------------------------------------------------- */
 
 void plait__scope_keep(struct plait_scope *scope, struct plait__scope_item *item, plait_value value)
 {
@@ -71,7 +72,7 @@ void plait_task_detach(struct plait_task *task, plait_value value)
     plait_mem_free(item);
 }
 
-/* --- children ----------------------------------------------------------------------------------------------------------------- */
+/* --- children ----------------------------------------------------------------------------------------------------- */
 
 static void cancel_children(struct plait_scope *scope)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Memory for tasks' stacks, straight from the kernel: whole pages, the lowest of which cannot be touched, so that running over the end of a
- * stack ends the process instead of writing into what lies below. It is apart because it is the one part of tasks that
- * calls the operating system.
+ * Memory for tasks' stacks, straight from the kernel: whole pages, the lowest of which cannot be touched, so that
+ * running over the end of a stack ends the process instead of writing into what lies below. It is apart because it is
+ * the one part of tasks that calls the operating system.
  * Test: tests/engine/test_task.c.
  */
 #include "engine/task_core.h"

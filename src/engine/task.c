@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tasks: spawning, waiting, ending. A task waits by switching to the loop, and goes on when its `resume` comes up on the ready list; nothing
- * switches to it from anywhere else, so tasks never run inside each other or inside a user's call. A stack that a task leaves
- * is kept for the next one, up to a number, and counts in the reactor's budget.
+ * Tasks: spawning, waiting, ending. A task waits by switching to the loop, and goes on when its `resume` comes up on
+ * the ready list; nothing switches to it from anywhere else, so tasks never run inside each other or inside a user's
+ * call. A stack that a task leaves is kept for the next one, up to a number, and counts in the reactor's budget.
  *
- * Cancellation is state: it is looked at before each wait and whenever the wait ends, never thrown. A task that goes on waiting
- * although its waits fail passes through the ready list each time, so that it cannot hold the loop.
+ * Cancellation is state: it is looked at before each wait and whenever the wait ends, never thrown. A task that goes on
+ * waiting although its waits fail passes through the ready list each time, so that it cannot hold the loop.
  * Invariant: stands in task_core.h.
  * Test: tests/engine/test_task.c.
  */
@@ -30,7 +30,7 @@ static void time_up(void *ctx);
 static void begin(void *ctx);
 static void awaited(struct plait_result *result, void *ctx);
 
-/* --- stacks ------------------------------------------------------------------------------------------------------------------- */
+/* --- stacks ------------------------------------------------------------------------------------------------------- */
 
 static size_t default_bytes(void)
 {
@@ -86,7 +86,7 @@ static void stack_free(struct plait__tasks *tasks, void *stack, size_t bytes)
     tasks->spare_count++;
 }
 
-/* --- a reactor's tasks ---------------------------------------------------------------------------------------------------------- */
+/* --- a reactor's tasks -------------------------------------------------------------------------------------------- */
 
 static void stop_all(struct plait__module *module)
 {
@@ -107,7 +107,8 @@ static void bury(struct plait_task *t)
     stack_free(tasks, t->stack, t->stack_bytes);
 }
 
-/* The loop has ended and the task has not, though everything that it could wait for was cancelled: its code is left where it stands. */
+/* The loop has ended and the task has not, though everything that it could wait for was cancelled: its code is left
+ * where it stands. */
 static void abandon(struct plait_task *t)
 {
     const struct plait_field fields[] = {plait_field_text("task", t->name), plait_field_end()};
@@ -151,9 +152,10 @@ static struct plait__tasks *tasks_of(struct plait_reactor *r)
     return tasks;
 }
 
-/* --- beginning -------------------------------------------------------------------------------------------------------------------- */
+/* --- beginning ---------------------------------------------------------------------------------------------------- */
 
-struct plait_task *plait__task_new(struct plait_reactor *r, const char *name, size_t stack_bytes, plait_task_fn fn, void *arg)
+struct plait_task *plait__task_new(struct plait_reactor *r, const char *name, size_t stack_bytes, plait_task_fn fn,
+                                   void *arg)
 {
     struct plait__tasks *tasks = tasks_of(r);
     if (stack_bytes == 0)
@@ -188,8 +190,8 @@ static void cancel_done(struct plait_deferred *deferred, void *ctx)
     plait__task_cancel(ctx);
 }
 
-struct plait_deferred *plait_task_spawn(struct plait_reactor *reactor, const char *name, size_t stack_bytes, plait_task_fn fn,
-                                        void *arg)
+struct plait_deferred *plait_task_spawn(struct plait_reactor *reactor, const char *name, size_t stack_bytes,
+                                        plait_task_fn fn, void *arg)
 {
     struct plait_task *t = plait__task_new(reactor, name, stack_bytes, fn, arg);
     if (!t)
@@ -202,7 +204,8 @@ struct plait_deferred *plait_task_spawn(struct plait_reactor *reactor, const cha
     return t->done;
 }
 
-/* What a task ended with. What the fault borrowed from an awaited object may be gone with it; a step is a static word. */
+/* What a task ended with. What the fault borrowed from an awaited object may be gone with it; a step is a static
+ * word. */
 static struct plait_fault end_fault(const struct plait_task *t, plait_err err)
 {
     struct plait_fault fault = plait_fault_make(err, t->name);
@@ -244,7 +247,7 @@ static void resume(void *ctx)
         bury(t);
 }
 
-/* --- interruption ----------------------------------------------------------------------------------------------------------------- */
+/* --- interruption ------------------------------------------------------------------------------------------------- */
 
 plait_err plait__task_interrupted(struct plait_task *t)
 {
@@ -300,7 +303,7 @@ plait_err plait__task_fail(struct plait_task *t, plait_err err, const char *step
     return err;
 }
 
-/* --- waiting ---------------------------------------------------------------------------------------------------------------------- */
+/* --- waiting ------------------------------------------------------------------------------------------------------ */
 
 void plait__task_wait(struct plait_task *t, plait_time until)
 {
@@ -400,7 +403,7 @@ plait_err plait_task_yield(struct plait_task *task)
     return err == PLAIT_OK ? err : plait__task_fail(task, PLAIT_FAIL(err), "yield");
 }
 
-/* --- what is left ------------------------------------------------------------------------------------------------------------------ */
+/* --- what is left ------------------------------------------------------------------------------------------------- */
 
 const struct plait_fault *plait_task_fault(const struct plait_task *task)
 {

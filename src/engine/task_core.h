@@ -2,8 +2,8 @@
  *
  * The inside of a task, for task.c (running and waiting), scope.c (values and children) and stack_kernel.c (stacks).
  *
- * A task runs on its own stack, and only from the ready list: whoever wakes it queues `resume`. While it stands still exactly one of these
- * is true: it awaits a deferred, it sleeps, it joins children, or its resume is queued.
+ * A task runs on its own stack, and only from the ready list: whoever wakes it queues `resume`. While it stands still
+ * exactly one of these is true: it awaits a deferred, it sleeps, it joins children, or its resume is queued.
  */
 #ifndef PLAIT_ENGINE_TASK_CORE_H
 #define PLAIT_ENGINE_TASK_CORE_H
@@ -59,7 +59,8 @@ struct plait__tasks {
 };
 
 /* task.c */
-struct plait_task *plait__task_new(struct plait_reactor *r, const char *name, size_t stack_bytes, plait_task_fn fn, void *arg);
+struct plait_task *plait__task_new(struct plait_reactor *r, const char *name, size_t stack_bytes, plait_task_fn fn,
+                                   void *arg);
 void plait__task_cancel(struct plait_task *t);
 /* Stands still until somebody queues `resume`; the nearest deadline does. */
 void plait__task_wait(struct plait_task *t, plait_time until);

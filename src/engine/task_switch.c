@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The switch itself: saves what the calling convention says a function must keep, exchanges the stack pointer, restores, returns. Signal
- * masks are not touched. The sanitizers' fibers are announced around it.
+ * The switch itself: saves what the calling convention says a function must keep, exchanges the stack pointer,
+ * restores, returns. Signal masks are not touched. The sanitizers' fibers are announced around it.
  *
- * Invariant: a context's saved stack pointer points at a frame in the layout that the switch of this machine writes; plait__context_init
- * writes the first one by hand.
- * Test: tests/engine/test_task.c, tests/engine/switch.sh (this file alone, as ucontext and for aarch64 under an emulator).
+ * Invariant: a context's saved stack pointer points at a frame in the layout that the switch of this machine writes;
+ * plait__context_init writes the first one by hand.
+ * Test: tests/engine/test_task.c, tests/engine/switch.sh (this file alone, as ucontext and for aarch64 under an
+ * emulator).
  */
 #include "engine/task_switch.h"
 
@@ -51,7 +52,8 @@ void plait__switch_enter(void);
 
 #if defined(__x86_64__)
 
-/* System V: rbx, rbp, r12 to r15, the control bits of SSE and x87. A new context finds its function in r12, the argument in r13. */
+/* System V: rbx, rbp, r12 to r15, the control bits of SSE and x87. A new context finds its function in r12, the
+ * argument in r13. */
 __asm__(".text\n"
         ".p2align 4\n"
         ".globl plait__switch\n"
@@ -185,7 +187,8 @@ static void exchange(struct plait__context *from, struct plait__context *to)
 
 #endif
 
-void plait__context_init(struct plait__context *context, void *stack, size_t stack_bytes, void (*fn)(void *arg), void *arg)
+void plait__context_init(struct plait__context *context, void *stack, size_t stack_bytes, void (*fn)(void *arg),
+                         void *arg)
 {
     memset(context, 0, sizeof *context);
     context->stack = stack;

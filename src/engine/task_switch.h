@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Switching stacks, for tasks alone. A context is where one side of a pair stands; plait__switch_to saves the own side and goes on with the
- * other. x86-64 and aarch64 have their own few instructions, other machines ucontext (-DPLAIT_SWITCH_UCONTEXT takes it anywhere).
- * The sanitizers are told of each switch. Uses nothing of the reactor: tests/engine/switch_self.c runs it alone.
+ * Switching stacks, for tasks alone. A context is where one side of a pair stands; plait__switch_to saves the own side
+ * and goes on with the other. x86-64 and aarch64 have their own few instructions, other machines ucontext
+ * (-DPLAIT_SWITCH_UCONTEXT takes it anywhere). The sanitizers are told of each switch. Uses nothing of the reactor:
+ * tests/engine/switch_self.c runs it alone.
  */
 #ifndef PLAIT_ENGINE_TASK_SWITCH_H
 #define PLAIT_ENGINE_TASK_SWITCH_H
@@ -50,9 +51,10 @@ struct plait__context {
 #endif
 };
 
-/* Prepares a context that begins with fn(arg) at the first switch to it. fn begins with plait__switch_arrived and ends with a switch
- * that does not come back. */
-void plait__context_init(struct plait__context *context, void *stack, size_t stack_bytes, void (*fn)(void *arg), void *arg);
+/* Prepares a context that begins with fn(arg) at the first switch to it. fn begins with plait__switch_arrived and ends
+ * with a switch that does not come back. */
+void plait__context_init(struct plait__context *context, void *stack, size_t stack_bytes, void (*fn)(void *arg),
+                         void *arg);
 
 /* Gives back what the sanitizers hold for a context that is not running and will not run again. */
 void plait__context_deinit(struct plait__context *context);

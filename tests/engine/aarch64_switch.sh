@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# The stack switch on machines that this one is not: built for aarch64 and run under an emulator, and built over ucontext, which is what
-# every other machine gets. Needs gcc-aarch64-linux-gnu and qemu-user-static.
+# The stack switch on machines that this one is not: built for aarch64 and run under an emulator, and built over
+# ucontext, which is what every other machine gets. Needs gcc-aarch64-linux-gnu and qemu-user-static.
 set -eu
 root=${PLAIT_ROOT:-$(cd "$(dirname "$0")/../.." && pwd)}
 work=$(mktemp -d)

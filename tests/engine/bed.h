@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A reactor to test on: over the kernel's table with a clock that the test moves, an allocator that can fail, and a log that is kept. Test code
- * only; each test opens one and closes it, which fails the test when a block of memory is left.
+ * A reactor to test on: over the kernel's table with a clock that the test moves, an allocator that can fail, and a log
+ * that is kept. Test code only; each test opens one and closes it, which fails the test when a block of memory is left.
  */
 #ifndef PLAIT_TESTS_ENGINE_BED_H
 #define PLAIT_TESTS_ENGINE_BED_H
@@ -60,7 +60,8 @@ static inline bool bed_try(struct bed *b, uint64_t fail_at, bool real_clock)
     b->sys.ops = &b->ops;
     b->clock = 1000000000;
     b->real_clock = real_clock;
-    const struct plait_log_options log = {.level = PLAIT_LOG_WARN, .form = PLAIT_LOG_JSON, .sink = bed_line, .ctx = b, .burst = 1000};
+    const struct plait_log_options log = {
+        .level = PLAIT_LOG_WARN, .form = PLAIT_LOG_JSON, .sink = bed_line, .ctx = b, .burst = 1000};
     const struct plait_reactor_options options = {
         .sys = &b->sys, .allocator = &b->heap.allocator, .log = &log, .slow_callback = plait_seconds(1000)};
     b->r = plait_reactor_new(&options);
@@ -125,7 +126,7 @@ static inline bool bed_logged(const struct bed *b, const char *text)
     return strstr(b->log, text) != NULL;
 }
 
-/* --- watching results ------------------------------------------------------------------------------------------------------- */
+/* --- watching results --------------------------------------------------------------------------------------------- */
 
 /* What a chain's last callback saw. */
 struct seen {

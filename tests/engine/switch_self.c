@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Runs src/engine/task_switch.c alone, for machines on which the whole library is not built: contexts that begin, go back and forth, keep
- * their whole and floating-point registers and their rounding mode, and end. Built and run by aarch64_switch.sh; prints one line.
+ * Runs src/engine/task_switch.c alone, for machines on which the whole library is not built: contexts that begin, go
+ * back and forth, keep their whole and floating-point registers and their rounding mode, and end. Built and run by
+ * aarch64_switch.sh; prints one line.
  */
 #include "engine/task_switch.h"
 

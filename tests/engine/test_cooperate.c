@@ -6,8 +6,8 @@
 
 struct work {
     int slices;
-    int until;          /* done after so many */
-    plait_err end;      /* what the last one returns */
+    int until;                     /* done after so many */
+    plait_err end;                 /* what the last one returns */
     struct plait_deferred *cancel; /* within a slice */
 };
 

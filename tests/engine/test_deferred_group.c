@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tests of src/engine/deferred_group.c: all, settled, any, race, after; cancelling them, and memory that runs out at each step.
+ * Tests of src/engine/deferred_group.c: all, settled, any, race, after; cancelling them, and memory that runs out at
+ * each step.
  */
 #include "tests/engine/bed.h"
 
@@ -199,8 +200,8 @@ static void cancelling_a_group_cancels_its_members(void **state)
     struct bed b;
     struct ops ops;
     struct seen seen;
-    struct plait_deferred *(*const kinds[])(struct plait_reactor *, struct plait_deferred *const *, size_t) = {
-        plait_all, plait_settled, plait_any, plait_race};
+    struct plait_deferred *(*const kinds[])(struct plait_reactor *, struct plait_deferred *const *,
+                                            size_t) = {plait_all, plait_settled, plait_any, plait_race};
     (void)state;
     bed_open(&b);
     for (size_t i = 0; i < TEST_COUNT(kinds); i++) {
@@ -357,10 +358,13 @@ TEST_MAIN(cmocka_unit_test(all_gives_the_results_in_order),
           cmocka_unit_test(all_fails_with_the_first_fault_and_cancels_the_rest),
           cmocka_unit_test(settled_keeps_faults_among_the_results),
           cmocka_unit_test(any_gives_the_first_value_and_cancels_the_rest),
-          cmocka_unit_test(any_gives_the_last_fault_when_none_succeeds), cmocka_unit_test(race_gives_whatever_comes_first),
+          cmocka_unit_test(any_gives_the_last_fault_when_none_succeeds),
+          cmocka_unit_test(race_gives_whatever_comes_first),
           cmocka_unit_test(of_two_values_at_once_the_second_is_destroyed),
           cmocka_unit_test(cancelling_a_group_cancels_its_members), cmocka_unit_test(a_group_of_none),
           cmocka_unit_test(a_member_that_could_not_be_made_fails_with_no_memory),
           cmocka_unit_test(without_memory_all_members_are_cancelled),
-          cmocka_unit_test(other_groups_without_memory_give_null_too), cmocka_unit_test(after_fires_when_its_span_is_over),
-          cmocka_unit_test(after_can_be_cancelled_and_never_may_not_come), cmocka_unit_test(after_without_memory_is_null))
+          cmocka_unit_test(other_groups_without_memory_give_null_too),
+          cmocka_unit_test(after_fires_when_its_span_is_over),
+          cmocka_unit_test(after_can_be_cancelled_and_never_may_not_come),
+          cmocka_unit_test(after_without_memory_is_null))

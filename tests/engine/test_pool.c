@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tests of src/engine/pool.c: results, lanes, cancelling, limits, the end, threads that cannot be had, and the stand-in without threads.
+ * Tests of src/engine/pool.c: results, lanes, cancelling, limits, the end, threads that cannot be had, and the stand-in
+ * without threads.
  */
 #include "tests/engine/bed.h"
 
@@ -127,8 +128,7 @@ static void a_hung_lane_stops_no_other(void **state)
     watch_result(d, &seen);
     assert_ok(plait_reactor_run_until(b.r, start(&b, (enum plait_lane)99, quick, &job), NULL)); /* as OTHER */
     assert_int_equal(seen.calls, 0);
-    struct plait_metric *depth =
-        plait_metrics_find(plait_reactor_metrics(b.r), "plait_pool_waiting", "lane=\"names\"");
+    struct plait_metric *depth = plait_metrics_find(plait_reactor_metrics(b.r), "plait_pool_waiting", "lane=\"names\"");
     assert_int_equal(depth->value, 1);
     for (size_t i = 0; i < 4; i++)
         sem_post(&hung[i].go);

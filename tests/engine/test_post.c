@@ -187,7 +187,7 @@ static void what_did_not_run_is_freed(void **state)
     assert_int_equal(notes.calls, 0);
 }
 
-/* --- threads ------------------------------------------------------------------------------------------------------------------ */
+/* --- threads ------------------------------------------------------------------------------------------------------ */
 
 struct sender {
     struct plait_reactor *r;
@@ -256,4 +256,5 @@ TEST_MAIN(cmocka_unit_test(calls_run_in_the_order_of_posting),
           cmocka_unit_test(a_record_is_its_owners_again_before_its_call),
           cmocka_unit_test(many_posts_wake_once_and_a_full_wake_is_no_error),
           cmocka_unit_test(without_memory_a_post_fails), cmocka_unit_test(without_a_descriptor_there_are_no_posts),
-          cmocka_unit_test(what_did_not_run_is_freed), cmocka_unit_test(every_post_of_every_thread_arrives_in_its_order))
+          cmocka_unit_test(what_did_not_run_is_freed),
+          cmocka_unit_test(every_post_of_every_thread_arrives_in_its_order))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tests of src/engine/scope.c: values of a stretch of code, nested deadlines, shields, children that cannot outlive their scope.
+ * Tests of src/engine/scope.c: values of a stretch of code, nested deadlines, shields, children that cannot outlive
+ * their scope.
  */
 #include "tests/engine/bed.h"
 
@@ -42,7 +43,7 @@ static void finish(struct run *run)
     assert_int_equal(run->seen.calls, 1);
 }
 
-/* --- values -------------------------------------------------------------------------------------------------------------------- */
+/* --- values ------------------------------------------------------------------------------------------------------- */
 
 static plait_err nested_values(struct plait_task *t, void *arg)
 {
@@ -79,7 +80,7 @@ static void values_go_at_the_scopes_end(void **state)
     bed_close(&b);
 }
 
-/* --- deadlines and shields ------------------------------------------------------------------------------------------------------ */
+/* --- deadlines and shields ---------------------------------------------------------------------------------------- */
 
 static plait_err inner_deadline(struct plait_task *t, void *arg)
 {
@@ -209,7 +210,7 @@ static void cancelling_waits_behind_a_shield(void **state)
     bed_close(&b);
 }
 
-/* --- children -------------------------------------------------------------------------------------------------------------------- */
+/* --- children ----------------------------------------------------------------------------------------------------- */
 
 static plait_err child_sleeps(struct plait_task *t, void *arg)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tests of src/engine/task.c, task_switch.c and stack_kernel.c: straight-line code, cancelling, deadlines, values, stacks, memory.
+ * Tests of src/engine/task.c, task_switch.c and stack_kernel.c: straight-line code, cancelling, deadlines, values,
+ * stacks, memory.
  */
 #include "tests/engine/bed.h"
 
@@ -12,7 +13,7 @@
 /* What a test's task is given and what it tells. */
 struct run {
     struct bed *b;
-    struct plait_deferred *op;   /* what it awaits */
+    struct plait_deferred *op; /* what it awaits */
     struct plait_deferred *op2;
     plait_value value;
     plait_err err, err2;
@@ -41,7 +42,7 @@ static void finish(struct run *run)
     bed_run(run->b);
 }
 
-/* --- straight-line code ------------------------------------------------------------------------------------------------------- */
+/* --- straight-line code ------------------------------------------------------------------------------------------- */
 
 static plait_err await_once(struct plait_task *t, void *arg)
 {
@@ -187,7 +188,7 @@ static void yielding_lets_the_others_run(void **state)
     bed_close(&b);
 }
 
-/* --- values -------------------------------------------------------------------------------------------------------------------- */
+/* --- values ------------------------------------------------------------------------------------------------------- */
 
 static plait_err await_two_values(struct plait_task *t, void *arg)
 {
@@ -218,7 +219,7 @@ static void values_go_at_the_tasks_end_unless_detached(void **state)
     bed_close(&b);
 }
 
-/* --- cancelling ------------------------------------------------------------------------------------------------------------------ */
+/* --- cancelling --------------------------------------------------------------------------------------------------- */
 
 static plait_err await_twice(struct plait_task *t, void *arg)
 {
@@ -342,7 +343,7 @@ static void a_task_that_goes_on_regardless_cannot_hold_the_loop(void **state)
     bed_close(&b);
 }
 
-/* --- deadlines ------------------------------------------------------------------------------------------------------------------- */
+/* --- deadlines ---------------------------------------------------------------------------------------------------- */
 
 static plait_err with_deadline(struct plait_task *t, void *arg)
 {
@@ -404,7 +405,7 @@ static void a_sleep_ends_at_the_deadline(void **state)
     bed_close(&b);
 }
 
-/* --- stacks and registers -------------------------------------------------------------------------------------------------------- */
+/* --- stacks and registers ----------------------------------------------------------------------------------------- */
 
 static long fill_stack(int depth)
 {
@@ -495,7 +496,7 @@ static void stacks_are_used_again_and_only_some_are_kept(void **state)
     bed_close(&b);
 }
 
-/* --- memory ---------------------------------------------------------------------------------------------------------------------- */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
 
 static void without_memory_no_task_is_made(void **state)
 {
@@ -552,7 +553,7 @@ static void awaiting_without_memory_fails_and_the_task_goes_on(void **state)
     bed_close(&b);
 }
 
-/* --- the reactor's end ------------------------------------------------------------------------------------------------------------- */
+/* --- the reactor's end -------------------------------------------------------------------------------------------- */
 
 static void the_reactors_end_unwinds_every_task(void **state)
 {
@@ -595,8 +596,9 @@ static void a_task_that_will_not_end_is_left_and_its_values_destroyed(void **sta
 }
 
 TEST_MAIN(cmocka_unit_test(a_task_awaits_a_value), cmocka_unit_test(a_fault_is_the_awaits_error_and_then_the_tasks),
-          cmocka_unit_test(a_tasks_own_error_has_its_name), cmocka_unit_test(sleeping_lets_time_pass_and_is_never_short),
-          cmocka_unit_test(yielding_lets_the_others_run), cmocka_unit_test(values_go_at_the_tasks_end_unless_detached),
+          cmocka_unit_test(a_tasks_own_error_has_its_name),
+          cmocka_unit_test(sleeping_lets_time_pass_and_is_never_short), cmocka_unit_test(yielding_lets_the_others_run),
+          cmocka_unit_test(values_go_at_the_tasks_end_unless_detached),
           cmocka_unit_test(cancelling_is_seen_at_once_and_stays),
           cmocka_unit_test(a_value_that_was_there_before_the_cancelling_counts),
           cmocka_unit_test(a_task_cancelled_before_its_first_line_runs_and_fails),
