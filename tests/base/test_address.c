@@ -249,6 +249,8 @@ static void a_network_holds_what_shares_its_prefix(void **state)
         {"2001:db8::1", "2001:db8::1", 129, false},
         {"::ffff:192.0.2.9", "192.0.2.0", 24, true},
         {"192.0.2.9", "::", 0, false},
+        {"192.0.2.1", "128.0.0.0", 1, true},
+        {"64.0.2.1", "128.0.0.0", 1, false},
         {"2001:db8::1", "0.0.0.0", 0, false},
     };
     for (size_t i = 0; i < TEST_COUNT(rows); i++) {

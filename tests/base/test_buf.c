@@ -197,6 +197,22 @@ static void consumed_room_is_used_again(void **state)
     end(&f);
 }
 
+static void room_for_one_byte_is_found_too(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f, 64, 0);
+    for (int i = 0; i < 64; i++)
+        plait_buf_put_u8(&f.buf, (uint8_t)i);
+    plait_buf_consume(&f.buf, 1);
+    plait_buf_put_u8(&f.buf, 64);
+    assert_err(f.buf.err, PLAIT_OK);
+    assert_int_equal(f.buf.len, 64);
+    for (size_t i = 0; i < 64; i++)
+        assert_int_equal(plait_buf_slice(&f.buf).ptr[i], i + 1);
+    end(&f);
+}
+
 static void sliding_and_growing_can_come_together(void **state)
 {
     (void)state;
@@ -277,7 +293,8 @@ TEST_MAIN(cmocka_unit_test(a_fresh_buffer_is_empty_and_holds_no_memory), cmocka_
           cmocka_unit_test(no_memory_is_an_error_that_sticks), cmocka_unit_test(a_deinited_buffer_can_be_used_again),
           cmocka_unit_test(what_is_reserved_counts_when_it_is_committed),
           cmocka_unit_test(a_buffer_for_nothing_can_reserve_nothing), cmocka_unit_test(consuming_takes_from_the_front),
-          cmocka_unit_test(consumed_room_is_used_again), cmocka_unit_test(sliding_and_growing_can_come_together),
+          cmocka_unit_test(consumed_room_is_used_again), cmocka_unit_test(room_for_one_byte_is_found_too),
+          cmocka_unit_test(sliding_and_growing_can_come_together),
           cmocka_unit_test(long_printed_text_goes_by_way_of_memory),
           cmocka_unit_test(printing_without_memory_is_an_error),
           cmocka_unit_test(random_puts_and_takes_agree_with_a_model))

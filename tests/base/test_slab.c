@@ -158,6 +158,7 @@ static void ending_a_slab_takes_objects_along(void **state)
         assert_non_null(plait__slab_new(&f.slab));
     plait__slab_deinit(&f.slab);
     assert_int_equal(f.heap.live, 0);
+    assert_int_equal(f.slab.used, 0);
     assert_non_null(plait__slab_new(&f.slab));
     end(&f);
 }

@@ -38,6 +38,7 @@ static void case_is_ignored_for_ascii_letters_only(void **state)
     (void)state;
     assert_true(plait_slice_equal_nocase(PLAIT_LIT("Content-LENGTH"), PLAIT_LIT("content-length")));
     assert_false(plait_slice_equal_nocase(PLAIT_LIT("a@"), PLAIT_LIT("a`"))); /* 0x40 and 0x60 */
+    assert_true(plait_slice_equal_nocase(PLAIT_LIT("AZaz"), PLAIT_LIT("azAZ")));
     assert_false(plait_slice_equal_nocase(PLAIT_LIT("["), PLAIT_LIT("{")));
     assert_false(plait_slice_equal_nocase(PLAIT_LIT("\xc4"), PLAIT_LIT("\xe4")));
     assert_false(plait_slice_equal_nocase(PLAIT_LIT("a"), PLAIT_LIT("ab")));
