@@ -3,7 +3,7 @@
  * Conditional requests (RFC 9110 section 13): whether a client's copy is still good, whether what it wants to change
  * is still what it thinks. Times are compared as written: a date that can't be read makes its field absent.
  *
- * Test: tests/web/test_http_conditional.c.
+ * Test: tests/web/test_http_reply.c.
  */
 #include "base/timefmt.h"
 #include "web/http_core.h"

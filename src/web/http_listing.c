@@ -3,7 +3,7 @@
  * The page that lists a folder: folders first, then files, each by name; sizes and dates as people read them. Names
  * are anybody's bytes: escaped for HTML where they are shown, percent-encoded where they are linked.
  *
- * Test: tests/web/test_http_pages.c.
+ * Test: tests/web/test_http_files.c.
  */
 #include "base/timefmt.h"
 #include "web/http_core.h"

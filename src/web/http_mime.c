@@ -2,7 +2,7 @@
  *
  * Types of files by the end of their names. What is not in the table is bytes. Text is said to be UTF-8.
  *
- * Invariant: the table is sorted by extension. Test: tests/web/test_http_mime.c.
+ * Invariant: the table is sorted by extension. Test: tests/web/test_http_range.c.
  */
 #include "base/text.h"
 #include "web/http_core.h"

@@ -112,7 +112,7 @@ void plait__request_free(struct plait_request *req)
 void *plait_request_memory(struct plait_request *req, size_t bytes)
 {
     size_t rounded = (bytes + 15) & ~(size_t)15;
-    if (rounded <= (size_t)(PLAIT__HR_SMALL - req->small_used)) {
+    if (bytes <= PLAIT__HR_SMALL && rounded <= (size_t)(PLAIT__HR_SMALL - req->small_used)) {
         void *at = req->small + req->small_used;
         req->small_used = (uint16_t)(req->small_used + rounded);
         return at;

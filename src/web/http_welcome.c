@@ -3,7 +3,7 @@
  * Plait's own pages as data: the style that error pages, listings and the welcome page share, and the welcome page.
  * They need nothing else: no script, no picture, no font from elsewhere. Light or dark as the reader's system is.
  *
- * Test: tests/web/test_http_pages.c.
+ * Test: tests/web/test_http_files.c.
  */
 #include "web/http_core.h"
 

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a client sends: the head of a request from a URL, a method and fields, and the changes that a redirect makes.
+ * Nothing that a caller passes can end a line (CVE-2019-12387); credentials do not leave their origin.
+ *
+ * Invariant: fields that carry credentials stand apart from the others, and are dropped as one.
+ * Test: tests/web/test_http_client_text.c.
+ */
+#include "base/text.h"
+#include "base/try.h"
+#include "web/http1_wire.h"
+#include "web/http_client_core.h"
+
+enum { HEAD_MAX = 65536, URL_MAX = 16384 };
+
+static bool is_one_of(plait_slice name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (plait_slice_equal_nocase(name, plait_slice_text(names[i])))
+            return true;
+    }
+    return false;
+}
+
+/* Fields that the client writes itself. */
+static bool is_ours(plait_slice name)
+{
+    static const char *const ours[] = {"host", "content-length", "transfer-encoding", "connection", "expect", "upgrade",
+                                       "te",   "trailer"};
+    return is_one_of(name, ours, sizeof(ours) / sizeof(ours[0]));
+}
+
+static bool is_secret(plait_slice name)
+{
+    static const char *const secrets[] = {"authorization", "cookie", "proxy-authorization"};
+    return is_one_of(name, secrets, sizeof(secrets) / sizeof(secrets[0]));
+}
+
+static plait_err wrong(struct plait__fetch_text *t, plait_err err, const char *why)
+{
+    t->why = why;
+    return err;
+}
+
+/* --- the URL --------------------------------------------------------------------------------------------------- */
+
+/* Takes the text, which is counted memory. */
+static plait_err use_url(struct plait__fetch_text *t, char *text)
+{
+    plait_mem_free(t->url_text);
+    t->url_text = text;
+    t->url = plait_slice_text(text);
+    if (t->url.len > URL_MAX || plait_url_parse(t->url, &t->parsed) != PLAIT_OK)
+        return PLAIT_FAIL(wrong(t, PLAIT_EINVAL, "this is no URL"));
+    t->secure = plait_slice_equal_nocase(t->parsed.scheme, PLAIT_LIT("https"));
+    if (!t->secure && !plait_slice_equal_nocase(t->parsed.scheme, PLAIT_LIT("http")))
+        return PLAIT_FAIL(wrong(t, PLAIT_EUNSUPPORTED, "only http and https URLs can be fetched so"));
+    if (t->parsed.host.len == 0)
+        return PLAIT_FAIL(wrong(t, PLAIT_EINVAL, "the URL has no host"));
+    return PLAIT_OK;
+}
+
+/* --- fields ---------------------------------------------------------------------------------------------------- */
+
+static void put_field(struct plait_buf *out, const char *name, plait_slice value)
+{
+    plait_buf_put_text(out, name);
+    plait_buf_put(out, PLAIT_LIT(": "));
+    plait_buf_put(out, value);
+    plait_buf_put(out, PLAIT_LIT("\r\n"));
+}
+
+static plait_err take_field(struct plait__fetch_text *t, const struct plait_http_field *field)
+{
+    plait_slice name = plait_slice_text(field->name), value = plait_slice_text(field->value);
+    if (!plait__http1_is_token(name) || !plait__http1_is_value(value))
+        return PLAIT_FAIL(wrong(t, PLAIT_EINVAL, "a field's name or value has a byte that may not stand there"));
+    if (is_ours(name))
+        return PLAIT_FAIL(wrong(t, PLAIT_EINVAL, "a field that the client writes itself"));
+    t->has_agent |= plait_slice_equal_nocase(name, PLAIT_LIT("user-agent"));
+    t->has_accept |= plait_slice_equal_nocase(name, PLAIT_LIT("accept"));
+    put_field(is_secret(name) ? &t->secret : &t->fields, field->name, value);
+    return PLAIT_OK;
+}
+
+/* RFC 7617: a URL's user and password, decoded, as a field. */
+static plait_err put_basic(struct plait__fetch_text *t, struct plait_buf *out)
+{
+    uint8_t clear[512];
+    size_t len;
+    plait_slice info = t->parsed.userinfo;
+    if (info.len > sizeof(clear) || plait_percent_decode(info, false, clear, &len) != PLAIT_OK)
+        return PLAIT_FAIL(wrong(t, PLAIT_EINVAL, "the URL's user or password can't be used"));
+    plait_buf_put(out, PLAIT_LIT("Authorization: Basic "));
+    plait__base64_encode(out, plait_slice_of(clear, len));
+    plait_buf_put(out, PLAIT_LIT("\r\n"));
+    plait_mem_wipe(clear, sizeof(clear));
+    return PLAIT_OK;
+}
+
+/* --- what the fetch uses --------------------------------------------------------------------------------------- */
+
+static plait_err keep_request(struct plait__fetch_text *t, const struct plait_fetch_options *options)
+{
+    const char *method = options->method ? options->method : "GET";
+    if (!plait__http1_is_token(plait_slice_text(method)) || strlen(method) > PLAIT__HTTP1_METHOD_MAX)
+        return PLAIT_FAIL(wrong(t, PLAIT_EINVAL, "this is no method"));
+    t->method = plait_mem_text(t->budget, method, strlen(method));
+    if (!t->method)
+        return PLAIT_FAIL(PLAIT_ENOMEM);
+    t->is_head = strcmp(method, "HEAD") == 0;
+    for (size_t i = 0; i < options->field_count; i++)
+        PLAIT_TRY(take_field(t, &options->fields[i]));
+    if (options->body.len == 0)
+        return PLAIT_OK;
+    t->body_copy = plait_mem_new(t->budget, options->body.len);
+    if (!t->body_copy)
+        return PLAIT_FAIL(PLAIT_ENOMEM);
+    memcpy(t->body_copy, options->body.ptr, options->body.len);
+    t->body = plait_slice_of(t->body_copy, options->body.len);
+    return PLAIT_OK;
+}
+
+plait_err plait__fetch_text_init(struct plait__fetch_text *text, struct plait_budget *budget, const char *url,
+                                 const struct plait_fetch_options *options)
+{
+    memset(text, 0, sizeof(*text));
+    text->budget = budget;
+    plait_buf_init(&text->fields, budget, HEAD_MAX);
+    plait_buf_init(&text->secret, budget, HEAD_MAX);
+    plait_buf_init(&text->head, budget, 4 * HEAD_MAX);
+    char *copy = plait_mem_text(budget, url, strlen(url));
+    if (!copy)
+        return PLAIT_FAIL(PLAIT_ENOMEM);
+    PLAIT_TRY(use_url(text, copy));
+    return keep_request(text, options);
+}
+
+void plait__fetch_text_deinit(struct plait__fetch_text *text)
+{
+    if (!text->budget)
+        return;
+    if (text->secret.ptr)
+        plait_mem_wipe(text->secret.ptr, text->secret.cap);
+    plait_mem_free(text->url_text);
+    plait_mem_free(text->method);
+    plait_mem_free(text->body_copy);
+    plait_buf_deinit(&text->fields);
+    plait_buf_deinit(&text->secret);
+    plait_buf_deinit(&text->head);
+}
+
+/* RFC 9110 sections 15.4.2 to 15.4.4: what became of POST, and of everything but HEAD at 303. */
+static plait_err become_get(struct plait__fetch_text *t, int status)
+{
+    bool post = strcmp(t->method, "POST") == 0;
+    if (!(status == 303 && !t->is_head) && !((status == 301 || status == 302) && post))
+        return PLAIT_OK;
+    char *get = plait_mem_text(t->budget, "GET", 3);
+    if (!get)
+        return PLAIT_FAIL(PLAIT_ENOMEM);
+    plait_mem_free(t->method);
+    t->method = get;
+    t->body = plait_slice_of(NULL, 0);
+    return PLAIT_OK;
+}
+
+plait_err plait__fetch_text_redirect(struct plait__fetch_text *text, int status, plait_slice location)
+{
+    struct plait_url reference;
+    struct plait_buf to;
+    char *copy = NULL;
+    if (plait_url_parse(location, &reference) != PLAIT_OK)
+        return PLAIT_FAIL(PLAIT_EMALFORMED);
+    plait_buf_init(&to, text->budget, URL_MAX);
+    plait_url_resolve(&text->parsed, &reference, &to);
+    if (!to.err)
+        copy = plait_mem_text(text->budget, (const char *)plait_buf_slice(&to).ptr, to.len);
+    plait_buf_deinit(&to);
+    if (!copy)
+        return PLAIT_FAIL(PLAIT_ENOMEM);
+    char *old = text->url_text;
+    struct plait_url from = text->parsed;
+    text->url_text = NULL;
+    plait_err err = use_url(text, copy);
+    if (!err && !plait_url_same_origin(&from, &text->parsed))
+        plait_buf_clear(&text->secret);
+    plait_mem_free(old);
+    PLAIT_TRY(err);
+    return become_get(text, status);
+}
+
+static bool wants_length(const struct plait__fetch_text *t)
+{
+    static const char *const with_body[] = {"POST", "PUT", "PATCH"};
+    return t->body.len || is_one_of(plait_slice_text(t->method), with_body, 3);
+}
+
+static void put_target(struct plait_buf *out, const struct plait_url *url)
+{
+    if (url->path.len == 0)
+        plait_buf_put_u8(out, '/');
+    plait_buf_put(out, url->path);
+    if (url->query.ptr) {
+        plait_buf_put_u8(out, '?');
+        plait_buf_put(out, url->query);
+    }
+}
+
+static void put_host(struct plait_buf *out, const struct plait_url *url)
+{
+    plait_buf_put_text(out, url->host_is_ip6 ? "Host: [" : "Host: ");
+    plait_buf_put(out, url->host);
+    if (url->host_is_ip6)
+        plait_buf_put_u8(out, ']');
+    if (url->port) {
+        plait_buf_put_u8(out, ':');
+        plait_buf_put_u64_text(out, url->port);
+    }
+    plait_buf_put(out, PLAIT_LIT("\r\n"));
+}
+
+plait_err plait__fetch_text_write(struct plait__fetch_text *text)
+{
+    struct plait_buf *out = &text->head;
+    plait_buf_clear(out);
+    plait_buf_put_text(out, text->method);
+    plait_buf_put_u8(out, ' ');
+    put_target(out, &text->parsed);
+    plait_buf_put(out, PLAIT_LIT(" HTTP/1.1\r\n"));
+    put_host(out, &text->parsed);
+    if (!text->has_agent)
+        plait_buf_put(out, PLAIT_LIT("User-Agent: plait/" PLAIT_VERSION "\r\n"));
+    if (!text->has_accept)
+        plait_buf_put(out, PLAIT_LIT("Accept: */*\r\n"));
+    plait_buf_put(out, plait_buf_slice(&text->fields));
+    if (text->secret.len)
+        plait_buf_put(out, plait_buf_slice(&text->secret));
+    else if (text->parsed.userinfo.len)
+        PLAIT_TRY(put_basic(text, out));
+    if (wants_length(text)) {
+        plait_buf_put(out, PLAIT_LIT("Content-Length: "));
+        plait_buf_put_u64_text(out, text->body.len);
+        plait_buf_put(out, PLAIT_LIT("\r\n"));
+    }
+    plait_buf_put(out, PLAIT_LIT("Connection: close\r\n\r\n"));
+    if (text->fields.err || text->secret.err || out->err)
+        return PLAIT_FAIL(PLAIT_ENOMEM);
+    return PLAIT_OK;
+}
