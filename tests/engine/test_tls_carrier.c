@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Tests of src/engine/tls_carrier.c and tls_bio.c: records over every carrier, however narrow, and backpressure through both layers.
+ */
+#include "tests/engine/tls_bed.h"
+
+static struct tls_certs certs;
+static struct tls_bed t;
+
+static int make(void **state)
+{
+    (void)state;
+    tls_certs_make(&certs);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    tls_certs_end(&certs);
+    return 0;
+}
+
+static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+
+static void echo_once(const char *text)
+{
+    t.s.echo = true;
+    plait_write(t.c.s, plait_slice_text(text));
+    bed_settle(&t.b);
+    assert_slice(plait_slice_of(t.c.got, t.c.got_len), text);
+}
+
+static void both_versions_work_over_every_carrier(void **state)
+{
+    (void)state;
+    for (int joint = 0; joint < JOINT_COUNT; joint++) {
+        for (size_t v = 0; v < TEST_COUNT(versions); v++) {
+            tls_bed_open(&t, &certs);
+            t.joint = (enum joint)joint;
+            t.version = versions[v];
+            tls_bed_join(&t, &peer_protocol);
+            assert_string_equal(t.c.story, "cs");
+            assert_string_equal(t.s.story, "cs");
+            const struct plait_tls_info *info = plait_stream_tls(t.c.s);
+            assert_string_equal(info->version, versions[v] == TLS1_2_VERSION ? "TLSv1.2" : "TLSv1.3");
+            assert_true(info->verified);
+            assert_string_equal(info->peer_subject, "CN=server");
+            assert_true(info->peer_certificate.len > 100);
+            assert_string_equal(plait_stream_tls(t.s.s)->server_name, "a.example");
+            assert_false(plait_stream_tls(t.s.s)->verified);
+            assert_string_equal(plait_stream_tls(t.s.s)->peer_subject, "");
+            echo_once("hello");
+            tls_bed_close(&t);
+        }
+    }
+}
+
+static void nothing_is_known_of_tls_before_the_handshake(void **state)
+{
+    (void)state;
+    tls_bed_open(&t, &certs);
+    tls_bed_start(&t, &peer_protocol);
+    assert_null(plait_stream_tls(t.c.s));
+    tls_bed_close(&t);
+}
+
+static void run_narrow(size_t in_max, size_t out_max)
+{
+    tls_bed_open(&t, &certs);
+    t.in_max = in_max;
+    t.out_max = out_max;
+    tls_bed_join(&t, &peer_protocol);
+    assert_string_equal(t.c.story, "cs");
+    assert_string_equal(t.s.story, "cs");
+    echo_once("through the eye of a needle");
+    tls_bed_close(&t);
+}
+
+static void records_may_come_byte_by_byte(void **state)
+{
+    (void)state;
+    run_narrow(1, 0);
+}
+
+static void records_may_leave_byte_by_byte(void **state)
+{
+    (void)state;
+    run_narrow(0, 1);
+}
+
+static void what_is_written_before_the_handshake_ends_goes_behind_it(void **state)
+{
+    (void)state;
+    tls_bed_open(&t, &certs);
+    tls_bed_start(&t, &peer_protocol);
+    plait_write(t.c.s, PLAIT_LIT("early"));
+    bed_settle(&t.b);
+    assert_slice(plait_slice_of(t.s.got, t.s.got_len), "early");
+    assert_string_equal(t.s.story, "csd");
+    tls_bed_close(&t);
+}
+
+static uint8_t large[200000];
+
+static void fill_large(void)
+{
+    struct test_random random = test_random_of(test_seed());
+    for (size_t i = 0; i < sizeof large; i++)
+        large[i] = (uint8_t)test_random_u64(&random);
+}
+
+static void run_large(enum joint joint, size_t in_max, size_t out_max)
+{
+    tls_bed_open(&t, &certs);
+    t.joint = joint;
+    t.in_max = in_max;
+    t.out_max = out_max;
+    tls_bed_join(&t, &peer_protocol);
+    fill_large();
+    plait_write(t.c.s, plait_slice_of(large, sizeof large));
+    for (int i = 0; i < 400 && t.s.got_len < sizeof large; i++)
+        bed_settle(&t.b);
+    assert_int_equal(t.s.got_len, sizeof large);
+    assert_memory_equal(t.s.got, large, sizeof large);
+    assert_int_equal(plait_pending(t.c.s), 0);
+    tls_bed_close(&t);
+}
+
+static void much_goes_through_in_order(void **state)
+{
+    (void)state;
+    for (int joint = 0; joint < JOINT_COUNT; joint++)
+        run_large((enum joint)joint, 0, 0);
+    run_large(JOINT_PAIR, 333, 777);
+}
+
+static void a_paused_reader_holds_the_writer_back(void **state)
+{
+    (void)state;
+    tls_bed_open(&t, &certs);
+    tls_bed_join(&t, &peer_protocol);
+    plait_pause(t.s.s);
+    bed_settle(&t.b);
+    fill_large();
+    for (int i = 0; i < 4; i++)
+        plait_write(t.c.s, plait_slice_of(large, sizeof large));
+    bed_settle(&t.b);
+    assert_int_equal(t.s.got_len, 0);
+    assert_true(plait_pending(t.c.s) > 4 * sizeof large - 3 * 64 * 1024);
+    plait_abort(t.s.s);
+    tls_bed_close(&t);
+}
+
+/* A protocol that pauses with plaintext left inside OpenSSL, and ciphertext below that. */
+static void pause_after_a_little(struct peer *p)
+{
+    plait_pause(p->s);
+}
+
+static const struct plait_protocol tiny = PEER_TABLE(.input_max = 100);
+
+static void nothing_is_lost_between_the_layers_when_reading_stops(void **state)
+{
+    (void)state;
+    tls_bed_open(&t, &certs);
+    tls_bed_join(&t, &tiny);
+    t.s.on_data = pause_after_a_little;
+    fill_large();
+    plait_write(t.c.s, plait_slice_of(large, 50000));
+    size_t rounds = 0;
+    while (t.s.got_len < 50000 && rounds < 1000) {
+        bed_settle(&t.b);
+        const size_t got = t.s.got_len;
+        bed_settle(&t.b);
+        assert_int_equal(t.s.got_len, got);
+        plait_resume(t.s.s);
+        rounds++;
+    }
+    assert_int_equal(t.s.got_len, 50000);
+    assert_memory_equal(t.s.got, large, 50000);
+    assert_true(rounds >= 500);
+    tls_bed_close(&t);
+}
+
+/* TQ-153: many tiny writes share a record. */
+static void small_writes_share_records(void **state)
+{
+    (void)state;
+    tls_bed_open(&t, &certs);
+    tls_bed_join(&t, &peer_protocol);
+    uint64_t before;
+    uint64_t after;
+    plait_stream_counts(t.c.s, NULL, &before);
+    for (int i = 0; i < 3000; i++)
+        plait_write(t.c.s, PLAIT_LIT("0123456789"));
+    bed_settle(&t.b);
+    plait_stream_counts(t.c.s, NULL, &after);
+    assert_int_equal(t.s.got_len, 30000);
+    assert_true(after - before < 30000 + 8 * 40);
+    tls_bed_close(&t);
+}
+
+static void an_idle_connection_holds_no_output(void **state)
+{
+    (void)state;
+    tls_bed_open(&t, &certs);
+    tls_bed_join(&t, &peer_protocol);
+    echo_once("x");
+    assert_null(tls_of(t.c.s)->out);
+    assert_null(tls_of(t.c.s)->held);
+    assert_null(t.c.s->out);
+    assert_false(plait_timer_runs(&tls_of(t.c.s)->timer));
+    tls_bed_close(&t);
+}
+
+static void a_file_is_sent_as_records(void **state)
+{
+    (void)state;
+    tls_bed_open(&t, &certs);
+    tls_bed_join(&t, &peer_protocol);
+    char folder[TEST_PATH_BYTES];
+    char path[TEST_PATH_BYTES + 8];
+    test_folder_make(folder);
+    fill_large();
+    test_file_write(folder, "f", plait_slice_of(large, sizeof large));
+    (void)snprintf(path, sizeof path, "%s/f", folder);
+    const int fd = open(path, O_RDONLY);
+    assert_true(fd >= 0);
+    plait_write(t.c.s, PLAIT_LIT("<"));
+    plait_write_file(t.c.s, fd, 0, sizeof large, NULL, NULL);
+    plait_write(t.c.s, PLAIT_LIT(">"));
+    for (int i = 0; i < 100 && t.s.got_len < sizeof large + 2; i++)
+        bed_settle(&t.b);
+    assert_int_equal(t.s.got_len, sizeof large + 2);
+    assert_memory_equal(t.s.got + 1, large, sizeof large);
+    assert_int_equal(t.s.got[sizeof large + 1], '>');
+    close(fd);
+    test_folder_remove(folder);
+    tls_bed_close(&t);
+}
+
+static void descriptors_do_not_cross_tls(void **state)
+{
+    (void)state;
+    tls_bed_open(&t, &certs);
+    t.joint = JOINT_UNIX;
+    tls_bed_join(&t, &peer_protocol);
+    const int fd = dup(0);
+    assert_err(plait_write_fds(t.c.s, PLAIT_LIT("x"), &fd, 1), PLAIT_EUNSUPPORTED);
+    const size_t before = test_open_descriptors();
+    plait__tls_up.input_fds(tls_of(t.s.s), &fd, 1);
+    assert_int_equal(test_open_descriptors(), before - 1);
+    assert_string_equal(t.s.story, "cs");
+    tls_bed_close(&t);
+}
+
+static void the_carrier_below_is_asked_for_addresses_options_and_credentials(void **state)
+{
+    (void)state;
+    struct plait_address address;
+    struct plait_peer_cred cred;
+    tls_bed_open(&t, &certs);
+    t.joint = JOINT_TCP;
+    tls_bed_join(&t, &peer_protocol);
+    plait_stream_local(t.c.s, &address);
+    assert_int_equal(address.kind, PLAIT_ADDR_IP4);
+    plait_stream_peer(t.c.s, &address);
+    assert_ok(plait_stream_nagle(t.c.s, true));
+    assert_err(plait_stream_cred(t.c.s, &cred), PLAIT_EUNSUPPORTED);
+    plait_abort(t.c.s);
+    bed_settle(&t.b);
+    t.joint = JOINT_PAIR;
+    tls_bed_join(&t, &peer_protocol);
+    assert_err(plait_stream_nagle(t.c.s, true), PLAIT_EUNSUPPORTED);
+    assert_err(plait_stream_cred(t.c.s, &cred), PLAIT_EUNSUPPORTED);
+    plait__tls_up.secured(NULL);
+    tls_bed_close(&t);
+}
+
+static void two_layers_of_tls_are_refused(void **state)
+{
+    (void)state;
+    tls_bed_open(&t, &certs);
+    tls_bed_join(&t, &peer_protocol);
+    assert_err(plait_starttls_server(t.s.s, t.server), PLAIT_ESTATE);
+    assert_err(plait_starttls_client(t.c.s, t.client, "a.example", t.alpn), PLAIT_ESTATE);
+    tls_bed_close(&t);
+}
+
+TEST_MAIN_WITH(make, end, cmocka_unit_test(both_versions_work_over_every_carrier),
+               cmocka_unit_test(nothing_is_known_of_tls_before_the_handshake), cmocka_unit_test(records_may_come_byte_by_byte),
+               cmocka_unit_test(records_may_leave_byte_by_byte),
+               cmocka_unit_test(what_is_written_before_the_handshake_ends_goes_behind_it),
+               cmocka_unit_test(much_goes_through_in_order), cmocka_unit_test(a_paused_reader_holds_the_writer_back),
+               cmocka_unit_test(nothing_is_lost_between_the_layers_when_reading_stops),
+               cmocka_unit_test(small_writes_share_records), cmocka_unit_test(an_idle_connection_holds_no_output),
+               cmocka_unit_test(a_file_is_sent_as_records), cmocka_unit_test(descriptors_do_not_cross_tls),
+               cmocka_unit_test(the_carrier_below_is_asked_for_addresses_options_and_credentials),
+               cmocka_unit_test(two_layers_of_tls_are_refused))
