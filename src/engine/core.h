@@ -86,7 +86,10 @@ struct plait_reactor {
     struct plait__list listeners; /* listen.c */
     size_t connections, connections_max;
     int spare_fd; /* held open for descriptor exhaustion; -1: none */
-    bool accept_paused;
+    bool accept_paused;         /* a listener waits for a descriptor */
+    bool memory_low;            /* pressure.c: nobody accepts */
+    plait_time memory_ended;    /* when pressure.c last ended a connection */
+    plait_time accept_logged;   /* listen_accept.c: at most a line a second */
 
     struct plait_resolver resolver;
     struct plait_endpoint_kind *kinds;
@@ -154,14 +157,16 @@ void plait__deferreds_deinit(struct plait_reactor *r);
 
 /* signals.c */
 void plait__signals_free(struct plait__signals **signals);
+/* Keeps SIGPIPE from killing the process that writes to a pipe: blocked in this thread from now on. */
+void plait__block_sigpipe(struct plait_reactor *r);
 /* Signal mask that children and pool threads start with is empty and full respectively. */
 
 /* pool.c */
 void plait__pool_free(struct plait__pool **pool);
 /* Jobs that run in pool threads or wait for one. */
 size_t plait__pool_busy(const struct plait__pool *pool);
-/* How long a thread without work stays. */
-void plait__pool_set_idle(struct plait__pool *pool, plait_span idle);
+/* How long a thread without work stays, and the stack of those made from now on (0: the C library's choice). */
+void plait__pool_tune(struct plait__pool *pool, plait_span idle, size_t stack_bytes);
 
 /* stream.c: one turn's work on dirty streams, and on graves. */
 plait_err plait__streams_init(struct plait_reactor *r);

@@ -31,7 +31,7 @@ static int domain_of(const struct plait_address *address)
     return AF_UNSPEC;
 }
 
-/* --- the handle ----------------------------------------------------------------------------------------------------- */
+/* --- the handle --------------------------------------------------------------------------------------------------- */
 
 static void ready(struct plait__handle *h, unsigned events)
 {
@@ -64,7 +64,7 @@ static void closed(struct plait__handle *h)
 
 static const struct plait__handle_ops handle_ops = {.name = "datagram", .ready = ready, .closed = closed};
 
-/* --- a UNIX socket's file ------------------------------------------------------------------------------------------- */
+/* --- a UNIX socket's file ----------------------------------------------------------------------------------------- */
 
 /* Removes a socket's file at close, unless somebody has put another in its place (TQ-116). */
 static void remove_file(struct plait_datagram *d)
@@ -78,7 +78,8 @@ static void remove_file(struct plait_datagram *d)
 }
 
 /* Whether a path is a socket that nobody has bound any more (TQ-111): connecting to it is refused. */
-static bool is_stale(struct plait_sys *sys, const struct plait_address *address, const struct sockaddr *sa, socklen_t len)
+static bool is_stale(struct plait_sys *sys, const struct plait_address *address, const struct sockaddr *sa,
+                     socklen_t len)
 {
     struct stat st;
     if (sys->ops->fstatat(sys, AT_FDCWD, address->name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISSOCK(st.st_mode))
@@ -106,7 +107,7 @@ static int note_file(struct plait_datagram *d, const struct plait_datagram_optio
     return sys->ops->fchmodat(sys, AT_FDCWD, o->bind.name, mode);
 }
 
-/* --- opening -------------------------------------------------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------------------------------------------------ */
 
 static int set_int(struct plait_datagram *d, int fd, int level, int name, int value)
 {
@@ -124,7 +125,8 @@ static int set_ip_options(struct plait_datagram *d, int fd)
         res = six ? set_int(d, fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1) : set_int(d, fd, IPPROTO_IP, IP_PKTINFO, 1);
     /* With it the kernel tells of soft errors too (no route to the host); without it only of refusal. */
     if (d->connected)
-        d->error_queue = (six ? set_int(d, fd, IPPROTO_IPV6, IPV6_RECVERR, 1) : set_int(d, fd, IPPROTO_IP, IP_RECVERR, 1)) == 0;
+        d->error_queue =
+            (six ? set_int(d, fd, IPPROTO_IPV6, IPV6_RECVERR, 1) : set_int(d, fd, IPPROTO_IP, IP_RECVERR, 1)) == 0;
     return res;
 }
 
@@ -304,7 +306,7 @@ void plait_datagram_close(struct plait_datagram **d)
     release(it);
 }
 
-/* --- what callers ask ----------------------------------------------------------------------------------------------- */
+/* --- what callers ask --------------------------------------------------------------------------------------------- */
 
 void plait_datagram_address(const struct plait_datagram *d, struct plait_address *out)
 {

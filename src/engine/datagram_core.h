@@ -34,17 +34,17 @@ struct plait_datagram {
     size_t bytes_max, budget, queue_max;
     uint64_t received, sent, lost;
     int domain;
-    int pending_errno;   /* an ICMP error that sending came upon, to be told */
-    bool connected;      /* has one peer */
-    bool dual_stack;     /* IPv6 socket that takes IPv4 */
-    bool error_queue;    /* IP_RECVERR is on */
-    bool blocked;        /* sending waits for the descriptor or the timer */
-    bool retried;        /* the datagram in front met an older one's error once */
-    bool want_room;      /* PLAIT_EAGAIN was given */
-    bool closing;        /* nothing is told any more */
-    bool owned;          /* the caller has not closed it */
-    bool gone;           /* the handle is closed: the memory may go */
-    bool unlink;         /* bound to a path: file and inode below */
+    int pending_errno; /* an ICMP error that sending came upon, to be told */
+    bool connected;    /* has one peer */
+    bool dual_stack;   /* IPv6 socket that takes IPv4 */
+    bool error_queue;  /* IP_RECVERR is on */
+    bool blocked;      /* sending waits for the descriptor or the timer */
+    bool retried;      /* the datagram in front met an older one's error once */
+    bool want_room;    /* PLAIT_EAGAIN was given */
+    bool closing;      /* nothing is told any more */
+    bool owned;        /* the caller has not closed it */
+    bool gone;         /* the handle is closed: the memory may go */
+    bool unlink;       /* bound to a path: file and inode below */
     dev_t file_device;
     ino_t file_inode;
 };

@@ -62,7 +62,7 @@ struct plait__scratch *plait__scratch_of(struct plait_reactor *r)
     return s;
 }
 
-/* --- one datagram --------------------------------------------------------------------------------------------------- */
+/* --- one datagram ------------------------------------------------------------------------------------------------- */
 
 static void destination4(const struct in_pktinfo *info, struct plait_packet *p, struct plait_address *to)
 {
@@ -78,7 +78,8 @@ static void destination6(const struct in6_pktinfo *info, struct plait_packet *p,
     to->kind = PLAIT_ADDR_IP6;
     memcpy(to->ip, &info->ipi6_addr, 16);
     p->interface_index = info->ipi6_ifindex;
-    const bool link_local = (to->ip[0] == 0xfe && (to->ip[1] & 0xc0) == 0x80) || (to->ip[0] == 0xff && (to->ip[1] & 0xf) == 2);
+    const bool link_local =
+        (to->ip[0] == 0xfe && (to->ip[1] & 0xc0) == 0x80) || (to->ip[0] == 0xff && (to->ip[1] & 0xf) == 2);
     if (link_local)
         to->scope = info->ipi6_ifindex;
 }
@@ -96,7 +97,8 @@ static void read_destination(const struct plait_datagram *d, struct msghdr *msg,
             memcpy(&info, CMSG_DATA(c), sizeof info);
             destination4(&info, p, to);
             to->port = d->bound.port;
-        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO && c->cmsg_len >= CMSG_LEN(sizeof info6)) {
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO &&
+                   c->cmsg_len >= CMSG_LEN(sizeof info6)) {
             memcpy(&info6, CMSG_DATA(c), sizeof info6);
             destination6(&info6, p, to);
             to->port = d->bound.port;
@@ -120,7 +122,7 @@ static void deliver(struct plait_datagram *d, struct mmsghdr *m)
         d->handler->packet(d, &packet, d->self);
 }
 
-/* --- a batch -------------------------------------------------------------------------------------------------------- */
+/* --- a batch ------------------------------------------------------------------------------------------------------ */
 
 static unsigned prepare(struct plait_datagram *d)
 {
@@ -184,7 +186,7 @@ void plait__datagram_receive(struct plait_datagram *d, unsigned events)
         plait__io_again(d->reactor->io, &d->h);
 }
 
-/* --- ICMP ----------------------------------------------------------------------------------------------------------- */
+/* --- ICMP --------------------------------------------------------------------------------------------------------- */
 
 bool plait__datagram_is_icmp(int os_errno)
 {
@@ -223,7 +225,8 @@ static int next_error(struct plait_datagram *d)
         uint8_t bytes[512];
     } control;
     struct iovec iov = {.iov_base = s->bytes, .iov_len = d->bytes_max};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
     if (sys->ops->recvmsg(sys, d->h.fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
         return -1;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {

@@ -84,7 +84,7 @@ static plait_err make_room(struct plait_datagram *d, size_t whole)
     return PLAIT_OK;
 }
 
-/* --- out ------------------------------------------------------------------------------------------------------------ */
+/* --- out ---------------------------------------------------------------------------------------------------------- */
 
 struct batch {
     struct mmsghdr msgs[BATCH];
@@ -191,7 +191,7 @@ void plait__datagram_tell(struct plait_datagram *d)
         d->handler->room(d, d->self);
 }
 
-/* --- in ------------------------------------------------------------------------------------------------------------- */
+/* --- in ----------------------------------------------------------------------------------------------------------- */
 
 /* The target as this socket's family writes it; an IPv4 address through a dual-stack socket is mapped (RFC 4291 section
  * 2.5.5.2). Returns 0 for an address of another family (TQ-105). */

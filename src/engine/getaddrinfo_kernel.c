@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The C library's look-up of names: nsswitch, DNS, mDNS, whatever the system is set up for, in the order of RFC 6724. It
- * blocks, so it runs in a pool thread and touches nothing but its arguments. This file is what our own DNS will take the
- * place of.
+ * The C library's look-up of names: nsswitch, DNS, mDNS, whatever the system is set up for, in the order of RFC 6724.
+ * It blocks, so it runs in a pool thread and touches nothing but its arguments. This file is what our own DNS will take
+ * the place of.
  *
  * Test: tests/engine/test_resolve.c.
  */

@@ -76,7 +76,7 @@ bool plait__host_name_is_local(plait_slice name)
     return plait_slice_equal_nocase(plait_slice_sub(name, at, name.len), local) && (at == 0 || name.ptr[at - 1] == '.');
 }
 
-/* --- the file ------------------------------------------------------------------------------------------------------- */
+/* --- the file ----------------------------------------------------------------------------------------------------- */
 
 struct plait__hosts plait__hosts_of(plait_slice text)
 {

@@ -10,7 +10,8 @@
 #define PLAIT__HOST_NAME_MAX 253 /* RFC 1035 section 2.3.4, without the root's dot */
 
 /* Whether a name can be a host's: labels of letters, digits, hyphens and underscores, none that begins or ends with a
- * hyphen, the last one not a number (RFC 1123 section 2.1: else it could be taken for an address). One dot may end it. */
+ * hyphen, the last one not a number (RFC 1123 section 2.1: else it could be taken for an address). One dot may end
+ * it. */
 bool plait__host_name_ok(plait_slice name);
 
 /* The name without the dot that may end it. */

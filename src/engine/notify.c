@@ -52,11 +52,12 @@ static void tell(struct plait_reactor *r, const char *state)
     if (err == PLAIT_OK)
         return;
     const struct plait_fault fault = plait_fault_make(err, "notify");
-    const struct plait_field fields[] = {plait_field_text("state", state), plait_field_fault(&fault), plait_field_end()};
+    const struct plait_field fields[] = {plait_field_text("state", state), plait_field_fault(&fault),
+                                         plait_field_end()};
     plait__warn(r, "notify-failed", "The service manager could not be told.", fields);
 }
 
-/* --- watchdog ------------------------------------------------------------------------------------------------------- */
+/* --- watchdog ----------------------------------------------------------------------------------------------------- */
 
 static void feed(void *ctx)
 {

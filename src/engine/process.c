@@ -4,8 +4,8 @@
  * a pidfd, so that there is no SIGCHLD and no race over a number. Our ends of pipes are streams like any other; how the
  * child itself is made is the system table's affair (spawn_kernel.c).
  *
- * Invariant: a failed plait_spawn leaves no child, descriptor or stream. Every child that was started is reaped once, by
- * us; freeing never waits: a child that is let go is killed and reaped when its pidfd tells.
+ * Invariant: a failed plait_spawn leaves no child, descriptor or stream. Every child that was started is reaped once,
+ * by us; freeing never waits: a child that is let go is killed and reaped when its pidfd tells.
  * Test: tests/engine/test_process.c.
  */
 #include "base/try.h"
@@ -34,7 +34,7 @@ struct plait_process {
     bool gone; /* the handle is closed: the memory may go */
 };
 
-/* --- the end of a child --------------------------------------------------------------------------------------------- */
+/* --- the end of a child ------------------------------------------------------------------------------------------- */
 
 static void release(struct plait_process *p)
 {
@@ -123,8 +123,8 @@ static void on_stop(struct plait__module *module)
     give_up(plait__container(module, struct plait_process, module));
 }
 
-/* The reactor ends. A killed child is dead in no time; the few moments until then are waited for here, so that no zombie
- * is left, but not for ever: the system may hold on to one. */
+/* The reactor ends. A killed child is dead in no time; the few moments until then are waited for here, so that no
+ * zombie is left, but not for ever: the system may hold on to one. */
 static void on_release(struct plait__module *module)
 {
     struct plait_process *p = plait__container(module, struct plait_process, module);
@@ -140,7 +140,7 @@ static void on_release(struct plait__module *module)
     release(p);
 }
 
-/* --- finding the program -------------------------------------------------------------------------------------------- */
+/* --- finding the program ------------------------------------------------------------------------------------------ */
 
 static int look_at(struct plait_sys *sys, const char *path)
 {
@@ -188,7 +188,7 @@ static plait_err find_program(struct plait_reactor *r, const char *name, struct 
     return out->err == PLAIT_OK ? PLAIT_OK : PLAIT_FAIL(out->err == PLAIT_ENOMEM ? PLAIT_ENOMEM : PLAIT_EINVAL);
 }
 
-/* --- descriptors ---------------------------------------------------------------------------------------------------- */
+/* --- descriptors -------------------------------------------------------------------------------------------------- */
 
 /* What is made for one spawn. */
 struct plan {
@@ -309,7 +309,7 @@ static plait_err check_options(struct plait_spawn_options *o)
     return PLAIT_OK;
 }
 
-/* --- starting ------------------------------------------------------------------------------------------------------- */
+/* --- starting ----------------------------------------------------------------------------------------------------- */
 
 static int call_spawn(struct plan *plan, const char *path, int *pid)
 {
@@ -385,7 +385,7 @@ plait_err plait_spawn(struct plait_reactor *reactor, struct plait_spawn_options 
     return PLAIT_OK;
 }
 
-/* --- what callers ask ----------------------------------------------------------------------------------------------- */
+/* --- what callers ask --------------------------------------------------------------------------------------------- */
 
 int plait_process_pid(const struct plait_process *process)
 {

@@ -250,6 +250,7 @@ struct plait_reactor *plait_reactor_new(const struct plait_reactor_options *opti
     memset(r, 0, sizeof *r);
     plait_budget_init(&r->budget, NULL, heap, o->memory_max ? o->memory_max : (size_t)1 << 30);
     init_plain(r, o);
+    plait__block_sigpipe(r);
     if (make_parts(r, o))
         return r;
     free_parts(r);

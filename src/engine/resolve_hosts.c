@@ -40,7 +40,7 @@ struct hosts_resolver {
     size_t count, bucket_mask;
 };
 
-/* --- the table ------------------------------------------------------------------------------------------------------ */
+/* --- the table ---------------------------------------------------------------------------------------------------- */
 
 static uint32_t hash_name(plait_slice name)
 {
@@ -115,7 +115,7 @@ static plait_err index_text(struct hosts_resolver *h, size_t len)
     return PLAIT_OK;
 }
 
-/* --- the file ------------------------------------------------------------------------------------------------------- */
+/* --- the file ----------------------------------------------------------------------------------------------------- */
 
 static plait_err read_all(struct hosts_resolver *h, int fd, size_t size, size_t *len)
 {
@@ -155,7 +155,8 @@ static plait_err load(struct hosts_resolver *h)
 static void warn(struct hosts_resolver *h, plait_err err)
 {
     const struct plait_fault fault = plait_fault_make(err, "read");
-    const struct plait_field fields[] = {plait_field_text("file", h->path), plait_field_fault(&fault), plait_field_end()};
+    const struct plait_field fields[] = {plait_field_text("file", h->path), plait_field_fault(&fault),
+                                         plait_field_end()};
     plait__warn(h->reactor, "hosts-unreadable", "The hosts file could not be read; its names are not known.", fields);
 }
 
@@ -186,7 +187,8 @@ static void look(struct hosts_resolver *h)
     }
 }
 
-static size_t find(const struct hosts_resolver *h, plait_slice name, enum plait_family family, struct plait_address *out)
+static size_t find(const struct hosts_resolver *h, plait_slice name, enum plait_family family,
+                   struct plait_address *out)
 {
     size_t n = 0;
     uint32_t at = h->buckets ? h->buckets[hash_name(name) & h->bucket_mask] : 0;
@@ -201,7 +203,7 @@ static size_t find(const struct hosts_resolver *h, plait_slice name, enum plait_
     return n;
 }
 
-/* --- the C library -------------------------------------------------------------------------------------------------- */
+/* --- the C library ------------------------------------------------------------------------------------------------ */
 
 /* A look-up in the pool. The job's thread writes to it while it runs; before and after it is the reactor's. */
 struct lookup {
@@ -258,7 +260,7 @@ static struct plait_deferred *ask_library(struct plait_reactor *r, plait_slice n
     return NULL;
 }
 
-/* --- the resolver --------------------------------------------------------------------------------------------------- */
+/* --- the resolver ------------------------------------------------------------------------------------------------- */
 
 static struct plait_deferred *resolve(struct plait_reactor *r, plait_slice name, enum plait_family family, void *ctx)
 {

@@ -88,7 +88,7 @@ static void on_exit_told(struct plait_result *result, void *ctx)
     one_over(run);
 }
 
-/* --- the pipes ------------------------------------------------------------------------------------------------------ */
+/* --- the pipes ---------------------------------------------------------------------------------------------------- */
 
 static size_t collect(struct run *run, struct plait_buf *buf, plait_slice in)
 {
@@ -130,7 +130,7 @@ static const struct plait_protocol in_protocol = {.name = "run-in", .lost = pipe
 static const struct plait_protocol out_protocol = {.name = "run-out", .data = out_data, .lost = pipe_lost};
 static const struct plait_protocol err_protocol = {.name = "run-err", .data = err_data, .lost = pipe_lost};
 
-/* --- starting ------------------------------------------------------------------------------------------------------- */
+/* --- starting ----------------------------------------------------------------------------------------------------- */
 
 /* Spawns with the three pipes in front of the caller's own entries, whose streams are handed over. */
 static plait_err spawn_with_pipes(struct run *run, const struct plait_spawn_options *given)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Signals as events: blocked in the loop's thread and read from a signalfd, so that no code ever runs in signal context.
- * Threads of the pool block all signals, and children start with an empty mask and default dispositions, so nobody
- * inherits what is set here. SIGPIPE is not among these: see plait__block_sigpipe.
+ * Signals as events: blocked in the loop's thread and read from a signalfd, so that no code ever runs in signal
+ * context. Threads of the pool block all signals, and children start with an empty mask and default dispositions, so
+ * nobody inherits what is set here. SIGPIPE is not among these: see plait__block_sigpipe.
  *
  * Invariant: exactly the signals with a handler are in the signalfd's set; the mask that stood before the first
  * plait_on_signal is restored when the reactor ends, after what is pending was eaten, so that a second SIGTERM in the

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * Starting and reaping a child on the real kernel. The child is made by vfork, so that a large parent costs nothing (TQ-128); it shares our
- * memory until exec, and therefore only makes system calls and writes one number for us to read.
+ * Starting and reaping a child on the real kernel. The child is made by vfork, so that a large parent costs nothing
+ * (TQ-128); it shares our memory until exec, and therefore only makes system calls and writes one number for us to
+ * read.
  *
- * Invariant: on failure no child, no zombie and no descriptor is left. Every descriptor of the parent that is not in the map is closed in the
- * child whatever its flags (TQ-12, TQ-123); signal dispositions and mask are the default ones (TQ-126).
- * Test: tests/engine/test_process.c.
+ * Invariant: on failure no child, no zombie and no descriptor is left. Every descriptor of the parent that is not in
+ * the map is closed in the child whatever its flags (TQ-12, TQ-123); signal dispositions and mask are the default ones
+ * (TQ-126). Test: tests/engine/test_process.c.
  */
 #include "engine/sys.h"
 
@@ -42,8 +43,9 @@ static int first_safe_fd(const struct plait_sys_spawn *spawn)
     return top;
 }
 
-/* Runs in the child. Closes what is not in the map, here and not by the flag at exec: exec lets the parent go on before it has closed anything,
- * and a descriptor that the parent closes in that moment would still be watched by its epoll (TQ-72). Returns 0 or an errno. */
+/* Runs in the child. Closes what is not in the map, here and not by the flag at exec: exec lets the parent go on before
+ * it has closed anything, and a descriptor that the parent closes in that moment would still be watched by its epoll
+ * (TQ-72). Returns 0 or an errno. */
 static int close_rest(const struct plait_sys_spawn *spawn, int safe)
 {
     for (int fd = 3; fd < safe; fd++) {

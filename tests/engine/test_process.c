@@ -52,7 +52,7 @@ static struct seen run_script(struct bed *b, const char *script, const char *in,
     return seen;
 }
 
-/* --- a whole run ---------------------------------------------------------------------------------------------------- */
+/* --- a whole run -------------------------------------------------------------------------------------------------- */
 
 /* What a run gave: the output is gone with its deferred, so it is copied out inside the chain. */
 struct ran {
@@ -220,7 +220,7 @@ static void a_run_under_way_ends_with_its_reactor(void **state)
     assert_err(seen.err, PLAIT_ECANCELLED);
 }
 
-/* --- what a child is ------------------------------------------------------------------------------------------------ */
+/* --- what a child is ---------------------------------------------------------------------------------------------- */
 
 static void arguments_environment_and_folder_are_as_asked(void **state)
 {
@@ -298,7 +298,7 @@ static void another_user_can_be_become_by_root(void **state)
     close_bed(&b, before);
 }
 
-/* --- descriptors ---------------------------------------------------------------------------------------------------- */
+/* --- descriptors -------------------------------------------------------------------------------------------------- */
 
 static struct peer out;
 static struct peer in;
@@ -416,7 +416,7 @@ static void a_child_that_is_gone_does_not_kill_who_writes_to_it(void **state)
     close_bed(&b, before);
 }
 
-/* --- signals and ends ----------------------------------------------------------------------------------------------- */
+/* --- signals and ends --------------------------------------------------------------------------------------------- */
 
 static struct plait_process *sleeper(struct bed *b)
 {
@@ -532,7 +532,7 @@ static void a_child_reaped_behind_our_back_has_exited(void **state)
     close_bed(&b, before);
 }
 
-/* --- what goes wrong ------------------------------------------------------------------------------------------------ */
+/* --- what goes wrong ---------------------------------------------------------------------------------------------- */
 
 static plait_err try_spawn(struct bed *b, const char *path)
 {
@@ -698,7 +698,7 @@ static void every_allocation_may_fail(void **state)
     close_bed(&b, before);
 }
 
-/* --- in the simulated world ----------------------------------------------------------------------------------------- */
+/* --- in the simulated world --------------------------------------------------------------------------------------- */
 
 static void a_simulated_program_runs_the_same(void **state)
 {
@@ -730,24 +730,26 @@ static void a_script_that_fails_to_start_is_told_through_the_deferred(void **sta
     close_bed(&b, before);
 }
 
-TEST_MAIN(cmocka_unit_test(a_program_gets_its_input_and_gives_output_errors_and_status),
-          cmocka_unit_test(a_program_killed_by_a_signal_says_which), cmocka_unit_test(a_program_may_leave_its_input_unread),
-          cmocka_unit_test(input_and_output_larger_than_a_pipe_pass), cmocka_unit_test(a_program_that_says_too_much_is_killed),
-          cmocka_unit_test(output_that_comes_after_the_exit_is_collected), cmocka_unit_test(cancelling_a_run_kills_it),
-          cmocka_unit_test(a_run_may_have_descriptors_of_its_own), cmocka_unit_test(a_run_under_way_ends_with_its_reactor),
-          cmocka_unit_test(arguments_environment_and_folder_are_as_asked),
-          cmocka_unit_test(the_environment_is_inherited_unless_given),
-          cmocka_unit_test(nothing_but_the_map_is_open_in_the_child),
-          cmocka_unit_test(signals_are_at_their_defaults_in_the_child), cmocka_unit_test(a_session_of_its_own_can_be_had),
-          cmocka_unit_test(another_user_can_be_become_by_root), cmocka_unit_test(a_socket_speaks_both_ways),
-          cmocka_unit_test(descriptors_may_change_places), cmocka_unit_test(pipes_are_streams),
-          cmocka_unit_test(a_child_that_is_gone_does_not_kill_who_writes_to_it),
-          cmocka_unit_test(a_signal_reaches_the_child_and_none_after_its_end),
-          cmocka_unit_test(the_exit_may_be_asked_for_after_it), cmocka_unit_test(freeing_a_process_kills_and_reaps_it),
-          cmocka_unit_test(processes_end_with_their_reactor), cmocka_unit_test(a_child_that_somebody_else_reaped_is_reported),
-          cmocka_unit_test(a_child_reaped_behind_our_back_has_exited),
-          cmocka_unit_test(programs_that_are_not_there_are_told_apart),
-          cmocka_unit_test(options_that_make_no_sense_are_refused), cmocka_unit_test(every_call_may_fail_while_spawning),
-          cmocka_unit_test(a_child_that_cannot_be_watched_is_killed_and_reaped_by_and_by),
-          cmocka_unit_test(every_allocation_may_fail), cmocka_unit_test(a_simulated_program_runs_the_same),
-          cmocka_unit_test(a_script_that_fails_to_start_is_told_through_the_deferred))
+TEST_MAIN(
+    cmocka_unit_test(a_program_gets_its_input_and_gives_output_errors_and_status),
+    cmocka_unit_test(a_program_killed_by_a_signal_says_which), cmocka_unit_test(a_program_may_leave_its_input_unread),
+    cmocka_unit_test(input_and_output_larger_than_a_pipe_pass),
+    cmocka_unit_test(a_program_that_says_too_much_is_killed),
+    cmocka_unit_test(output_that_comes_after_the_exit_is_collected), cmocka_unit_test(cancelling_a_run_kills_it),
+    cmocka_unit_test(a_run_may_have_descriptors_of_its_own), cmocka_unit_test(a_run_under_way_ends_with_its_reactor),
+    cmocka_unit_test(arguments_environment_and_folder_are_as_asked),
+    cmocka_unit_test(the_environment_is_inherited_unless_given),
+    cmocka_unit_test(nothing_but_the_map_is_open_in_the_child),
+    cmocka_unit_test(signals_are_at_their_defaults_in_the_child), cmocka_unit_test(a_session_of_its_own_can_be_had),
+    cmocka_unit_test(another_user_can_be_become_by_root), cmocka_unit_test(a_socket_speaks_both_ways),
+    cmocka_unit_test(descriptors_may_change_places), cmocka_unit_test(pipes_are_streams),
+    cmocka_unit_test(a_child_that_is_gone_does_not_kill_who_writes_to_it),
+    cmocka_unit_test(a_signal_reaches_the_child_and_none_after_its_end),
+    cmocka_unit_test(the_exit_may_be_asked_for_after_it), cmocka_unit_test(freeing_a_process_kills_and_reaps_it),
+    cmocka_unit_test(processes_end_with_their_reactor), cmocka_unit_test(a_child_that_somebody_else_reaped_is_reported),
+    cmocka_unit_test(a_child_reaped_behind_our_back_has_exited),
+    cmocka_unit_test(programs_that_are_not_there_are_told_apart),
+    cmocka_unit_test(options_that_make_no_sense_are_refused), cmocka_unit_test(every_call_may_fail_while_spawning),
+    cmocka_unit_test(a_child_that_cannot_be_watched_is_killed_and_reaped_by_and_by),
+    cmocka_unit_test(every_allocation_may_fail), cmocka_unit_test(a_simulated_program_runs_the_same),
+    cmocka_unit_test(a_script_that_fails_to_start_is_told_through_the_deferred))
