@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Tests of src/engine/fd_stream.c, stdio_stream.c, pair.c, stream_info.c and sockaddr.c: what differs from carrier to carrier, and what a stream tells of
+ * itself.
+ */
+#include "tests/engine/peer.h"
+
+#include <netinet/tcp.h>
+#include <sys/un.h>
+
+static struct peer x;
+static struct peer y;
+
+static void open_joined(struct bed *b, enum joint joint)
+{
+    memset(&x, 0, sizeof x);
+    memset(&y, 0, sizeof y);
+    bed_open(b);
+    join_peers(b, joint, &x, &y);
+    bed_settle(b);
+}
+
+/* --- what a stream tells ------------------------------------------------------------------------------------------------------ */
+
+static void a_stream_knows_its_reactor_its_number_and_its_counts(void **state)
+{
+    struct bed b;
+    (void)state;
+    for (int joint = 0; joint < JOINT_COUNT; joint++) {
+        uint64_t received = 9;
+        uint64_t sent = 9;
+        open_joined(&b, (enum joint)joint);
+        assert_ptr_equal(plait_stream_reactor(x.s), b.r);
+        assert_int_not_equal(plait_stream_id(x.s), plait_stream_id(y.s));
+        assert_null(plait_stream_tls(x.s));
+        plait_write(x.s, PLAIT_LIT("12345"));
+        bed_settle(&b);
+        plait_stream_counts(x.s, &received, &sent);
+        assert_int_equal(received, 0);
+        assert_int_equal(sent, 5);
+        plait_stream_counts(y.s, &received, NULL);
+        assert_int_equal(received, 5);
+        assert_true(plait_is_open(x.s));
+        plait_close(x.s);
+        assert_false(plait_is_open(x.s));
+        bed_close(&b);
+    }
+}
+
+static void addresses_are_those_of_the_socket(void **state)
+{
+    struct bed b;
+    struct plait_address a;
+    char text[PLAIT_ADDR_TEXT_MAX];
+    (void)state;
+    open_joined(&b, JOINT_PAIR);
+    plait_stream_peer(x.s, &a);
+    assert_int_equal(a.kind, PLAIT_ADDR_NONE);
+    plait_stream_local(x.s, &a);
+    assert_int_equal(a.kind, PLAIT_ADDR_NONE);
+    bed_close(&b);
+    open_joined(&b, JOINT_UNIX);
+    plait_stream_peer(x.s, &a);
+    assert_int_equal(a.kind, PLAIT_ADDR_NONE);
+    bed_close(&b);
+    int fd[2];
+    struct plait_stream *s;
+    bed_open(&b);
+    tcp_pair(fd);
+    assert_ok(plait_address_parse_ip(PLAIT_LIT("192.0.2.1"), 99, &a));
+    assert_int_equal(plait__fd_stream_new(b.r, PLAIT__FD_TCP, fd[0], &a, &s), 0);
+    plait_stream_peer(s, &a);
+    assert_string_equal(plait_address_format(&a, text), "192.0.2.1:99"); /* as accept told it */
+    plait_stream_local(s, &a);
+    assert_int_equal(a.kind, PLAIT_ADDR_IP4);
+    assert_true(plait_address_is_loopback(&a));
+    plait__stream_discard(s);
+    close(fd[1]);
+    bed_close(&b);
+}
+
+static void a_unix_peer_has_credentials_and_others_have_none(void **state)
+{
+    struct bed b;
+    struct plait_peer_cred cred;
+    (void)state;
+    open_joined(&b, JOINT_UNIX);
+    assert_ok(plait_stream_cred(x.s, &cred));
+    assert_int_equal(cred.pid, getpid());
+    assert_int_equal(cred.uid, getuid());
+    bed_close(&b);
+    open_joined(&b, JOINT_TCP);
+    assert_err(plait_stream_cred(x.s, &cred), PLAIT_EUNSUPPORTED);
+    bed_close(&b);
+    open_joined(&b, JOINT_PAIR);
+    assert_err(plait_stream_cred(x.s, &cred), PLAIT_EUNSUPPORTED);
+    bed_close(&b);
+}
+
+static int refuse_getsockopt(struct plait_sys *sys, int fd, int level, int name, void *value, socklen_t *len)
+{
+    (void)sys, (void)fd, (void)level, (void)name, (void)value, (void)len;
+    return -EBADF;
+}
+
+static int refuse_setsockopt(struct plait_sys *sys, int fd, int level, int name, const void *value, socklen_t len)
+{
+    (void)sys, (void)fd, (void)level, (void)name, (void)value, (void)len;
+    return -EBADF;
+}
+
+static void a_refused_option_is_an_io_error(void **state)
+{
+    struct bed b;
+    struct plait_peer_cred cred;
+    (void)state;
+    open_joined(&b, JOINT_UNIX);
+    b.ops.getsockopt = refuse_getsockopt;
+    assert_err(plait_stream_cred(x.s, &cred), PLAIT_EIO);
+    bed_close(&b);
+    open_joined(&b, JOINT_TCP);
+    b.ops.setsockopt = refuse_setsockopt;
+    assert_err(plait_stream_nagle(x.s, true), PLAIT_EIO);
+    assert_err(plait_stream_keepalive(x.s, plait_seconds(1), plait_seconds(1), 1), PLAIT_EIO);
+    bed_close(&b);
+}
+
+static int tcp_option(int fd, int level, int name)
+{
+    int value = -1;
+    socklen_t len = sizeof value;
+    assert_int_equal(getsockopt(fd, level, name, &value, &len), 0);
+    return value;
+}
+
+static void tcp_options_reach_the_socket(void **state)
+{
+    struct bed b;
+    int fd[2];
+    struct plait_stream *s;
+    (void)state;
+    bed_open(&b);
+    tcp_pair(fd);
+    assert_int_equal(plait__fd_stream_new(b.r, PLAIT__FD_TCP, fd[0], NULL, &s), 0);
+    assert_ok(plait_stream_nagle(s, false));
+    assert_int_equal(tcp_option(fd[0], IPPROTO_TCP, TCP_NODELAY), 1);
+    assert_ok(plait_stream_nagle(s, true));
+    assert_int_equal(tcp_option(fd[0], IPPROTO_TCP, TCP_NODELAY), 0);
+    assert_ok(plait_stream_keepalive(s, plait_millis(1500), plait_seconds(3), 4));
+    assert_int_equal(tcp_option(fd[0], SOL_SOCKET, SO_KEEPALIVE), 1);
+    assert_int_equal(tcp_option(fd[0], IPPROTO_TCP, TCP_KEEPIDLE), 2);
+    assert_int_equal(tcp_option(fd[0], IPPROTO_TCP, TCP_KEEPINTVL), 3);
+    assert_int_equal(tcp_option(fd[0], IPPROTO_TCP, TCP_KEEPCNT), 4);
+    assert_ok(plait_stream_keepalive(s, 0, 0, 0));
+    assert_int_equal(tcp_option(fd[0], SOL_SOCKET, SO_KEEPALIVE), 0);
+    assert_ok(plait_stream_user_timeout(s, plait_seconds(7)));
+    assert_int_equal(tcp_option(fd[0], IPPROTO_TCP, TCP_USER_TIMEOUT), 7000);
+    assert_err(plait_stream_keepalive(s, -1, 1, 1), PLAIT_EINVAL);
+    assert_err(plait_stream_keepalive(s, 1, 0, 1), PLAIT_EINVAL);
+    assert_err(plait_stream_keepalive(s, 1, 1, 128), PLAIT_EINVAL);
+    plait_abort(s);
+    bed_settle(&b);
+    close(fd[1]);
+    bed_close(&b);
+    open_joined(&b, JOINT_UNIX);
+    assert_err(plait_stream_nagle(x.s, true), PLAIT_EUNSUPPORTED);
+    bed_close(&b);
+    open_joined(&b, JOINT_PAIR);
+    assert_err(plait_stream_nagle(x.s, true), PLAIT_EUNSUPPORTED);
+    bed_close(&b);
+}
+
+/* --- the last words ------------------------------------------------------------------------------------------------------------- */
+
+/* The peer answers and hangs up while we still send: its answer is heard although our send fails first. */
+static void what_the_peer_said_before_it_hung_up_is_heard(void **state)
+{
+    struct bed b;
+    int fd[2];
+    struct plait_stream *s;
+    (void)state;
+    for (int kind = 0; kind < 2; kind++) {
+        memset(&x, 0, sizeof x);
+        bed_open(&b);
+        if (kind == 0)
+            tcp_pair(fd);
+        else
+            assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd), 0);
+        assert_int_equal(plait__fd_stream_new(b.r, kind ? PLAIT__FD_UNIX : PLAIT__FD_TCP, fd[0], NULL, &s), 0);
+        peer_attach(&x, s, &peer_half_protocol);
+        bed_settle(&b);
+        assert_int_equal(write(fd[1], "413 too large", 13), 13);
+        close(fd[1]);
+        usleep(1000);
+        plait_write(s, PLAIT_LIT("more"));
+        plait_flush(s);
+        plait_write(s, PLAIT_LIT("and more"));
+        plait_flush(s);
+        bed_settle(&b);
+        assert_slice(plait_slice_of(x.got, x.got_len), "413 too large");
+        bed_close(&b);
+        assert_int_equal(x.story[x.told - 1], 'l');
+    }
+}
+
+static ssize_t broken_send(struct plait_sys *sys, int fd, const struct msghdr *msg, int flags)
+{
+    (void)sys, (void)fd, (void)msg, (void)flags;
+    return -EPIPE;
+}
+
+static void a_peer_that_only_stops_reading_ends_the_stream(void **state)
+{
+    struct bed b;
+    (void)state;
+    open_joined(&b, JOINT_UNIX);
+    b.ops.sendmsg = broken_send;
+    plait_write(x.s, PLAIT_LIT("nobody reads"));
+    bed_settle(&b);
+    assert_string_equal(x.story, "cl");
+    assert_int_equal(x.fault.err, PLAIT_EPIPE);
+    assert_int_equal(x.fault.os_errno, EPIPE);
+    assert_string_equal(x.fault.step, "send");
+    bed_close(&b);
+}
+
+static ssize_t broken_recv(struct plait_sys *sys, int fd, void *buf, size_t len, int flags)
+{
+    (void)sys, (void)fd, (void)buf, (void)len, (void)flags;
+    return -ETIMEDOUT;
+}
+
+static void a_failing_receive_is_told_with_its_errno(void **state)
+{
+    struct bed b;
+    (void)state;
+    open_joined(&b, JOINT_TCP);
+    b.ops.recv = broken_recv;
+    plait_write(y.s, PLAIT_LIT("x"));
+    bed_settle(&b);
+    assert_int_equal(x.fault.err, PLAIT_ENETTIMEDOUT);
+    assert_string_equal(x.fault.step, "receive");
+    assert_true(x.fault.retry);
+    bed_close(&b);
+}
+
+/* --- descriptors of others -------------------------------------------------------------------------------------------------------- */
+
+static void two_pipes_make_a_stream(void **state)
+{
+    struct bed b;
+    int in[2];
+    int out[2];
+    char got[16];
+    struct plait_stream *s;
+    struct plait_address a;
+    (void)state;
+    memset(&x, 0, sizeof x);
+    bed_open(&b);
+    assert_int_equal(pipe(in), 0);
+    assert_int_equal(pipe(out), 0);
+    assert_ok(plait_stream_of_fds(b.r, in[0], out[1], &s));
+    peer_attach(&x, s, &peer_half_protocol);
+    plait_stream_peer(s, &a);
+    assert_int_equal(a.kind, PLAIT_ADDR_NONE);
+    assert_int_equal(write(in[1], "in", 2), 2);
+    plait_write(s, PLAIT_LIT("out"));
+    bed_settle(&b);
+    assert_slice(plait_slice_of(x.got, x.got_len), "in");
+    assert_int_equal(read(out[0], got, sizeof got), 3);
+    plait_close_write(s);
+    bed_settle(&b);
+    assert_int_equal(read(out[0], got, sizeof got), 0);
+    close(in[1]);
+    bed_settle(&b);
+    assert_string_equal(x.story, "cde");
+    plait_close(s);
+    bed_settle(&b);
+    assert_string_equal(x.story, "cdel");
+    close(out[0]);
+    bed_close(&b);
+}
+
+static void a_pipe_that_nobody_reads_fails(void **state)
+{
+    struct bed b;
+    int out[2];
+    struct plait_stream *s;
+    (void)state;
+    memset(&x, 0, sizeof x);
+    bed_open(&b);
+    signal(SIGPIPE, SIG_IGN);
+    assert_int_equal(pipe(out), 0);
+    assert_ok(plait_stream_of_fds(b.r, -1, out[1], &s));
+    peer_attach(&x, s, &peer_protocol);
+    close(out[0]);
+    plait_write(s, PLAIT_LIT("x"));
+    bed_settle(&b);
+    assert_int_equal(x.fault.err, PLAIT_EPIPE);
+    bed_close(&b);
+}
+
+static void a_stream_without_a_way_out_refuses_output(void **state)
+{
+    struct bed b;
+    int in[2];
+    struct plait_stream *s;
+    (void)state;
+    memset(&x, 0, sizeof x);
+    bed_open(&b);
+    assert_int_equal(pipe(in), 0);
+    assert_ok(plait_stream_of_fds(b.r, in[0], -1, &s));
+    peer_attach(&x, s, &peer_protocol);
+    plait_write(s, PLAIT_LIT("x"));
+    bed_settle(&b);
+    assert_int_equal(x.fault.err, PLAIT_EPIPE);
+    close(in[1]);
+    bed_close(&b);
+}
+
+static void a_plain_file_reads_to_its_end(void **state)
+{
+    struct bed b;
+    struct plait_stream *s;
+    (void)state;
+    memset(&x, 0, sizeof x);
+    bed_open(&b);
+    const int fd = memfd_create("file", MFD_CLOEXEC);
+    assert_int_equal(pwrite(fd, "all of it", 9, 0), 9);
+    assert_ok(plait_stream_of_fds(b.r, fd, -1, &s));
+    peer_attach(&x, s, &peer_protocol);
+    bed_settle(&b);
+    assert_slice(plait_slice_of(x.got, x.got_len), "all of it");
+    assert_string_equal(x.story, "cdel");
+    bed_close(&b);
+}
+
+static void one_socket_serves_both_ways(void **state)
+{
+    struct bed b;
+    int fd[2];
+    char got[8];
+    struct plait_stream *s;
+    uint64_t received;
+    uint64_t sent;
+    (void)state;
+    memset(&x, 0, sizeof x);
+    bed_open(&b);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+    assert_ok(plait_stream_of_fds(b.r, fd[0], fd[0], &s));
+    peer_attach(&x, s, &peer_half_protocol);
+    assert_int_equal(write(fd[1], "hi", 2), 2);
+    plait_write(s, PLAIT_LIT("ho!"));
+    plait_close_write(s);
+    bed_settle(&b);
+    assert_slice(plait_slice_of(x.got, x.got_len), "hi");
+    assert_int_equal(read(fd[1], got, sizeof got), 3);
+    assert_int_equal(read(fd[1], got, sizeof got), 0);
+    plait_stream_counts(s, &received, &sent);
+    assert_int_equal(received, 2);
+    assert_int_equal(sent, 3);
+    close(fd[1]);
+    bed_settle(&b);
+    plait_close(s);
+    bed_settle(&b);
+    bed_close(&b);
+}
+
+static void descriptors_that_make_no_stream_stay_the_callers(void **state)
+{
+    struct bed b;
+    struct plait_stream *s;
+    int in[2];
+    (void)state;
+    bed_open(&b);
+    assert_err(plait_stream_of_fds(b.r, -1, -1, &s), PLAIT_EINVAL);
+    assert_err(plait_stream_of_fds(b.r, 9999, 9999, &s), PLAIT_EINVAL);
+    assert_int_equal(pipe(in), 0);
+    bed_fail(&b, 1);
+    assert_err(plait_stream_of_fds(b.r, in[0], in[1], &s), PLAIT_ENOMEM);
+    bed_heal(&b);
+    assert_int_equal(close(in[0]), 0);
+    assert_int_equal(close(in[1]), 0);
+    bed_close(&b);
+}
+
+static void streams_need_memory(void **state)
+{
+    struct bed b;
+    struct plait_stream *s;
+    struct plait_stream *t;
+    (void)state;
+    bed_open(&b);
+    bed_fail(&b, 1);
+    assert_int_equal(plait__fd_stream_new(b.r, PLAIT__FD_TCP, 0, NULL, &s), -ENOMEM);
+    assert_err(plait_pair_new(b.r, &s, &t), PLAIT_ENOMEM);
+    bed_heal(&b);
+    bed_close(&b);
+}
+
+/* --- socket addresses --------------------------------------------------------------------------------------------------------------- */
+
+static void addresses_go_to_the_kernel_and_back_unchanged(void **state)
+{
+    static const char *const ips[] = {"192.0.2.7", "::1", "fe80::1%3", "2001:db8::ff00:42:8329"};
+    struct plait_address a;
+    struct plait_address back;
+    struct sockaddr_storage ss;
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(ips); i++) {
+        assert_ok(plait_address_parse_ip(plait_slice_text(ips[i]), 4711, &a));
+        const socklen_t len = plait__address_to_sockaddr(&a, &ss);
+        plait__address_from_sockaddr((struct sockaddr *)&ss, len, &back);
+        assert_true(plait_address_equal(&a, &back));
+    }
+    static const char *const names[] = {"/run/x", "@abstract"};
+    for (size_t i = 0; i < TEST_COUNT(names); i++) {
+        assert_ok(plait_address_unix(plait_slice_text(names[i]), &a));
+        const socklen_t len = plait__address_to_sockaddr(&a, &ss);
+        plait__address_from_sockaddr((struct sockaddr *)&ss, len, &back);
+        assert_int_equal(back.kind, a.kind);
+        assert_memory_equal(back.name, a.name, a.name_len);
+    }
+    a = (struct plait_address){.kind = PLAIT_ADDR_NONE};
+    assert_int_equal(plait__address_to_sockaddr(&a, &ss), 0);
+}
+
+static void odd_socket_addresses_are_none(void **state)
+{
+    struct sockaddr_storage ss = {.ss_family = AF_UNIX};
+    struct plait_address a;
+    (void)state;
+    plait__address_from_sockaddr((struct sockaddr *)&ss, 0, &a);
+    assert_int_equal(a.kind, PLAIT_ADDR_NONE);
+    plait__address_from_sockaddr((struct sockaddr *)&ss, sizeof(sa_family_t), &a);
+    assert_int_equal(a.kind, PLAIT_ADDR_NONE);
+    ss.ss_family = AF_INET;
+    plait__address_from_sockaddr((struct sockaddr *)&ss, 4, &a);
+    assert_int_equal(a.kind, PLAIT_ADDR_NONE);
+    ss.ss_family = AF_UNIX;
+    memset((char *)&ss + offsetof(struct sockaddr_un, sun_path), 'x', 108);
+    plait__address_from_sockaddr((struct sockaddr *)&ss, sizeof(struct sockaddr_un), &a);
+    assert_int_equal(a.kind, PLAIT_ADDR_UNIX);
+    assert_int_equal(a.name_len, PLAIT_ADDR_NAME_MAX);
+}
+
+TEST_MAIN(cmocka_unit_test(a_stream_knows_its_reactor_its_number_and_its_counts),
+          cmocka_unit_test(addresses_are_those_of_the_socket),
+          cmocka_unit_test(a_unix_peer_has_credentials_and_others_have_none), cmocka_unit_test(a_refused_option_is_an_io_error),
+          cmocka_unit_test(tcp_options_reach_the_socket), cmocka_unit_test(what_the_peer_said_before_it_hung_up_is_heard),
+          cmocka_unit_test(a_peer_that_only_stops_reading_ends_the_stream),
+          cmocka_unit_test(a_failing_receive_is_told_with_its_errno), cmocka_unit_test(two_pipes_make_a_stream),
+          cmocka_unit_test(a_pipe_that_nobody_reads_fails), cmocka_unit_test(a_stream_without_a_way_out_refuses_output),
+          cmocka_unit_test(a_plain_file_reads_to_its_end), cmocka_unit_test(one_socket_serves_both_ways),
+          cmocka_unit_test(descriptors_that_make_no_stream_stay_the_callers), cmocka_unit_test(streams_need_memory),
+          cmocka_unit_test(addresses_go_to_the_kernel_and_back_unchanged), cmocka_unit_test(odd_socket_addresses_are_none))

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Tests of src/engine/reactor.c and soon.c: turns, stopping, the ready list, what is counted, making a reactor under failing memory and calls.
+ */
+#include "tests/engine/bed.h"
+
+struct call {
+    struct plait_soon soon;
+    struct bed *bed;
+    int ran;
+    int *order;
+    int place;
+    struct call *queues, *cancels;
+    bool again;
+    plait_span takes;
+};
+
+static void ran(void *ctx)
+{
+    struct call *c = ctx;
+    c->ran++;
+    if (c->order)
+        c->place = ++*c->order;
+    if (c->queues)
+        plait_soon_queue(&c->queues->soon);
+    if (c->cancels)
+        plait_soon_cancel(&c->cancels->soon);
+    if (c->again)
+        plait_soon_queue(&c->soon);
+    c->bed->clock += c->takes;
+}
+
+static void call_init(struct call *c, struct bed *b)
+{
+    memset(c, 0, sizeof *c);
+    c->bed = b;
+    plait_soon_init(&c->soon, b->r, "test-call", ran, c);
+}
+
+static void queued_calls_run_in_order_later_and_once(void **state)
+{
+    struct bed b;
+    struct call c[3];
+    int order = 0;
+    (void)state;
+    bed_open(&b);
+    for (int i = 0; i < 3; i++) {
+        call_init(&c[i], &b);
+        c[i].order = &order;
+    }
+    plait_soon_queue(&c[2].soon);
+    plait_soon_queue(&c[0].soon);
+    plait_soon_queue(&c[2].soon);
+    plait_soon_queue(&c[1].soon);
+    assert_int_equal(order, 0);
+    bed_run(&b);
+    assert_int_equal(c[2].place, 1);
+    assert_int_equal(c[0].place, 2);
+    assert_int_equal(c[1].place, 3);
+    assert_int_equal(c[2].ran, 1);
+    bed_close(&b);
+}
+
+static void a_call_may_queue_and_cancel_others(void **state)
+{
+    struct bed b;
+    struct call c[4];
+    (void)state;
+    bed_open(&b);
+    for (int i = 0; i < 4; i++)
+        call_init(&c[i], &b);
+    c[0].queues = &c[1];
+    c[0].cancels = &c[2];
+    plait_soon_queue(&c[0].soon);
+    plait_soon_queue(&c[2].soon);
+    plait_soon_queue(&c[3].soon);
+    bed_run(&b);
+    assert_int_equal(c[1].ran, 1);
+    assert_int_equal(c[2].ran, 0);
+    assert_int_equal(c[3].ran, 1);
+    plait_soon_cancel(&c[2].soon);
+    plait_soon_queue(&c[1].soon); /* the last of the list: what is queued behind it must still be found */
+    plait_soon_cancel(&c[1].soon);
+    plait_soon_queue(&c[2].soon);
+    bed_run(&b);
+    assert_int_equal(c[2].ran, 1);
+    bed_close(&b);
+}
+
+static void a_call_that_queues_itself_for_ever_does_not_stop_the_turn(void **state)
+{
+    struct bed b;
+    struct call c;
+    (void)state;
+    bed_open(&b);
+    call_init(&c, &b);
+    c.again = true;
+    plait_soon_queue(&c.soon);
+    assert_ok(plait_reactor_step(b.r, PLAIT_NEVER));
+    assert_true(c.ran > 1);
+    assert_int_equal(plait_reactor_next_timeout(b.r), 0);
+    plait_soon_cancel(&c.soon);
+    bed_close(&b);
+}
+
+static void a_slow_callback_is_logged_by_name_and_counted(void **state)
+{
+    struct bed b;
+    struct call c;
+    (void)state;
+    bed_open(&b);
+    call_init(&c, &b);
+    c.takes = plait_seconds(2000);
+    plait_soon_queue(&c.soon);
+    bed_run(&b);
+    assert_true(bed_logged(&b, "test-call"));
+    assert_true(bed_logged(&b, "ms=2000000"));
+    struct plait_metric *slow = plait_metrics_find(plait_reactor_metrics(b.r), "plait_loop_slow_callbacks", "");
+    assert_int_equal(slow->value, 1);
+    bed_close(&b);
+}
+
+static void stop_in_callback(void *ctx)
+{
+    plait_reactor_stop(ctx);
+}
+
+static plait_err inner;
+
+static void run_inside(void *ctx)
+{
+    struct plait_reactor *r = ctx;
+    inner = plait_reactor_run(r);
+    assert_err(plait_reactor_step(r, 0), PLAIT_ESTATE);
+    plait_reactor_stop(r);
+}
+
+static void run_ends_at_stop_and_can_be_run_again(void **state)
+{
+    struct bed b;
+    struct plait_timer t;
+    (void)state;
+    bed_open_real(&b);
+    for (int i = 0; i < 2; i++) {
+        plait_timer_init(&t, b.r, "stop", stop_in_callback, b.r);
+        plait_timer_arm(&t, plait_millis(3));
+        assert_ok(plait_reactor_run(b.r));
+    }
+    plait_timer_init(&t, b.r, "inside", run_inside, b.r);
+    plait_timer_arm(&t, 0);
+    assert_ok(plait_reactor_run(b.r));
+    assert_int_equal(inner, PLAIT_ESTATE);
+    bed_close(&b);
+}
+
+static void a_service_that_could_not_start_makes_run_return_at_once(void **state)
+{
+    struct bed b;
+    (void)state;
+    bed_open_real(&b);
+    b.r->failed = PLAIT_EADDRINUSE;
+    assert_err(plait_reactor_run(b.r), PLAIT_EADDRINUSE);
+    bed_close(&b);
+}
+
+static int broken_wait(struct plait_sys *sys, int epfd, struct epoll_event *events, int max, int64_t wait_ns)
+{
+    (void)sys, (void)epfd, (void)events, (void)max, (void)wait_ns;
+    return -EBADF;
+}
+
+static void a_wait_that_fails_ends_the_run(void **state)
+{
+    struct bed b;
+    (void)state;
+    bed_open_real(&b);
+    b.ops.epoll_wait = broken_wait;
+    assert_err(plait_reactor_run(b.r), PLAIT_EINVAL);
+    b.ops.epoll_wait = plait__sys_kernel()->ops->epoll_wait;
+    bed_close(&b);
+}
+
+/* --- making one ------------------------------------------------------------------------------------------------------------------ */
+
+static void a_reactor_that_finds_no_memory_is_null_and_leaves_nothing(void **state)
+{
+    struct bed b;
+    const size_t before = test_open_descriptors();
+    bool made = false;
+    (void)state;
+    for (uint64_t n = 1; !made; n++) {
+        made = bed_try(&b, n, false);
+        if (made)
+            bed_close(&b);
+        assert_int_equal(b.heap.live, 0);
+        assert_int_equal(test_open_descriptors(), before);
+        assert_true(n < 50);
+    }
+}
+
+static int no_epoll(struct plait_sys *sys, int flags)
+{
+    (void)sys, (void)flags;
+    return -EMFILE;
+}
+
+static int no_eventfd(struct plait_sys *sys, unsigned value, int flags)
+{
+    (void)sys, (void)value, (void)flags;
+    return -EMFILE;
+}
+
+static ssize_t no_entropy(struct plait_sys *sys, void *buf, size_t len)
+{
+    (void)sys, (void)buf, (void)len;
+    return -ENOSYS;
+}
+
+static void a_reactor_that_lacks_a_call_is_null_and_leaves_nothing(void **state)
+{
+    const size_t before = test_open_descriptors();
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct plait_sys_ops ops = *plait__sys_kernel()->ops;
+        struct plait_sys sys = {.ops = &ops};
+        if (i == 0)
+            ops.epoll_create1 = no_epoll;
+        else if (i == 1)
+            ops.eventfd = no_eventfd;
+        else
+            ops.getrandom = no_entropy;
+        const struct plait_reactor_options options = {.sys = &sys};
+        struct plait_reactor *r = plait_reactor_new(&options);
+        assert_null(r);
+        plait_reactor_free(&r);
+        assert_int_equal(test_open_descriptors(), before);
+    }
+}
+
+static void the_defaults_serve_without_options(void **state)
+{
+    (void)state;
+    struct plait_reactor *r = plait_reactor_new(NULL);
+    assert_non_null(r);
+    assert_true(plait_reactor_fd(r) >= 0);
+    assert_non_null(plait_reactor_log(r));
+    assert_non_null(plait_reactor_budget(r));
+    plait_reactor_free(&r);
+    assert_null(r);
+}
+
+/* --- what it can be asked ----------------------------------------------------------------------------------------------------------- */
+
+static ssize_t two_bytes_at_a_time(struct plait_sys *sys, void *buf, size_t len)
+{
+    (void)sys;
+    memset(buf, 7, len < 2 ? len : 2);
+    return len < 2 ? (ssize_t)len : 2;
+}
+
+static void random_bytes_come_whole_or_not_at_all(void **state)
+{
+    struct bed b;
+    uint8_t bytes[5] = {0};
+    (void)state;
+    bed_open(&b);
+    b.ops.getrandom = two_bytes_at_a_time;
+    assert_ok(plait_random_bytes(b.r, bytes, sizeof bytes));
+    assert_int_equal(bytes[4], 7);
+    b.ops.getrandom = no_entropy;
+    assert_err(plait_random_bytes(b.r, bytes, sizeof bytes), PLAIT_EIO);
+    assert_int_not_equal(plait_random_u64(b.r), plait_random_u64(b.r));
+    bed_close(&b);
+}
+
+static void the_wall_clock_is_the_tables(void **state)
+{
+    struct bed b;
+    int64_t seconds;
+    uint32_t nanoseconds;
+    (void)state;
+    bed_open(&b);
+    b.clock = 1234567890123456789;
+    plait_wall_clock(b.r, &seconds, &nanoseconds);
+    assert_int_equal(seconds, 1234567890);
+    assert_int_equal(nanoseconds, 123456789);
+    bed_close(&b);
+}
+
+static void a_main_program_ends_with_0_or_1(void **state)
+{
+    (void)state;
+    assert_int_equal(plait_main_status(PLAIT_OK), 0);
+    assert_int_equal(plait_main_status(PLAIT_EADDRINUSE), 1);
+}
+
+static void call_names_are_those_of_the_table(void **state)
+{
+    (void)state;
+    assert_string_equal(plait__sys_call_name(PLAIT_SYS_socket), "socket");
+    assert_string_equal(plait__sys_call_name(PLAIT_SYS_CALL_COUNT), "?");
+}
+
+TEST_MAIN(cmocka_unit_test(queued_calls_run_in_order_later_and_once), cmocka_unit_test(a_call_may_queue_and_cancel_others),
+          cmocka_unit_test(a_call_that_queues_itself_for_ever_does_not_stop_the_turn),
+          cmocka_unit_test(a_slow_callback_is_logged_by_name_and_counted),
+          cmocka_unit_test(run_ends_at_stop_and_can_be_run_again),
+          cmocka_unit_test(a_service_that_could_not_start_makes_run_return_at_once),
+          cmocka_unit_test(a_wait_that_fails_ends_the_run),
+          cmocka_unit_test(a_reactor_that_finds_no_memory_is_null_and_leaves_nothing),
+          cmocka_unit_test(a_reactor_that_lacks_a_call_is_null_and_leaves_nothing),
+          cmocka_unit_test(the_defaults_serve_without_options), cmocka_unit_test(random_bytes_come_whole_or_not_at_all),
+          cmocka_unit_test(the_wall_clock_is_the_tables), cmocka_unit_test(a_main_program_ends_with_0_or_1),
+          cmocka_unit_test(call_names_are_those_of_the_table))
