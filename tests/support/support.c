@@ -47,6 +47,12 @@ uint64_t test_seed(void)
     return text ? strtoull(text, NULL, 10) : 1;
 }
 
+uint64_t test_seeds(uint64_t usual)
+{
+    const char *text = getenv("TEST_SEEDS");
+    return text ? strtoull(text, NULL, 10) : usual;
+}
+
 struct test_random test_random_of(uint64_t seed)
 {
     struct test_random random = {seed};
