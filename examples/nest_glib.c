@@ -15,8 +15,7 @@ struct nest {
 static gboolean prepare(GSource *source, gint *timeout_ms)
 {
     const plait_span wait = plait_reactor_next_timeout(((struct nest *)source)->reactor);
-    const int64_t ms = wait == PLAIT_NEVER ? -1 : (wait + plait_millis(1) - 1) / plait_millis(1);
-    *timeout_ms = (gint)(ms < G_MAXINT ? ms : G_MAXINT);
+    *timeout_ms = wait == PLAIT_NEVER ? -1 : (gint)MIN((wait + plait_millis(1) - 1) / plait_millis(1), G_MAXINT);
     return wait == 0;
 }
 

@@ -38,8 +38,7 @@ static void on_wake(uv_timer_t *wake)
 
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
-    (void)status;
-    (void)events;
+    (void)status, (void)events;
     turn(poll->data);
 }
 

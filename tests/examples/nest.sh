@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# A reactor inside GLib's and libuv's loops: both sides tick three times and the program ends by itself. Where the library
-# is missing the example was not built, and the test is skipped (77).
+# A reactor inside GLib's and libuv's loops: both sides tick three times and the program ends by itself. Where the
+# library is missing the example was not built, and the test is skipped (77).
 set -eu
 ran=
 for other in glib libuv; do
