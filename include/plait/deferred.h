@@ -4,6 +4,12 @@
  * and may change it, take its value, or make the chain wait for another deferred. Firing only queues; the chain runs
  * later in the turn.
  *
+ * How long a pointer is good: who makes the result fires exactly once, also after a cancelling, and lets go by that.
+ * Who wants the result may use the pointer until the last callback that was added has returned; without a callback,
+ * until ignoring or cancelling (the end of the callback in which that is done). One that has fired and has neither
+ * keeps its result for whoever comes. A fault that is left when the chain ends is logged, unless the last callback was
+ * called with it, or it is the end of a cancelling.
+ *
  * NULL stands for a deferred that could not be created: every function here takes it as one that failed with
  * PLAIT_ENOMEM.
  */

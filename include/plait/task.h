@@ -38,7 +38,8 @@ PLAIT_API plait_err plait_task_yield(struct plait_task *task) PLAIT_MUST;
 /** Gives a value that the task awaited to the caller for good. Ownership: the caller's from now on. */
 PLAIT_API void plait_task_detach(struct plait_task *task, plait_value value);
 
-/** Fault behind the last error that a function of this header gave the task. Ownership: borrowed until the next await. */
+/** Fault behind the last error that a function of this header gave the task. Ownership: borrowed until the next
+ * await. */
 PLAIT_API const struct plait_fault *plait_task_fault(const struct plait_task *task);
 
 /** Sets the time left for the innermost open scope; a deadline further out never outlasts a nearer one around it.

@@ -184,9 +184,7 @@ plait_err plait__deferred_reserve(struct plait_deferred *d)
         d->at = d->count = 0;
         return PLAIT_OK;
     }
-    if (d->room > UINT32_MAX / 4)
-        return PLAIT_FAIL(PLAIT_ENOMEM); /* unseen: 2^30 callbacks */
-    const uint32_t room = d->room * 2;
+    const uint32_t room = d->room * 2; /* memory ends long before the number does */
     struct plait__record *more =
         plait_mem_resize(&d->reactor->budget, d->more, (room - PLAIT__D_INLINE) * sizeof(struct plait__record));
     if (!more)
@@ -286,16 +284,25 @@ static void claim_now(struct plait_deferred *d)
         return;
     struct plait__claim *claim = plait_result_take(&d->result).ptr;
     d->flags &= ~(uint32_t)PLAIT__D_CLAIM;
-    claim->end(claim, true);
+    if (claim->give)
+        claim->give(claim, &d->result);
+    else
+        claim->end(claim, true);
+}
+
+static uint8_t outcome_of(const struct plait_deferred *d)
+{
+    return d->result.fault.err == PLAIT_OK ? PLAIT__ON_VALUE : PLAIT__ON_FAULT;
 }
 
 static void call(struct plait_deferred *d, struct plait__record record)
 {
-    const uint8_t outcome = d->result.fault.err == PLAIT_OK ? PLAIT__ON_VALUE : PLAIT__ON_FAULT;
     d->flags &= ~(uint32_t)PLAIT__D_SEEN;
+    if (record.on & outcome_of(d))
+        claim_now(d); /* which may turn out to be a fault */
+    const uint8_t outcome = outcome_of(d);
     if (!(record.on & outcome))
         return;
-    claim_now(d);
     record.fn(&d->result, record.ctx); /* the ready list counts its time, under the deferred's name */
     if (outcome == PLAIT__ON_FAULT)
         d->flags |= PLAIT__D_SEEN;

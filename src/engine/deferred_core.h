@@ -66,6 +66,8 @@ struct plait_deferred {
  * (which then sees an empty value). */
 struct plait__claim {
     void (*end)(struct plait__claim *claim, bool claimed);
+    /* Instead of end(claim, true), when not NULL: puts a value or a fault into the empty result. */
+    void (*give)(struct plait__claim *claim, struct plait_result *result);
 };
 void plait__fire_claim(struct plait_deferred *d, struct plait__claim *claim);
 

@@ -188,8 +188,6 @@ static plait_err grow(struct plait_queue *q)
     size_t room = q->room ? q->room * 2 : RING_FIRST;
     if (room > q->size)
         room = q->size;
-    if (room > SIZE_MAX / sizeof(plait_value))
-        return PLAIT_FAIL(PLAIT_ENOMEM); /* unseen: the ring before it fills the address space */
     plait_value *ring = plait_mem_new(&q->reactor->budget, room * sizeof(plait_value));
     if (!ring)
         return PLAIT_FAIL(PLAIT_ENOMEM);

@@ -319,6 +319,7 @@ void plait_reactor_free(struct plait_reactor **reactor)
     plait__signals_free(&r->signals);
     plait__drain_free(&r->drain);
     run_down(r);
+    release_modules(r); /* which callbacks made in the last turns */
     if (r->resolver.free)
         r->resolver.free(r->resolver.ctx);
     const struct plait_allocator *heap = r->budget.allocator;

@@ -236,7 +236,8 @@ static void begin(void *ctx)
     plait__switch_arrived(&t->own, &t->loop);
     end(t, t->fn(t, t->arg));
     t->ended = true;
-    plait__switch_to(&t->own, &t->loop, true);
+    for (;;) /* nobody comes back */
+        plait__switch_to(&t->own, &t->loop, true);
 }
 
 static void resume(void *ctx)

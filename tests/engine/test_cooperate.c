@@ -141,6 +141,34 @@ static void work_that_is_left_ends_with_the_reactor(void **state)
     assert_err(seen.err, PLAIT_ECANCELLED);
 }
 
+struct again {
+    struct plait_reactor *r;
+    struct work work;
+    int starts;
+};
+
+static void start_again(struct plait_result *result, void *ctx)
+{
+    struct again *again = ctx;
+    (void)result;
+    again->starts++;
+    struct plait_deferred *d = plait_cooperate(again->r, "again", slice, &again->work);
+    assert_ok(plait_then(d, start_again, again));
+}
+
+static void work_that_is_started_again_and_again_ends_with_the_reactor(void **state)
+{
+    struct bed b;
+    struct again again = {.work = {.until = 1000000000}};
+    (void)state;
+    bed_open(&b);
+    again.r = b.r;
+    assert_ok(plait_then(plait_deferred_succeed(b.r, plait_value_num(0)), start_again, &again));
+    bed_run(&b);
+    bed_close(&b);
+    assert_true(again.starts > 5);
+}
+
 static void without_memory_it_is_null(void **state)
 {
     struct bed b;
@@ -160,4 +188,6 @@ TEST_MAIN(cmocka_unit_test(short_slices_run_several_a_turn_until_done),
           cmocka_unit_test(long_slices_leave_the_loop_its_turns),
           cmocka_unit_test(when_the_clock_stands_still_a_turn_still_ends), cmocka_unit_test(works_take_turns),
           cmocka_unit_test(a_slices_error_is_the_end), cmocka_unit_test(it_can_be_cancelled_between_and_within_slices),
-          cmocka_unit_test(work_that_is_left_ends_with_the_reactor), cmocka_unit_test(without_memory_it_is_null))
+          cmocka_unit_test(work_that_is_left_ends_with_the_reactor),
+          cmocka_unit_test(work_that_is_started_again_and_again_ends_with_the_reactor),
+          cmocka_unit_test(without_memory_it_is_null))

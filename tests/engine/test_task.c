@@ -9,6 +9,7 @@
 #include "engine/task_core.h"
 
 #include <math.h>
+#include <sys/resource.h>
 
 /* What a test's task is given and what it tells. */
 struct run {
@@ -530,10 +531,10 @@ static void without_memory_no_task_is_made(void **state)
 static plait_err await_what_cannot_be(struct plait_task *t, void *arg)
 {
     struct run *run = arg;
-    run->err = plait_await(t, NULL, &run->value);
     bed_fail(run->b, 1);
     run->err2 = plait_await(t, run->op, NULL); /* the item for its value */
     bed_heal(run->b);
+    run->err = plait_await(t, NULL, &run->value);
     return PLAIT_OK;
 }
 
@@ -548,6 +549,8 @@ static void awaiting_without_memory_fails_and_the_task_goes_on(void **state)
     plait_fire(run.op, counted(&destroyed));
     bed_run(&b);
     assert_err(run.err, PLAIT_ENOMEM);
+    assert_err(run.err2, PLAIT_ENOMEM);
+    assert_int_equal(destroyed, 1);
     assert_int_equal(run.seen.calls, 1);
     plait_fire(run.op2, plait_value_num(0));
     bed_close(&b);
@@ -595,6 +598,59 @@ static void a_task_that_will_not_end_is_left_and_its_values_destroyed(void **sta
     assert_int_equal(run.seen.calls, 1);
 }
 
+static plait_err awaits_for_ever(struct plait_task *t, void *arg)
+{
+    struct run *run = arg;
+    struct plait_scope scope;
+    plait_scope_open(t, &scope);
+    plait_scope_shield(&scope);
+    while (run->step >= 0) {
+        run->step++;
+        (void)!plait_await(t, plait_after(run->b->r, PLAIT_NEVER), NULL);
+    }
+    return PLAIT_OK;
+}
+
+static void a_task_that_awaits_again_and_again_is_left_too(void **state)
+{
+    struct bed b;
+    struct run run;
+    (void)state;
+    bed_open(&b);
+    struct plait_reactor *r = b.r;
+    spawn(&b, &run, awaits_for_ever);
+    bed_run(&b);
+    b.heap.fail_at = 0;
+    plait_reactor_free(&r); /* the task still looks at b.r */
+    assert_int_equal(b.heap.live, 0);
+    assert_true(run.step > 5);
+    assert_true(bed_logged(&b, "task-abandoned"));
+}
+
+/* Bytes that this process may write to, as RLIMIT_DATA counts them. */
+static uint64_t data_bytes(void)
+{
+    unsigned long long pages = 0;
+    FILE *in = fopen("/proc/self/statm", "r");
+    assert_non_null(in);
+    assert_int_equal(fscanf(in, "%*u %*u %*u %*u %*u %llu", &pages), 1);
+    assert_int_equal(fclose(in), 0);
+    return pages * plait__stack_round(1);
+}
+
+static void a_stack_without_its_guard_is_not_made(void **state)
+{
+    const uint64_t gigabyte = (uint64_t)1 << 30;
+    struct rlimit old;
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_DATA, &old), 0);
+    const struct rlimit some = {data_bytes() + gigabyte, old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_DATA, &some), 0); /* the pages may be had, but not be written to */
+    void *stack = plait__stack_map(2 * gigabyte);
+    assert_int_equal(setrlimit(RLIMIT_DATA, &old), 0);
+    assert_null(stack);
+}
+
 TEST_MAIN(cmocka_unit_test(a_task_awaits_a_value), cmocka_unit_test(a_fault_is_the_awaits_error_and_then_the_tasks),
           cmocka_unit_test(a_tasks_own_error_has_its_name),
           cmocka_unit_test(sleeping_lets_time_pass_and_is_never_short), cmocka_unit_test(yielding_lets_the_others_run),
@@ -610,4 +666,6 @@ TEST_MAIN(cmocka_unit_test(a_task_awaits_a_value), cmocka_unit_test(a_fault_is_t
           cmocka_unit_test(without_memory_no_task_is_made),
           cmocka_unit_test(awaiting_without_memory_fails_and_the_task_goes_on),
           cmocka_unit_test(the_reactors_end_unwinds_every_task),
-          cmocka_unit_test(a_task_that_will_not_end_is_left_and_its_values_destroyed))
+          cmocka_unit_test(a_task_that_will_not_end_is_left_and_its_values_destroyed),
+          cmocka_unit_test(a_task_that_awaits_again_and_again_is_left_too),
+          cmocka_unit_test(a_stack_without_its_guard_is_not_made))
