@@ -255,7 +255,11 @@ void plait_url_resolve(const struct plait_url *base, const struct plait_url *ref
     }
     if (authority->has_authority)
         put_authority(out, authority);
+    size_t path = out->len;
     put_path(out, base, reference, own);
+    if (!authority->has_authority &&
+        plait_slice_starts(plait_slice_sub(plait_buf_slice(out), path, out->len), PLAIT_LIT("//")))
+        out->err = PLAIT_FAIL(PLAIT_ESYNTAX); /* it would read as an authority (section 3.3) */
     if (query->query.ptr) {
         plait_buf_put_u8(out, '?');
         plait_buf_put(out, query->query);

@@ -111,6 +111,10 @@ static void references_are_resolved(void **state)
     assert_ok(plait_url_parse(PLAIT_LIT("b"), &reference));
     plait_url_resolve(&base, &reference, &out);
     assert_slice(plait_buf_slice(&out), "http://a/b");
+    plait_buf_clear(&out);
+    assert_ok(plait_url_parse(PLAIT_LIT("x:/.//b"), &reference));
+    plait_url_resolve(&base, &reference, &out);
+    assert_err(out.err, PLAIT_ESYNTAX);
     plait_buf_deinit(&out);
 }
 
