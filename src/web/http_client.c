@@ -270,9 +270,10 @@ static bool begin_response(struct fetch *f, const uint8_t *head)
         f->options.head(f->response, f->options.ctx);
     if (f->cancelled)
         return false;
-    if (f->body_kind == BODY_NONE)
-        fetch_done(f);
-    return f->body_kind != BODY_NONE;
+    if (f->body_kind != BODY_NONE)
+        return true;
+    fetch_done(f);
+    return false;
 }
 
 /* A head; `*used` is 0 when it is not complete. */
