@@ -246,6 +246,8 @@ static void shake(struct plait__tls *t)
         fail_with(t, err, "handshake", NULL);
     } else {
         t->state = PLAIT__TLS_OPEN;
+        if (t->client)
+            plait__tls_client_done(t);
         flush(t);
         if (!dead(t))
             t->c.up_ops->secured(t->c.up);

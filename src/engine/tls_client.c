@@ -78,6 +78,15 @@ static int keep_session(SSL *ssl, SSL_SESSION *session)
     return 1;
 }
 
+void plait__tls_client_done(struct plait__tls *t)
+{
+    if (!SSL_session_reused(t->ssl) || SSL_version(t->ssl) >= TLS1_3_VERSION)
+        return;
+    SSL_SESSION *session = SSL_get1_session(t->ssl);
+    if (!keep_session(t->ssl, session))
+        SSL_SESSION_free(session);
+}
+
 static void offer_session(struct plait__tls *t)
 {
     struct kept_session *kept = t->session_key ? find_session(t->client, t->session_key) : NULL;

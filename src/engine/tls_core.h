@@ -170,6 +170,8 @@ plait_err plait__tls_server_session(struct plait__tls *t) PLAIT_MUST;
 plait_err plait__tls_client_session(struct plait__tls *t, const char *name, plait_slice alpn) PLAIT_MUST;
 /* A module that stops: no timer runs any more. */
 void plait__tls_server_stop(struct plait__list *link);
+/* The handshake is complete: TLS 1.2 may have given a new ticket for the old session, which OpenSSL does not tell of. */
+void plait__tls_client_done(struct plait__tls *t);
 bool plait__tls_client_verifies(const struct plait_tls_client *client);
 
 /* --- tls_ticket.c ------------------------------------------------------------------------------------------------------- */

@@ -144,15 +144,16 @@ static plait_err parse_chain(struct plait__tls_module *m, BIO *in, const char *w
     return PLAIT_FAIL(PLAIT_EINVAL);
 }
 
-static plait_err parse_key(struct plait__tls_module *m, BIO *in, const char *where, struct plait__tls_identity *out, char *why)
+static plait_err parse_key(struct plait__tls_module *m, plait_slice pem, const char *where, struct plait__tls_identity *out, char *why)
 {
-    out->key = PEM_read_bio_PrivateKey_ex(in, NULL, no_password, NULL, m->libctx, NULL);
-    const unsigned long error = ERR_peek_last_error();
-    const bool none = ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+    BIO *in = reader(pem);
+    const bool there = plait_slice_find(pem, PLAIT_LIT("PRIVATE KEY-----"), 0) != SIZE_MAX;
+    out->key = in ? PEM_read_bio_PrivateKey_ex(in, NULL, no_password, NULL, m->libctx, NULL) : NULL;
+    BIO_free(in);
     ERR_clear_error();
     if (!out->key)
         plait__tls_why(why, "%s: %s", where,
-                       none ? "there is no private key" : "the private key could not be read (one with a password is not supported)");
+                       there ? "the private key could not be read (one with a password is not supported)" : "there is no private key");
     else if (X509_check_private_key(out->leaf, out->key) == 1)
         return PLAIT_OK;
     else
@@ -165,16 +166,14 @@ plait_err plait__tls_identity_parse(struct plait__tls_module *m, plait_slice cer
                                     struct plait__tls_identity *out, char *why)
 {
     BIO *certs = reader(cert);
-    BIO *keys = reader(key.len > 0 ? key : cert);
-    plait_err err = certs && keys ? PLAIT_OK : PLAIT_ENOMEM;
     *out = (struct plait__tls_identity){.leaf = NULL};
+    if (!certs)
+        return PLAIT_FAIL(PLAIT_ENOMEM); /* unseen: OpenSSL's heap is the C library's */
     ERR_clear_error();
-    if (err == PLAIT_OK)
-        err = parse_chain(m, certs, where, out, why);
-    if (err == PLAIT_OK)
-        err = parse_key(m, keys, where, out, why);
+    plait_err err = parse_chain(m, certs, where, out, why);
     BIO_free(certs);
-    BIO_free(keys);
+    if (err == PLAIT_OK)
+        err = parse_key(m, key.len > 0 ? key : cert, where, out, why);
     if (err != PLAIT_OK)
         plait__tls_identity_end(out);
     return err;

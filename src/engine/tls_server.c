@@ -68,7 +68,9 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
 static int ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt)
 {
     struct plait__tls *t = SSL_get_app_data(ssl);
-    return plait__tickets_key(&t->server->tickets, name, iv, cipher, mac, encrypt);
+    const int done = plait__tickets_key(&t->server->tickets, name, iv, cipher, mac, encrypt);
+    /* A ticket of TLS 1.3 is used once, so that whoever used one gets another (RFC 8446 appendix C.4). */
+    return done == 1 && !encrypt && SSL_version(ssl) >= TLS1_3_VERSION ? 2 : done;
 }
 
 /* --- the context of a set ----------------------------------------------------------------------------------------------- */

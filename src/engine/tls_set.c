@@ -217,7 +217,7 @@ static plait_err add_file(struct plait__tls_set *set, const char *folder, plait_
         return PLAIT_OK;
     (void)snprintf(host, sizeof host, "%.*s", (int)(name.len - ending.len), (const char *)name.ptr);
     if (snprintf(path, sizeof path, "%s/%.*s", folder, PLAIT_ARG(name)) >= (int)sizeof path) {
-        plait__tls_why(why, "%s: the path of a certificate in it is too long", folder);
+        plait__tls_why(why, "the path of a certificate is too long: %s", folder);
         return PLAIT_FAIL(PLAIT_EINVAL);
     }
     PLAIT_TRY(plait__tls_identity_load(set->module, path, NULL, &identity, why));

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Tests of how contexts are made (src/engine/tls_module.c, tls_pem.c, tls_server.c, tls_client.c): what is wrong is said in a sentence, a
+ * reload is all or nothing, files are read through the table of system calls, keys are logged where that is asked for.
+ */
+#include "tests/engine/tls_bed.h"
+
+#include <openssl/pem.h>
+
+static struct tls_certs certs;
+static struct tls_bed t;
+static char folder[TEST_PATH_BYTES];
+static char path[4][TEST_PATH_BYTES + 16];
+
+static int make(void **state)
+{
+    (void)state;
+    tls_certs_make(&certs);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    tls_certs_end(&certs);
+    return 0;
+}
+
+static const char *file(int i, const char *name, plait_slice content)
+{
+    test_file_write(folder, name, content);
+    (void)snprintf(path[i], sizeof path[i], "%s/%s", folder, name);
+    return path[i];
+}
+
+static void open_bed(void)
+{
+    tls_bed_open(&t, &certs);
+    test_folder_make(folder);
+}
+
+static void close_bed(void)
+{
+    tls_bed_close(&t);
+    test_folder_remove(folder);
+}
+
+static void server_refuses(const struct plait_tls_server_options *options, plait_err err, const char *sentence)
+{
+    struct plait_tls_server *server;
+    assert_err(plait_tls_server_new(t.b.r, options, &server, t.why), err);
+    assert_null(server);
+    if (!strstr(t.why, sentence))
+        fail_msg("said \"%s\", not \"%s\"", t.why, sentence);
+    assert_err(plait_tls_server_new(t.b.r, options, &server, NULL), err);
+}
+
+static void client_refuses(const struct plait_tls_client_options *options, plait_err err, const char *sentence)
+{
+    struct plait_tls_client *client;
+    assert_err(plait_tls_client_new(t.b.r, options, &client, t.why), err);
+    assert_null(client);
+    if (!strstr(t.why, sentence))
+        fail_msg("said \"%s\", not \"%s\"", t.why, sentence);
+}
+
+static plait_slice joined(plait_slice a, plait_slice b)
+{
+    static char text[20000];
+    const int len = snprintf(text, sizeof text, "%.*s%.*s", PLAIT_ARG(a), PLAIT_ARG(b));
+    return plait_slice_of(text, (size_t)len);
+}
+
+static const char broken_cert[] = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+
+static void a_server_says_what_is_wrong_with_its_certificate(void **state)
+{
+    (void)state;
+    open_bed();
+    const plait_slice none = plait_slice_of(NULL, 0);
+    server_refuses(&(struct plait_tls_server_options){.no_tickets = true}, PLAIT_EINVAL, "needs a certificate");
+    server_refuses(&(struct plait_tls_server_options){.cert_pem = PLAIT_LIT("x")}, PLAIT_EINVAL, "there is no certificate");
+    server_refuses(&(struct plait_tls_server_options){.cert_pem = plait_slice_text(broken_cert)}, PLAIT_EINVAL,
+                   "the certificate could not be read");
+    server_refuses(&(struct plait_tls_server_options){.cert_pem = joined(certs.server.cert_pem, plait_slice_text(broken_cert))},
+                   PLAIT_EINVAL, "a certificate of the chain could not be read");
+    server_refuses(&(struct plait_tls_server_options){.cert_pem = certs.server.cert_pem}, PLAIT_EINVAL, "there is no private key");
+    server_refuses(&(struct plait_tls_server_options){.cert_pem = certs.server.cert_pem, .key_pem = certs.ca.key_pem}, PLAIT_EINVAL,
+                   "does not fit the certificate");
+    server_refuses(&(struct plait_tls_server_options){.cert_pem = certs.server.both_pem, .alpn = PLAIT_LIT("\003h2")}, PLAIT_EINVAL,
+                   "ALPN");
+    server_refuses(&(struct plait_tls_server_options){.cert_pem = certs.server.both_pem, .client_cert = PLAIT_CERT_OPTIONAL},
+                   PLAIT_EINVAL, "issue them");
+    assert_err(plait_tls_server_add(t.server, PLAIT_LIT("x"), none, t.why), PLAIT_EINVAL);
+    assert_non_null(strstr(t.why, "the text given: there is no certificate"));
+    close_bed();
+}
+
+static void a_key_with_a_password_is_refused_without_asking(void **state)
+{
+    (void)state;
+    open_bed();
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *text;
+    assert_int_equal(PEM_write_bio_PrivateKey(bio, certs.server.key, EVP_aes_128_cbc(), (const unsigned char *)"secret", 6, NULL, NULL), 1);
+    const long len = BIO_get_mem_data(bio, &text);
+    server_refuses(&(struct plait_tls_server_options){.cert_pem = certs.server.cert_pem, .key_pem = plait_slice_of(text, (size_t)len)},
+                   PLAIT_EINVAL, "with a password is not supported");
+    BIO_free(bio);
+    close_bed();
+}
+
+static void weak_certificates_are_refused(void **state)
+{
+    (void)state;
+    struct test_cert weak;
+    open_bed();
+    test_cert_make(&weak, NULL, &(struct test_cert_ask){.subject = "weak", .weak = true});
+    server_refuses(&(struct plait_tls_server_options){.cert_pem = weak.both_pem}, PLAIT_EINVAL, "weaker");
+    client_refuses(&(struct plait_tls_client_options){.cert_pem = weak.both_pem}, PLAIT_EINVAL, "weaker");
+    assert_err(plait_tls_server_add(t.server, weak.cert_pem, weak.key_pem, t.why), PLAIT_EINVAL);
+    assert_ok(plait_tls_server_reload(t.server, t.why)); /* it was not kept */
+    test_cert_end(&weak);
+    close_bed();
+}
+
+static void files_that_cannot_be_read_are_named(void **state)
+{
+    (void)state;
+    open_bed();
+    file(0, "cert.pem", certs.server.cert_pem);
+    file(1, "key.pem", certs.server.key_pem);
+    (void)snprintf(path[2], sizeof path[2], "%s/none.pem", folder);
+    server_refuses(&(struct plait_tls_server_options){.cert_file = path[2]}, PLAIT_ENOTFOUND, "none.pem: it does not exist");
+    server_refuses(&(struct plait_tls_server_options){.cert_file = path[0], .key_file = path[2]}, PLAIT_ENOTFOUND, "none.pem");
+    server_refuses(&(struct plait_tls_server_options){.cert_file = folder}, PLAIT_EINVAL, "not a plain file");
+    server_refuses(&(struct plait_tls_server_options){.cert_dir = path[2]}, PLAIT_ENOTFOUND, "none.pem: it does not exist");
+    client_refuses(&(struct plait_tls_client_options){.ca_file = path[2]}, PLAIT_ENOTFOUND, "none.pem");
+    client_refuses(&(struct plait_tls_client_options){.ca_file = path[1]}, PLAIT_EINVAL, "key.pem: there is no certificate");
+    client_refuses(&(struct plait_tls_client_options){.ca_pem = plait_slice_text(broken_cert)}, PLAIT_EINVAL, "could not be read");
+    client_refuses(&(struct plait_tls_client_options){.cert_file = path[2]}, PLAIT_ENOTFOUND, "none.pem");
+    client_refuses(&(struct plait_tls_client_options){.cert_pem = PLAIT_LIT("x")}, PLAIT_EINVAL, "there is no certificate");
+    server_refuses(&(struct plait_tls_server_options){.cert_file = path[0],
+                                                      .key_file = path[1],
+                                                      .client_cert = PLAIT_CERT_REQUIRED,
+                                                      .client_ca_file = path[2]},
+                   PLAIT_ENOTFOUND, "none.pem");
+    server_refuses(&(struct plait_tls_server_options){.cert_file = path[0],
+                                                      .key_file = path[1],
+                                                      .client_cert = PLAIT_CERT_REQUIRED,
+                                                      .client_ca_file = path[1]},
+                   PLAIT_EINVAL, "key.pem: there is no certificate");
+    tls_bed_server(&t, &(struct plait_tls_server_options){.cert_file = path[0], .key_file = path[1]});
+    tls_bed_client(&t, &(struct plait_tls_client_options){.ca_file = file(3, "ca.pem", certs.ca.cert_pem),
+                                                          .cert_file = path[0],
+                                                          .key_file = path[1]});
+    tls_bed_join(&t, &peer_protocol);
+    assert_string_equal(t.c.story, "cs");
+    close_bed();
+}
+
+static void a_file_beyond_reason_is_refused(void **state)
+{
+    (void)state;
+    open_bed();
+    uint8_t *large = calloc(5, 1024 * 1024);
+    assert_non_null(large);
+    file(0, "large.pem", plait_slice_of(large, (size_t)5 * 1024 * 1024));
+    server_refuses(&(struct plait_tls_server_options){.cert_file = path[0]}, PLAIT_EINVAL, "too large");
+    free(large);
+    close_bed();
+}
+
+static void a_folder_without_certificates_is_refused(void **state)
+{
+    (void)state;
+    char deep[1100];
+    open_bed();
+    server_refuses(&(struct plait_tls_server_options){.cert_dir = folder}, PLAIT_EINVAL, "NAME.pem");
+    file(0, "bad.example.pem", PLAIT_LIT("nonsense"));
+    server_refuses(&(struct plait_tls_server_options){.cert_dir = folder}, PLAIT_EINVAL, "bad.example.pem: there is no certificate");
+    /* /tmp/x/././././… */
+    size_t len = (size_t)snprintf(deep, sizeof deep, "%s", folder);
+    while (len + 3 < 1015)
+        len += (size_t)snprintf(deep + len, sizeof deep - len, "/.");
+    server_refuses(&(struct plait_tls_server_options){.cert_dir = deep}, PLAIT_EINVAL, "too long");
+    close_bed();
+}
+
+/* --- system calls that fail -------------------------------------------------------------------------------------------------------- */
+
+static int no_fstat(struct plait_sys *sys, int fd, struct stat *out)
+{
+    (void)sys;
+    (void)fd;
+    (void)out;
+    return -EIO;
+}
+
+static ssize_t no_pread(struct plait_sys *sys, int fd, void *buf, size_t len, off_t offset)
+{
+    (void)sys;
+    (void)fd;
+    (void)buf;
+    (void)len;
+    (void)offset;
+    return -EIO;
+}
+
+static ssize_t no_getdents(struct plait_sys *sys, int fd, void *buf, size_t len)
+{
+    (void)sys;
+    (void)fd;
+    (void)buf;
+    (void)len;
+    return -EIO;
+}
+
+static ssize_t no_random(struct plait_sys *sys, void *buf, size_t len)
+{
+    (void)sys;
+    (void)buf;
+    (void)len;
+    return -EIO;
+}
+
+static void failing_system_calls_are_told(void **state)
+{
+    (void)state;
+    open_bed();
+    const struct plait_sys_ops good = t.b.ops;
+    const size_t before = test_open_descriptors();
+    file(0, "both.pem", certs.server.both_pem);
+    t.b.ops.fstat = no_fstat;
+    server_refuses(&(struct plait_tls_server_options){.cert_file = path[0]}, PLAIT_EIO, "both.pem: input or output failed");
+    t.b.ops = good;
+    t.b.ops.pread = no_pread;
+    server_refuses(&(struct plait_tls_server_options){.cert_file = path[0]}, PLAIT_EIO, "both.pem");
+    t.b.ops = good;
+    t.b.ops.getdents = no_getdents;
+    server_refuses(&(struct plait_tls_server_options){.cert_dir = folder}, PLAIT_EIO, folder);
+    t.b.ops = good;
+    t.b.ops.getrandom = no_random;
+    server_refuses(&(struct plait_tls_server_options){.cert_file = path[0],
+                                                      .client_cert = PLAIT_CERT_OPTIONAL,
+                                                      .client_ca_file = path[0]},
+                   PLAIT_EIO, "");
+    t.b.ops = good;
+    assert_int_equal(test_open_descriptors(), before);
+    close_bed();
+}
+
+/* --- reload ------------------------------------------------------------------------------------------------------------------------ */
+
+static const char *subject_now(void)
+{
+    if (t.c.s)
+        plait_abort(t.c.s);
+    if (t.s.s)
+        plait_abort(t.s.s);
+    bed_settle(&t.b);
+    tls_bed_client(&t, &(struct plait_tls_client_options){.insecure = true});
+    tls_bed_join(&t, &peer_protocol);
+    assert_non_null(t.c.s);
+    return plait_stream_tls(t.c.s)->peer_subject;
+}
+
+static void a_reload_changes_new_connections_and_no_old_one(void **state)
+{
+    (void)state;
+    struct peer old_c;
+    struct peer old_s;
+    open_bed();
+    tls_bed_server(&t, &(struct plait_tls_server_options){.cert_file = file(0, "both.pem", certs.server.both_pem)});
+    tls_bed_join(&t, &peer_protocol);
+    old_c = t.c;
+    old_s = t.s;
+    plait_stream_attach(t.c.s, &peer_protocol, &old_c);
+    plait_stream_attach(t.s.s, &peer_protocol, &old_s);
+    t.c.s = t.s.s = NULL;
+    file(0, "both.pem", certs.client.both_pem);
+    assert_string_equal(subject_now(), "CN=server");
+    assert_ok(plait_tls_server_reload(t.server, t.why));
+    assert_string_equal(t.why, "");
+    assert_string_equal(subject_now(), "CN=Alice");
+    plait_write(old_c.s, PLAIT_LIT("still here"));
+    bed_settle(&t.b);
+    assert_slice(plait_slice_of(old_s.got, old_s.got_len), "still here");
+    file(0, "both.pem", certs.server.cert_pem);
+    assert_err(plait_tls_server_reload(t.server, t.why), PLAIT_EINVAL);
+    assert_non_null(strstr(t.why, "both.pem: there is no private key"));
+    assert_string_equal(subject_now(), "CN=Alice");
+    plait_abort(old_c.s);
+    plait_abort(old_s.s);
+    close_bed();
+}
+
+static void certificates_that_were_added_survive_a_reload(void **state)
+{
+    (void)state;
+    struct test_cert added;
+    open_bed();
+    test_cert_make(&added, NULL, &(struct test_cert_ask){.subject = "added", .san = "DNS:a.example"});
+    tls_bed_server(&t, &(struct plait_tls_server_options){.cert_file = file(0, "both.pem", certs.client.both_pem)});
+    assert_ok(plait_tls_server_add(t.server, added.both_pem, plait_slice_of(NULL, 0), t.why));
+    assert_string_equal(subject_now(), "CN=added");
+    assert_ok(plait_tls_server_reload(t.server, t.why));
+    assert_string_equal(subject_now(), "CN=added");
+    test_cert_end(&added);
+    close_bed();
+}
+
+static void the_first_certificate_to_expire_is_known(void **state)
+{
+    (void)state;
+    struct test_cert old;
+    open_bed();
+    assert_int_equal(plait_tls_server_expiry(t.server), 4070908800); /* 2099-01-01 */
+    test_cert_make(&old, NULL, &(struct test_cert_ask){.subject = "old", .expired = true});
+    assert_ok(plait_tls_server_add(t.server, old.both_pem, plait_slice_of(NULL, 0), t.why));
+    assert_int_equal(plait_tls_server_expiry(t.server), 0);
+    test_cert_end(&old);
+    close_bed();
+}
+
+static void references_are_counted(void **state)
+{
+    (void)state;
+    open_bed();
+    struct plait_tls_server *server = plait_tls_server_ref(t.server);
+    struct plait_tls_client *client = plait_tls_client_ref(t.client);
+    plait_tls_server_unref(&t.server);
+    plait_tls_client_unref(&t.client);
+    assert_null(t.server);
+    t.server = server;
+    t.client = client;
+    tls_bed_join(&t, &peer_protocol);
+    assert_string_equal(t.c.story, "cs");
+    plait_tls_server_unref(&t.server); /* the connection holds its own */
+    plait_tls_client_unref(&t.client);
+    plait_write(t.c.s, PLAIT_LIT("x"));
+    bed_settle(&t.b);
+    assert_int_equal(t.s.got_len, 1);
+    plait_tls_server_unref(&t.server);
+    close_bed();
+}
+
+/* --- keys, library context, memory --------------------------------------------------------------------------------------------------- */
+
+static const char *env_keylog(struct plait_sys *sys, const char *name)
+{
+    (void)sys;
+    return strcmp(name, "SSLKEYLOGFILE") == 0 ? path[3] : NULL;
+}
+
+static void keys_are_logged_where_the_environment_asks_for_it(void **state)
+{
+    (void)state;
+    test_folder_make(folder);
+    memset(&t, 0, sizeof t);
+    bed_open(&t.b);
+    t.b.ops.env = env_keylog;
+    (void)snprintf(path[3], sizeof path[3], "%s/keys", folder);
+    const struct plait_tls_server_options so = {.cert_pem = certs.server.both_pem};
+    const struct plait_tls_client_options co = {.ca_pem = certs.ca.cert_pem};
+    assert_ok(plait_tls_server_new(t.b.r, &so, &t.server, NULL));
+    assert_ok(plait_tls_client_new(t.b.r, &co, &t.client, NULL));
+    assert_true(bed_logged(&t.b, "tls-keylog") || bed_logged(&t.b, "the keys of every TLS connection"));
+    tls_bed_join(&t, &peer_protocol);
+    assert_string_equal(t.c.story, "cs");
+    tls_bed_close(&t);
+    char text[4096] = "";
+    FILE *in = fopen(path[3], "r");
+    assert_non_null(in);
+    assert_true(fread(text, 1, sizeof text - 1, in) > 100);
+    (void)fclose(in);
+    assert_non_null(strstr(text, "CLIENT_TRAFFIC_SECRET_0 "));
+    test_folder_remove(folder);
+}
+
+static void a_key_log_that_cannot_be_opened_is_said_and_no_more(void **state)
+{
+    (void)state;
+    memset(&t, 0, sizeof t);
+    bed_open(&t.b);
+    t.b.ops.env = env_keylog;
+    (void)snprintf(path[3], sizeof path[3], "/nowhere/at/all");
+    assert_ok(plait_tls_client_new(t.b.r, NULL, &t.client, NULL));
+    assert_true(bed_logged(&t.b, "could not be opened"));
+    tls_bed_close(&t);
+}
+
+static void a_reactor_may_have_a_library_context_of_its_own(void **state)
+{
+    (void)state;
+    memset(&t, 0, sizeof t);
+    bed_open(&t.b);
+    assert_ok(plait__tls_use_libctx(t.b.r, OSSL_LIB_CTX_new()));
+    assert_err(plait__tls_use_libctx(t.b.r, NULL), PLAIT_ESTATE);
+    const struct plait_tls_server_options so = {.cert_pem = certs.server.both_pem};
+    const struct plait_tls_client_options co = {.ca_pem = certs.ca.cert_pem};
+    assert_ok(plait_tls_server_new(t.b.r, &so, &t.server, NULL));
+    assert_ok(plait_tls_client_new(t.b.r, &co, &t.client, NULL));
+    tls_bed_join(&t, &peer_protocol);
+    assert_string_equal(t.c.story, "cs");
+    tls_bed_close(&t);
+    bed_open(&t.b);
+    bed_fail(&t.b, 1);
+    assert_err(plait__tls_use_libctx(t.b.r, NULL), PLAIT_ENOMEM);
+    bed_heal(&t.b);
+    bed_close(&t.b);
+}
+
+static plait_err make_both(void)
+{
+    const struct plait_tls_server_options so = {.cert_file = path[0],
+                                                .key_file = path[0],
+                                                .cert_dir = folder,
+                                                .cert_pem = certs.server.both_pem,
+                                                .alpn = PLAIT_LIT("\002h2"),
+                                                .client_cert = PLAIT_CERT_REQUIRED,
+                                                .client_ca_file = path[0]};
+    const struct plait_tls_client_options co = {.ca_file = path[0], .cert_file = path[0]};
+    plait_err err = plait_tls_server_new(t.b.r, &so, &t.server, t.why);
+    if (err == PLAIT_OK)
+        err = plait_tls_server_add(t.server, certs.server.cert_pem, certs.server.key_pem, t.why);
+    if (err == PLAIT_OK)
+        err = plait_tls_server_reload(t.server, t.why);
+    if (err == PLAIT_OK)
+        err = plait_tls_client_new(t.b.r, &co, &t.client, t.why);
+    return err;
+}
+
+static void memory_may_run_out_anywhere(void **state)
+{
+    (void)state;
+    test_folder_make(folder);
+    file(0, "b.example.pem", certs.server.both_pem);
+    const size_t before = test_open_descriptors();
+    plait_err err = PLAIT_ENOMEM;
+    uint64_t n = 1;
+    for (; err != PLAIT_OK; n++) {
+        memset(&t, 0, sizeof t);
+        bed_open(&t.b);
+        t.b.heap.fail_at = t.b.heap.calls + n;
+        err = make_both();
+        assert_true(err == PLAIT_OK || err == PLAIT_ENOMEM);
+        if (err != PLAIT_OK)
+            assert_string_not_equal(t.why, "");
+        plait_tls_server_unref(&t.server);
+        plait_tls_client_unref(&t.client);
+        bed_close(&t.b);
+        assert_int_equal(test_open_descriptors(), before);
+    }
+    assert_true(n > 30);
+    test_folder_remove(folder);
+}
+
+TEST_MAIN_WITH(make, end, cmocka_unit_test(a_server_says_what_is_wrong_with_its_certificate),
+               cmocka_unit_test(a_key_with_a_password_is_refused_without_asking), cmocka_unit_test(weak_certificates_are_refused),
+               cmocka_unit_test(files_that_cannot_be_read_are_named), cmocka_unit_test(a_file_beyond_reason_is_refused),
+               cmocka_unit_test(a_folder_without_certificates_is_refused), cmocka_unit_test(failing_system_calls_are_told),
+               cmocka_unit_test(a_reload_changes_new_connections_and_no_old_one),
+               cmocka_unit_test(certificates_that_were_added_survive_a_reload),
+               cmocka_unit_test(the_first_certificate_to_expire_is_known), cmocka_unit_test(references_are_counted),
+               cmocka_unit_test(keys_are_logged_where_the_environment_asks_for_it),
+               cmocka_unit_test(a_key_log_that_cannot_be_opened_is_said_and_no_more),
+               cmocka_unit_test(a_reactor_may_have_a_library_context_of_its_own),
+               cmocka_unit_test(memory_may_run_out_anywhere))
