@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Tests of src/engine/joint.c: bytes, ends, backpressure, faults and cancelling of joined streams. The outer ends are x and y, the inner ones are
+ * joined: x — a ═ b — y.
+ */
+#include "tests/engine/peer.h"
+
+static struct peer x;
+static struct peer y;
+static uint8_t big[250000];
+
+struct outcome {
+    struct seen seen;
+    struct plait_deferred *over;
+};
+
+static void open_chain(struct bed *b, enum joint joint, bool both, struct outcome *o)
+{
+    struct plait_stream *sx;
+    struct plait_stream *sy;
+    struct plait_stream *ia;
+    struct plait_stream *ib;
+    memset(&x, 0, sizeof x);
+    memset(&y, 0, sizeof y);
+    bed_open(b);
+    join(b, joint, &sx, &ia);
+    join(b, joint, &sy, &ib);
+    peer_attach(&x, sx, &peer_half_protocol);
+    peer_attach(&y, sy, &peer_half_protocol);
+    o->over = plait_pipe(ia, ib, both);
+    watch_result(o->over, &o->seen);
+    bed_settle(b);
+}
+
+static void bytes_go_both_ways_and_halves_end_one_by_one(void **state)
+{
+    struct bed b;
+    struct outcome o;
+    (void)state;
+    for (int joint = 0; joint < JOINT_COUNT; joint++) {
+        open_chain(&b, (enum joint)joint, true, &o);
+        plait_write(x.s, PLAIT_LIT("question"));
+        plait_close_write(x.s);
+        bed_settle(&b);
+        assert_slice(plait_slice_of(y.got, y.got_len), "question");
+        assert_int_equal(o.seen.calls, 0);
+        plait_write(y.s, PLAIT_LIT("answer"));
+        plait_close(y.s);
+        bed_settle(&b);
+        assert_slice(plait_slice_of(x.got, x.got_len), "answer");
+        plait_close(x.s);
+        bed_settle(&b);
+        bed_pass(&b, plait_seconds(3));
+        bed_settle(&b);
+        assert_int_equal(o.seen.calls, 1);
+        assert_int_equal(o.seen.err, PLAIT_OK);
+        assert_int_equal(o.seen.num, 14);
+        bed_close(&b);
+    }
+}
+
+static void one_way_carries_one_way_only(void **state)
+{
+    struct bed b;
+    struct outcome o;
+    (void)state;
+    open_chain(&b, JOINT_UNIX, false, &o);
+    plait_write(y.s, PLAIT_LIT("thrown away"));
+    plait_write(x.s, PLAIT_LIT("carried"));
+    plait_close(x.s);
+    bed_settle(&b);
+    assert_slice(plait_slice_of(y.got, y.got_len), "carried");
+    assert_int_equal(x.got_len, 0);
+    plait_close(y.s);
+    bed_settle(&b);
+    assert_int_equal(o.seen.calls, 1);
+    assert_int_equal(o.seen.num, 7);
+    bed_close(&b);
+}
+
+static void a_slow_sink_slows_the_source(void **state)
+{
+    struct bed b;
+    struct outcome o;
+    (void)state;
+    for (int joint = 0; joint < JOINT_COUNT; joint++) {
+        open_chain(&b, (enum joint)joint, false, &o);
+        static const struct plait_protocol sink = {.name = "sink"};
+        plait_pause(y.s);
+        bed_settle(&b);
+        for (int i = 0; i < 60; i++)
+            plait_write(x.s, plait_slice_of(big, sizeof big));
+        bed_settle(&b);
+        assert_true(plait_pending(x.s) > 1000000); /* the joint took what its sink's marks allow, and no more */
+        plait_stream_attach(y.s, &sink, NULL);
+        plait_resume(y.s);
+        for (int i = 0; i < 4000 && plait_pending(x.s) > 0; i++)
+            bed_settle(&b);
+        assert_int_equal(plait_pending(x.s), 0);
+        bed_close(&b);
+    }
+}
+
+static void a_fault_of_one_is_the_joints_and_ends_the_other(void **state)
+{
+    struct bed b;
+    struct outcome o;
+    (void)state;
+    open_chain(&b, JOINT_TCP, true, &o);
+    plait_abort(x.s);
+    bed_settle(&b);
+    assert_int_equal(o.seen.err, PLAIT_ERESET);
+    assert_string_equal(y.story, "cl");
+    bed_close(&b);
+}
+
+static void cancelling_aborts_both(void **state)
+{
+    struct bed b;
+    struct outcome o;
+    (void)state;
+    open_chain(&b, JOINT_TCP, true, &o);
+    plait_deferred_cancel(o.over);
+    bed_settle(&b);
+    assert_int_equal(o.seen.err, PLAIT_ECANCELLED);
+    assert_int_equal(x.fault.err, PLAIT_ERESET);
+    assert_int_equal(y.fault.err, PLAIT_ERESET);
+    bed_close(&b);
+}
+
+static void a_joint_needs_memory(void **state)
+{
+    struct bed b;
+    struct plait_stream *s;
+    struct plait_stream *t;
+    (void)state;
+    bed_open(&b);
+    assert_ok(plait_pair_new(b.r, &s, &t));
+    bed_fail(&b, 1);
+    assert_null(plait_pipe(s, t, true));
+    bed_heal(&b);
+    bed_fill(&b);
+    bed_fail(&b, 2);
+    assert_null(plait_pipe(s, t, true));
+    bed_heal(&b);
+    bed_close(&b);
+}
+
+TEST_MAIN(cmocka_unit_test(bytes_go_both_ways_and_halves_end_one_by_one), cmocka_unit_test(one_way_carries_one_way_only),
+          cmocka_unit_test(a_slow_sink_slows_the_source), cmocka_unit_test(a_fault_of_one_is_the_joints_and_ends_the_other),
+          cmocka_unit_test(cancelling_aborts_both), cmocka_unit_test(a_joint_needs_memory))
