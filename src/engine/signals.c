@@ -150,8 +150,10 @@ void plait__signals_free(struct plait__signals **signals)
         return;
     *signals = NULL;
     struct plait_sys *sys = s->reactor->sys;
-    while (sys->ops->read(sys, s->h.fd, info, sizeof info) > 0)
-        continue;
+    ssize_t got;
+    do
+        got = sys->ops->read(sys, s->h.fd, info, sizeof info);
+    while (got > 0);
     (void)(sys->ops->sigmask)(sys, SIG_SETMASK, &s->old, NULL); /* it came from there: it cannot fail */
     plait__io_close(s->reactor->io, &s->h, false);
 }

@@ -152,6 +152,35 @@ static void a_busy_socket_lets_others_have_their_turn(void **state)
     bed_close(&b);
 }
 
+/* As if the datagram had been sent to a link-local address. */
+static int link_local_recvmmsg(struct plait_sys *sys, int fd, struct mmsghdr *msgs, unsigned count, int flags)
+{
+    const struct in6_pktinfo info = {.ipi6_addr = {{{0xfe, 0x80, [15] = 1}}}, .ipi6_ifindex = 7};
+    const int got = plait__sys_kernel()->ops->recvmmsg(plait__sys_kernel(), fd, msgs, count, flags);
+    (void)sys;
+    for (int i = 0; i < got; i++)
+        memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msgs[i].msg_hdr)), &info, sizeof info);
+    return got;
+}
+
+static void a_link_local_destination_has_its_scope(void **state)
+{
+    struct bed b;
+    struct end x;
+    char text[PLAIT_ADDR_TEXT_MAX];
+    (void)state;
+    bed_open(&b);
+    b.ops.recvmmsg = link_local_recvmmsg;
+    open_at(&b, &x, "::1");
+    const struct plait_address self = address_of(&x);
+    assert_ok(plait_send(x.d, &self, PLAIT_LIT("a")));
+    settle(&b);
+    assert_string_equal(plait_address_format_host(&x.to, text), "fe80::1%7");
+    assert_int_equal(x.interface_index, 7);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
 /* --- ICMP --------------------------------------------------------------------------------------------------------- */
 
 static void a_connected_socket_is_told_of_refusal(void **state)
@@ -212,6 +241,32 @@ static void an_unconnected_socket_swallows_refusal(void **state)
     settle(&b);
     assert_int_equal(x.errors, 0);
     assert_int_equal(x.packets, 1);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+static ssize_t no_more_errors(struct plait_sys *sys, int fd, struct msghdr *msg, int flags)
+{
+    static const struct cmsghdr foreign = {.cmsg_len = CMSG_LEN(0), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    (void)sys, (void)fd, (void)flags;
+    memcpy(msg->msg_control, &foreign, sizeof foreign);
+    msg->msg_controllen = CMSG_SPACE(0);
+    return 0;
+}
+
+static void what_is_no_network_error_in_the_queue_is_not_told(void **state)
+{
+    struct bed b;
+    struct end x;
+    (void)state;
+    bed_open(&b);
+    const struct plait_address nobody = dead_address(&b, "127.0.0.1");
+    open_to(&b, &x, &nobody);
+    b.ops.recvmsg = no_more_errors;
+    plait__datagram_error(x.d, 0);
+    assert_int_equal(x.errors, 0);
+    plait__datagram_error(x.d, EHOSTUNREACH); /* what the call itself said is told then */
+    assert_int_equal(x.errors, 1);
     plait_datagram_close(&x.d);
     bed_close(&b);
 }
@@ -450,6 +505,28 @@ static void a_full_unix_receiver_is_waited_for(void **state)
     bed_close(&b);
 }
 
+static void a_stale_file_that_cannot_be_judged_is_left(void **state)
+{
+    struct plait_injector *injector = plait_injector_new(plait__sys_kernel());
+    const struct plait_reactor_options ro = {.sys = plait_injector_sys(injector)};
+    struct plait_reactor *r = plait_reactor_new(&ro);
+    struct plait_datagram *d = NULL;
+    char folder[TEST_PATH_BYTES];
+    struct sockaddr_storage ss;
+    (void)state;
+    test_folder_make(folder);
+    const struct plait_datagram_options o = {.bind = path_in(folder, "s")};
+    const socklen_t len = plait__address_to_sockaddr(&o.bind, &ss);
+    const int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&ss, len), 0);
+    close(fd);
+    assert_ok(plait_injector_fail(injector, "socket", 2, 1, EMFILE));
+    assert_err(plait_datagram_open(r, &o, &handler, NULL, &d), PLAIT_EADDRINUSE);
+    plait_reactor_free(&r);
+    plait_injector_free(&injector);
+    test_folder_remove(folder);
+}
+
 /* --- in the simulated world --------------------------------------------------------------------------------------- */
 
 static void the_simulated_world_cuts_and_refuses_the_same(void **state)
@@ -492,9 +569,11 @@ TEST_MAIN(cmocka_unit_test(a_datagram_tells_its_sender_and_its_destination),
           cmocka_unit_test(a_source_that_is_a_group_is_left_to_the_kernel),
           cmocka_unit_test(what_is_larger_than_asked_for_is_reported_as_cut),
           cmocka_unit_test(an_empty_datagram_is_one), cmocka_unit_test(a_busy_socket_lets_others_have_their_turn),
+          cmocka_unit_test(a_link_local_destination_has_its_scope),
           cmocka_unit_test(a_connected_socket_is_told_of_refusal),
           cmocka_unit_test(refusal_met_while_sending_costs_no_datagram),
           cmocka_unit_test(an_unconnected_socket_swallows_refusal),
+          cmocka_unit_test(what_is_no_network_error_in_the_queue_is_not_told),
           cmocka_unit_test(wrong_targets_are_refused_before_the_kernel_sees_them),
           cmocka_unit_test(a_dual_stack_socket_speaks_both), cmocka_unit_test(options_that_make_no_sense_are_refused),
           cmocka_unit_test(two_sockets_share_a_port_only_when_asked), cmocka_unit_test(groups_are_joined_and_left),
@@ -502,4 +581,5 @@ TEST_MAIN(cmocka_unit_test(a_datagram_tells_its_sender_and_its_destination),
           cmocka_unit_test(a_stale_socket_file_is_replaced_and_a_living_one_is_not),
           cmocka_unit_test(abstract_names_and_connected_unix_sockets_work),
           cmocka_unit_test(a_full_unix_receiver_is_waited_for),
+          cmocka_unit_test(a_stale_file_that_cannot_be_judged_is_left),
           cmocka_unit_test(the_simulated_world_cuts_and_refuses_the_same))

@@ -309,6 +309,78 @@ static void a_handler_may_leave_everything_out(void **state)
     bed_close(&b);
 }
 
+static int limited_sendmmsg(struct plait_sys *sys, int fd, struct mmsghdr *msgs, unsigned count, int flags)
+{
+    (void)sys;
+    if (script.calls <= 0)
+        return -EAGAIN;
+    const unsigned most = count < (unsigned)script.calls ? count : (unsigned)script.calls;
+    const int sent = plait__sys_kernel()->ops->sendmmsg(plait__sys_kernel(), fd, msgs, most, flags);
+    script.calls -= sent;
+    return sent;
+}
+
+static void a_block_that_is_half_used_up_is_moved_together(void **state)
+{
+    struct bed b;
+    struct end x;
+    char bytes[40] = {0};
+    const struct plait_datagram_options o = {.bind = ip4("127.0.0.1", 0)};
+    (void)state;
+    open_scripted(&b, &x, &o);
+    b.ops.sendmmsg = limited_sendmmsg;
+    const struct plait_address self = address_of(&x);
+    while (x.d->queue.end + 200 < x.d->queue.cap || x.d->queue.cap == 0)
+        assert_ok(plait_send(x.d, &self, plait_slice_of(bytes, sizeof bytes)));
+    const size_t cap = x.d->queue.cap;
+    const int queued = (int)x.d->queue.count;
+    script.calls = queued - 5;
+    bed_run(&b);
+    assert_true(x.d->queue.at > cap / 2);
+    for (int i = 0; i < 10; i++)
+        assert_ok(plait_send(x.d, &self, plait_slice_of(bytes, sizeof bytes)));
+    assert_int_equal(x.d->queue.cap, cap);
+    script.calls = 1000;
+    plait__io_again(b.r->io, &x.d->h);
+    settle(&b);
+    settle(&b);
+    assert_int_equal(x.packets, queued + 10);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+struct owner {
+    struct plait__module module;
+    struct end end;
+    plait_err err;
+};
+
+static void owner_stop(struct plait__module *module)
+{
+    struct owner *o = plait__container(module, struct owner, module);
+    o->err = plait_send(o->end.d, NULL, PLAIT_LIT("too late"));
+    plait_datagram_close(&o->end.d);
+}
+
+static void owner_release(struct plait__module *module)
+{
+    (void)module;
+}
+
+static void an_owner_that_closes_while_the_reactor_ends_meets_a_closed_socket(void **state)
+{
+    struct bed b;
+    struct owner o = {.module = {.stop = owner_stop, .release = owner_release}};
+    const struct plait_address peer = ip4("127.0.0.1", 9);
+    (void)state;
+    bed_open(&b);
+    plait__module_add(b.r, &o.module);
+    open_to(&b, &o.end, &peer);
+    bed_close(&b);
+    assert_err(o.err, PLAIT_ESTATE);
+    assert_null(o.end.d);
+}
+
 /* --- nothing is left behind --------------------------------------------------------------------------------------- */
 
 static void every_call_may_fail_while_opening(void **state)
@@ -466,7 +538,10 @@ TEST_MAIN(cmocka_unit_test(a_full_queue_says_so_and_tells_when_there_is_room),
           cmocka_unit_test(a_socket_may_be_closed_inside_any_callback),
           cmocka_unit_test(a_socket_may_be_closed_inside_room), cmocka_unit_test(what_is_queued_is_tried_once_at_close),
           cmocka_unit_test(a_socket_that_is_left_open_ends_with_its_reactor),
-          cmocka_unit_test(a_handler_may_leave_everything_out), cmocka_unit_test(every_call_may_fail_while_opening),
-          cmocka_unit_test(every_allocation_may_fail), cmocka_unit_test(nothing_is_allocated_for_a_datagram),
+          cmocka_unit_test(a_handler_may_leave_everything_out),
+          cmocka_unit_test(a_block_that_is_half_used_up_is_moved_together),
+          cmocka_unit_test(an_owner_that_closes_while_the_reactor_ends_meets_a_closed_socket),
+          cmocka_unit_test(every_call_may_fail_while_opening), cmocka_unit_test(every_allocation_may_fail),
+          cmocka_unit_test(nothing_is_allocated_for_a_datagram),
           cmocka_unit_test(a_block_that_grew_large_is_given_back),
           cmocka_unit_test(the_order_stays_when_the_kernel_takes_one_by_one))

@@ -1,302 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tests of src/engine/process.c, run_program.c and spawn_kernel.c, with small programs of the system; the simulated
- * world's where its own programs will do.
+ * Tests of src/engine/process.c and spawn_kernel.c: descriptors, signals, ends, and what goes wrong.
  */
-#include "tests/engine/peer.h"
+#include "tests/engine/process_bed.h"
 
-#include <plait/process.h>
-#include <plait/sim.h>
-
-#include <signal.h>
-#include <sys/wait.h>
-
-/* Steps until a flag is set, at most some ten seconds. */
-static void wait_for(struct bed *b, const int *flag)
-{
-    for (int n = 0; n < 1000 && !*flag; n++)
-        assert_ok(plait_reactor_step(b->r, plait_millis(10)));
-    assert_true(*flag);
-}
-
-static void run_until_idle(struct bed *b)
-{
-    for (int n = 0; n < 5; n++)
-        assert_ok(plait_reactor_step(b->r, plait_millis(2)));
-}
-
-/* Opens a bed and notes what must be the same at the end. */
-static size_t open_bed(struct bed *b)
-{
-    const size_t before = test_open_descriptors();
-    bed_open_real(b);
-    return before;
-}
-
-static void close_bed(struct bed *b, size_t descriptors)
-{
-    bed_close(b);
-    assert_int_equal(test_open_descriptors(), descriptors);
-    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left, dead or alive */
-    assert_int_equal(errno, ECHILD);
-}
-
-/* Runs a shell script with plait_run_program. */
-static struct seen run_script(struct bed *b, const char *script, const char *in, size_t max)
-{
-    const char *const argv[] = {"sh", "-c", script, NULL};
-    struct plait_spawn_options o = {.path = "sh", .argv = argv};
-    struct seen seen;
-    watch_result(plait_run_program(b->r, &o, plait_slice_text(in), max), &seen);
-    wait_for(b, &seen.calls);
-    return seen;
-}
-
-/* --- a whole run -------------------------------------------------------------------------------------------------- */
-
-/* What a run gave: the output is gone with its deferred, so it is copied out inside the chain. */
-struct ran {
-    int done;
-    plait_err err;
-    int status;
-    char out[256], errors[256];
-    size_t out_len;
-};
-
-static void copy_text(char *to, size_t size, plait_slice from)
-{
-    const size_t n = from.len < size - 1 ? from.len : size - 1;
-    if (n > 0)
-        memcpy(to, from.ptr, n);
-    to[n] = '\0';
-}
-
-static void ran(struct plait_result *result, void *ctx)
-{
-    struct ran *r = ctx;
-    r->done = 1;
-    r->err = result->fault.err;
-    if (r->err != PLAIT_OK)
-        return;
-    const struct plait_output *o = result->value.ptr;
-    r->status = o->status;
-    r->out_len = plait_buf_slice(&o->out).len;
-    copy_text(r->out, sizeof r->out, plait_buf_slice(&o->out));
-    copy_text(r->errors, sizeof r->errors, plait_buf_slice(&o->err));
-}
-
-static struct ran run_with(struct bed *b, struct plait_spawn_options *o, plait_slice in, size_t max)
-{
-    struct ran r = {.done = 0};
-    struct plait_deferred *d = plait_run_program(b->r, o, in, max);
-    assert_ok(plait_then(d, ran, &r));
-    wait_for(b, &r.done);
-    return r;
-}
-
-static struct ran sh(struct bed *b, const char *script, plait_slice in, size_t max)
-{
-    const char *const argv[] = {"sh", "-c", script, NULL};
-    struct plait_spawn_options o = {.path = "sh", .argv = argv};
-    return run_with(b, &o, in, max);
-}
-
-static void a_program_gets_its_input_and_gives_output_errors_and_status(void **state)
-{
-    struct bed b;
-    const size_t before = open_bed(&b);
-    (void)state;
-    const struct ran r = sh(&b, "cat; echo complaint >&2; exit 7", PLAIT_LIT("question"), 1000);
-    assert_ok(r.err);
-    assert_int_equal(r.status, 7);
-    assert_string_equal(r.out, "question");
-    assert_string_equal(r.errors, "complaint\n");
-    close_bed(&b, before);
-}
-
-static void a_program_killed_by_a_signal_says_which(void **state)
-{
-    struct bed b;
-    const size_t before = open_bed(&b);
-    (void)state;
-    assert_int_equal(sh(&b, "kill -TERM $$", PLAIT_LIT(""), 10).status, -SIGTERM);
-    close_bed(&b, before);
-}
-
-static void a_program_may_leave_its_input_unread(void **state)
-{
-    struct bed b;
-    const size_t before = open_bed(&b);
-    static uint8_t much[300000];
-    (void)state;
-    const struct ran r = sh(&b, "exec <&-; echo done", plait_slice_of(much, sizeof much), 100);
-    assert_ok(r.err);
-    assert_string_equal(r.out, "done\n");
-    close_bed(&b, before);
-}
-
-static void input_and_output_larger_than_a_pipe_pass(void **state)
-{
-    struct bed b;
-    const size_t before = open_bed(&b);
-    static uint8_t much[500000];
-    (void)state;
-    const struct ran r = sh(&b, "cat", plait_slice_of(much, sizeof much), sizeof much);
-    assert_ok(r.err);
-    assert_int_equal(r.out_len, sizeof much);
-    close_bed(&b, before);
-}
-
-static void a_program_that_says_too_much_is_killed(void **state)
-{
-    struct bed b;
-    const size_t before = open_bed(&b);
-    (void)state;
-    assert_err(sh(&b, "while :; do echo more; done", PLAIT_LIT(""), 1000).err, PLAIT_ETOOLONG);
-    assert_err(sh(&b, "while :; do echo more >&2; done", PLAIT_LIT(""), 1000).err, PLAIT_ETOOLONG);
-    close_bed(&b, before);
-}
-
-static void output_that_comes_after_the_exit_is_collected(void **state)
-{
-    struct bed b;
-    const size_t before = open_bed(&b);
-    (void)state;
-    const struct ran r = sh(&b, "(sleep 0.1; echo late) & exit 3", PLAIT_LIT(""), 100);
-    assert_int_equal(r.status, 3);
-    assert_string_equal(r.out, "late\n");
-    close_bed(&b, before);
-}
-
-static void cancelling_a_run_kills_it(void **state)
-{
-    struct bed b;
-    struct seen seen;
-    const char *const argv[] = {"sleep", "100", NULL};
-    struct plait_spawn_options o = {.path = "sleep", .argv = argv};
-    const size_t before = open_bed(&b);
-    (void)state;
-    struct plait_deferred *d = plait_run_program(b.r, &o, PLAIT_LIT(""), 10);
-    watch_result(d, &seen);
-    run_until_idle(&b);
-    assert_int_equal(seen.calls, 0);
-    plait_deferred_cancel(d);
-    wait_for(&b, &seen.calls);
-    assert_err(seen.err, PLAIT_ECANCELLED);
-    run_until_idle(&b);
-    run_until_idle(&b);
-    close_bed(&b, before);
-}
-
-static void a_run_may_have_descriptors_of_its_own(void **state)
-{
-    struct bed b;
-    struct plait_child_map map[] = {{.child_fd = 5, .kind = PLAIT_CHILD_NULL}};
-    struct plait_child_map clash[] = {{.child_fd = 1, .kind = PLAIT_CHILD_NULL}};
-    const char *const argv[] = {"sh", "-c", "cat <&5; echo five", NULL};
-    struct plait_spawn_options o = {.path = "sh", .argv = argv, .map = map, .map_count = 1};
-    const size_t before = open_bed(&b);
-    (void)state;
-    assert_string_equal(run_with(&b, &o, PLAIT_LIT(""), 100).out, "five\n");
-    o.map = clash;
-    assert_err(run_with(&b, &o, PLAIT_LIT(""), 100).err, PLAIT_EINVAL);
-    o.map_count = 60;
-    assert_err(run_with(&b, &o, PLAIT_LIT(""), 100).err, PLAIT_EINVAL);
-    close_bed(&b, before);
-}
-
-static void a_run_under_way_ends_with_its_reactor(void **state)
-{
-    struct bed b;
-    struct seen seen;
-    const char *const argv[] = {"sleep", "100", NULL};
-    struct plait_spawn_options o = {.path = "sleep", .argv = argv};
-    const size_t before = open_bed(&b);
-    (void)state;
-    watch_result(plait_run_program(b.r, &o, PLAIT_LIT(""), 10), &seen);
-    run_until_idle(&b);
-    close_bed(&b, before);
-    assert_int_equal(seen.calls, 1);
-    assert_err(seen.err, PLAIT_ECANCELLED);
-}
-
-/* --- what a child is ---------------------------------------------------------------------------------------------- */
-
-static void arguments_environment_and_folder_are_as_asked(void **state)
-{
-    struct bed b;
-    const char *const argv[] = {"sh", "-c", "echo $0 $1 $COLOUR; pwd", "zero", "one", NULL};
-    const char *const env[] = {"COLOUR=green", "PATH=/usr/bin:/bin", NULL};
-    struct plait_spawn_options o = {.path = "/bin/sh", .argv = argv, .env = env, .cwd = "/usr"};
-    const size_t before = open_bed(&b);
-    (void)state;
-    assert_string_equal(run_with(&b, &o, PLAIT_LIT(""), 100).out, "zero one green\n/usr\n");
-    close_bed(&b, before);
-}
-
-static void the_environment_is_inherited_unless_given(void **state)
-{
-    struct bed b;
-    const size_t before = open_bed(&b);
-    (void)state;
-    assert_int_equal(setenv("PLAIT_TEST_WORD", "inherited", 1), 0);
-    assert_string_equal(sh(&b, "echo $PLAIT_TEST_WORD", PLAIT_LIT(""), 100).out, "inherited\n");
-    assert_int_equal(unsetenv("PLAIT_TEST_WORD"), 0);
-    close_bed(&b, before);
-}
-
-static void nothing_but_the_map_is_open_in_the_child(void **state)
-{
-    struct bed b;
-    const int leak = open("/dev/null", O_RDONLY); /* without close-on-exec */
-    const size_t before = open_bed(&b);
-    (void)state;
-    const struct ran r = sh(&b, "ls /proc/$$/fd | tr '\\n' ' '", PLAIT_LIT(""), 100);
-    assert_string_equal(r.out, "0 1 2 ");
-    close_bed(&b, before);
-    close(leak);
-}
-
-static void signals_are_at_their_defaults_in_the_child(void **state)
-{
-    struct bed b;
-    const size_t before = open_bed(&b);
-    (void)state;
-    assert_ptr_not_equal(signal(SIGHUP, SIG_IGN), SIG_ERR);
-    const struct ran r = sh(&b, "grep -E 'Sig(Blk|Ign)' /proc/$$/status | tr -d '\\n\\t '", PLAIT_LIT(""), 200);
-    assert_ptr_not_equal(signal(SIGHUP, SIG_DFL), SIG_ERR);
-    assert_string_equal(r.out, "SigBlk:0000000000000000SigIgn:0000000000000000");
-    close_bed(&b, before);
-}
-
-static void a_session_of_its_own_can_be_had(void **state)
-{
-    struct bed b;
-    const char *const argv[] = {"sh", "-c", "ps -o sid= -p $$ | tr -d ' '; echo $$", NULL};
-    struct plait_spawn_options o = {.path = "sh", .argv = argv, .new_session = true, .kill_with_parent = true};
-    const size_t before = open_bed(&b);
-    (void)state;
-    const struct ran r = run_with(&b, &o, PLAIT_LIT(""), 100);
-    char *second = strchr(r.out, '\n');
-    assert_non_null(second);
-    assert_int_equal(strtol(r.out, NULL, 10), strtol(second, NULL, 10));
-    close_bed(&b, before);
-}
-
-static void another_user_can_be_become_by_root(void **state)
-{
-    struct bed b;
-    const char *const argv[] = {"sh", "-c", "id -u; id -g; id -G", NULL};
-    struct plait_spawn_options o = {.path = "sh", .argv = argv, .set_ids = true, .uid = 65534, .gid = 65534};
-    const size_t before = open_bed(&b);
-    (void)state;
-    const struct ran r = run_with(&b, &o, PLAIT_LIT(""), 100);
-    if (geteuid() == 0)
-        assert_string_equal(r.out, "65534\n65534\n65534\n");
-    else
-        assert_err(r.err, PLAIT_EACCESS);
-    close_bed(&b, before);
-}
+#include <sys/resource.h>
 
 /* --- descriptors -------------------------------------------------------------------------------------------------- */
 
@@ -673,83 +381,115 @@ static void a_child_that_cannot_be_watched_is_killed_and_reaped_by_and_by(void *
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
-static void every_allocation_may_fail(void **state)
+static int reaps_until_death; /* how often a child is said to run still; -1: for ever */
+
+static int slow_reap(struct plait_sys *sys, int pidfd, int *status)
 {
-    struct bed b;
-    struct ran r = {.err = PLAIT_ENOMEM};
-    const char *const argv[] = {"sh", "-c", "cat", NULL};
-    struct plait_spawn_options o = {.path = "sh", .argv = argv};
-    const size_t before = open_bed(&b);
-    (void)state;
-    for (uint64_t n = 1; n < 60; n++) {
-        struct plait_deferred *d;
-        memset(&r, 0, sizeof r);
-        bed_fail(&b, n);
-        b.heap.fail_after = false;
-        d = plait_run_program(b.r, &o, PLAIT_LIT("hello"), 1000);
-        if (!d || plait_then(d, ran, &r) != PLAIT_OK)
-            plait_deferred_cancel(d);
-        else
-            wait_for(&b, &r.done);
-        bed_heal(&b);
-        assert_true(!r.done || r.err == PLAIT_ENOMEM || strcmp(r.out, "hello") == 0);
+    (void)sys;
+    if (reaps_until_death != 0) {
+        reaps_until_death -= reaps_until_death > 0;
+        return -EAGAIN;
     }
-    assert_ok(r.err);
+    return plait__sys_kernel()->ops->reap(plait__sys_kernel(), pidfd, status);
+}
+
+static int no_epoll_ctl(struct plait_sys *sys, int epfd, int op, int fd, struct epoll_event *event)
+{
+    (void)sys, (void)epfd, (void)op, (void)fd, (void)event;
+    return -ENOSPC;
+}
+
+static void a_child_that_is_slow_to_die_is_asked_for_again(void **state)
+{
+    static const char *const argv[] = {"sleep", "100", NULL};
+    struct plait_spawn_options o = {.path = "sleep", .argv = argv};
+    struct plait_process *p = NULL;
+    struct bed b;
+    const size_t before = open_bed(&b);
+    (void)state;
+    reaps_until_death = 3;
+    b.ops.reap = slow_reap;
+    b.ops.epoll_ctl = no_epoll_ctl;
+    assert_int_not_equal(plait_spawn(b.r, &o, &p), PLAIT_OK);
+    b.ops.epoll_ctl = plait__sys_kernel()->ops->epoll_ctl;
+    for (int n = 0; n < 1000 && waitid(P_ALL, 0, &(siginfo_t){.si_pid = 0}, WEXITED | WNOWAIT | WNOHANG) == 0; n++)
+        assert_ok(plait_reactor_step(b.r, plait_millis(5)));
+    assert_int_equal(reaps_until_death, 0);
     close_bed(&b, before);
 }
 
-/* --- in the simulated world --------------------------------------------------------------------------------------- */
-
-static void a_simulated_program_runs_the_same(void **state)
-{
-    struct plait_sim *sim = plait_sim_new(test_seed(), 0);
-    struct plait_host *host = plait_sim_host(sim, "a");
-    struct plait_spawn_options o = {.path = "/bin/cat"};
-    struct ran r = {.done = 0};
-    (void)state;
-    assert_ok(plait_host_add_program(host, "/bin/cat", plait_sim_program_cat(), NULL));
-    struct plait_deferred *d = plait_run_program(plait_host_reactor(host), &o, PLAIT_LIT("simulated"), 100);
-    assert_ok(plait_then(d, ran, &r));
-    plait_sim_run_for(sim, plait_seconds(1));
-    assert_true(r.done);
-    assert_ok(r.err);
-    assert_string_equal(r.out, "simulated");
-    plait_sim_check_end(sim);
-    assert_null(plait_sim_failure(sim));
-    plait_sim_free(&sim);
-}
-
-static void a_script_that_fails_to_start_is_told_through_the_deferred(void **state)
+static void the_reactors_end_waits_for_no_child_for_ever(void **state)
 {
     struct bed b;
     const size_t before = open_bed(&b);
-    struct plait_spawn_options o = {.path = "/does/not/exist"};
     (void)state;
-    assert_err(run_with(&b, &o, PLAIT_LIT(""), 10).err, PLAIT_ENOTFOUND);
-    assert_int_equal(run_script(&b, "exit 0", "", 10).calls, 1);
+    reaps_until_death = -1;
+    b.ops.reap = slow_reap;
+    const int pid = plait_process_pid(sleeper(&b));
+    bed_close(&b);
+    assert_int_equal(test_open_descriptors(), before);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void a_child_that_gets_no_descriptor_is_an_error(void **state)
+{
+    struct bed b;
+    struct rlimit was;
+    struct plait_process *p = NULL;
+    struct plait_child_map map[] = {{.child_fd = 0, .kind = PLAIT_CHILD_NULL}};
+    struct plait_spawn_options o = {.path = "/bin/true", .map = map, .map_count = 1};
+    const size_t before = open_bed(&b);
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+    const int next = dup(2);
+    close(next);
+    for (rlim_t spare = 0; spare < 3; spare++) { /* of three that the child needs for itself */
+        const struct rlimit few = {.rlim_cur = (rlim_t)next + spare, .rlim_max = was.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        assert_err(plait_spawn(b.r, &o, &p), PLAIT_EDESCRIPTORS);
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+    const struct plait_sys_spawn large = {.path = "/bin/true", .map_count = 65};
+    int pid;
+    assert_int_equal(plait__sys_kernel()->ops->spawn(plait__sys_kernel(), &large, &pid), -EINVAL);
     close_bed(&b, before);
 }
 
-TEST_MAIN(
-    cmocka_unit_test(a_program_gets_its_input_and_gives_output_errors_and_status),
-    cmocka_unit_test(a_program_killed_by_a_signal_says_which), cmocka_unit_test(a_program_may_leave_its_input_unread),
-    cmocka_unit_test(input_and_output_larger_than_a_pipe_pass),
-    cmocka_unit_test(a_program_that_says_too_much_is_killed),
-    cmocka_unit_test(output_that_comes_after_the_exit_is_collected), cmocka_unit_test(cancelling_a_run_kills_it),
-    cmocka_unit_test(a_run_may_have_descriptors_of_its_own), cmocka_unit_test(a_run_under_way_ends_with_its_reactor),
-    cmocka_unit_test(arguments_environment_and_folder_are_as_asked),
-    cmocka_unit_test(the_environment_is_inherited_unless_given),
-    cmocka_unit_test(nothing_but_the_map_is_open_in_the_child),
-    cmocka_unit_test(signals_are_at_their_defaults_in_the_child), cmocka_unit_test(a_session_of_its_own_can_be_had),
-    cmocka_unit_test(another_user_can_be_become_by_root), cmocka_unit_test(a_socket_speaks_both_ways),
-    cmocka_unit_test(descriptors_may_change_places), cmocka_unit_test(pipes_are_streams),
-    cmocka_unit_test(a_child_that_is_gone_does_not_kill_who_writes_to_it),
-    cmocka_unit_test(a_signal_reaches_the_child_and_none_after_its_end),
-    cmocka_unit_test(the_exit_may_be_asked_for_after_it), cmocka_unit_test(freeing_a_process_kills_and_reaps_it),
-    cmocka_unit_test(processes_end_with_their_reactor), cmocka_unit_test(a_child_that_somebody_else_reaped_is_reported),
-    cmocka_unit_test(a_child_reaped_behind_our_back_has_exited),
-    cmocka_unit_test(programs_that_are_not_there_are_told_apart),
-    cmocka_unit_test(options_that_make_no_sense_are_refused), cmocka_unit_test(every_call_may_fail_while_spawning),
-    cmocka_unit_test(a_child_that_cannot_be_watched_is_killed_and_reaped_by_and_by),
-    cmocka_unit_test(every_allocation_may_fail), cmocka_unit_test(a_simulated_program_runs_the_same),
-    cmocka_unit_test(a_script_that_fails_to_start_is_told_through_the_deferred))
+static void streams_without_memory_are_an_error(void **state)
+{
+    struct bed b;
+    struct plait_child_map map[3];
+    struct plait_spawn_options o = {.path = "/bin/cat", .map = map, .map_count = 3};
+    plait_err err = PLAIT_ENOMEM;
+    const size_t before = open_bed(&b);
+    (void)state;
+    for (uint64_t n = 1; err != PLAIT_OK; n++) {
+        struct plait_process *p = NULL;
+        fill_map(map);
+        bed_fail(&b, n);
+        err = plait_spawn(b.r, &o, &p);
+        bed_heal(&b);
+        assert_true(err == PLAIT_OK || err == PLAIT_ENOMEM);
+        for (int m = 0; m < 3 && err == PLAIT_OK; m++)
+            plait__stream_discard(map[m].stream);
+        plait_process_free(&p);
+    }
+    run_until_idle(&b);
+    close_bed(&b, before);
+}
+
+TEST_MAIN(cmocka_unit_test(a_socket_speaks_both_ways), cmocka_unit_test(descriptors_may_change_places),
+          cmocka_unit_test(pipes_are_streams), cmocka_unit_test(a_child_that_is_gone_does_not_kill_who_writes_to_it),
+          cmocka_unit_test(a_signal_reaches_the_child_and_none_after_its_end),
+          cmocka_unit_test(the_exit_may_be_asked_for_after_it), cmocka_unit_test(freeing_a_process_kills_and_reaps_it),
+          cmocka_unit_test(processes_end_with_their_reactor),
+          cmocka_unit_test(a_child_that_somebody_else_reaped_is_reported),
+          cmocka_unit_test(a_child_reaped_behind_our_back_has_exited),
+          cmocka_unit_test(programs_that_are_not_there_are_told_apart),
+          cmocka_unit_test(options_that_make_no_sense_are_refused),
+          cmocka_unit_test(every_call_may_fail_while_spawning),
+          cmocka_unit_test(a_child_that_cannot_be_watched_is_killed_and_reaped_by_and_by),
+          cmocka_unit_test(a_child_that_is_slow_to_die_is_asked_for_again),
+          cmocka_unit_test(the_reactors_end_waits_for_no_child_for_ever),
+          cmocka_unit_test(a_child_that_gets_no_descriptor_is_an_error),
+          cmocka_unit_test(streams_without_memory_are_an_error))

@@ -325,6 +325,8 @@ static void a_changed_file_is_read_again_after_a_second(void **state)
     assert_string_equal(ask(&b, "alpha").text, "10.0.0.1");
     bed_pass(&b, plait_millis(1001));
     assert_string_equal(ask(&b, "alpha").text, "10.0.0.22");
+    bed_pass(&b, plait_millis(1001)); /* looked at, and found the same */
+    assert_string_equal(ask(&b, "alpha").text, "10.0.0.22");
     assert_int_equal(remove(hosts_path), 0);
     bed_pass(&b, plait_millis(1001));
     assert_err(ask(&b, "alpha").err, PLAIT_ENAMENOTFOUND);
@@ -506,6 +508,32 @@ static void a_look_up_without_memory_is_null(void **state)
     }
 }
 
+static void the_library_alone_without_memory_for_the_answer_is_an_error(void **state)
+{
+    struct bed b;
+    struct answer a = {.calls = 0};
+    (void)state;
+    open_system(&b);
+    struct plait_deferred *d = b.r->resolver.resolve(b.r, PLAIT_LIT("localhost"), PLAIT_ONLY_IP4, b.r->resolver.ctx);
+    assert_ok(plait_then(d, note, &a));
+    bed_fail(&b, 1);
+    for (int n = 0; n < 2000 && !a.calls; n++)
+        assert_ok(plait_reactor_step(b.r, plait_millis(10)));
+    bed_heal(&b);
+    assert_err(a.err, PLAIT_ENOMEM);
+    wait_for(&b, &a, b.r->resolver.resolve(b.r, PLAIT_LIT("localhost"), PLAIT_ONLY_IP4, b.r->resolver.ctx));
+    assert_ok(a.err);
+    assert_memory_equal(a.text, "127.0.0.1", 9);
+    bed_close(&b);
+}
+
+static void only_ip_addresses_have_a_family(void **state)
+{
+    const struct plait_address path = {.kind = PLAIT_ADDR_UNIX};
+    (void)state;
+    assert_false(plait__family_has(PLAIT_ANY_FAMILY, &path));
+}
+
 static void the_system_resolver_reads_the_systems_file(void **state)
 {
     struct bed b;
@@ -558,5 +586,7 @@ TEST_MAIN(
     cmocka_unit_test(reading_without_memory_is_tried_at_the_next_change),
     cmocka_unit_test(the_library_is_asked_in_the_pool), cmocka_unit_test(the_library_itself_knows_localhost),
     cmocka_unit_test(the_librarys_errors_have_our_names), cmocka_unit_test(a_look_up_that_is_cancelled_leaves_nothing),
-    cmocka_unit_test(a_look_up_without_memory_is_null), cmocka_unit_test(the_system_resolver_reads_the_systems_file),
+    cmocka_unit_test(a_look_up_without_memory_is_null),
+    cmocka_unit_test(the_library_alone_without_memory_for_the_answer_is_an_error),
+    cmocka_unit_test(only_ip_addresses_have_a_family), cmocka_unit_test(the_system_resolver_reads_the_systems_file),
     cmocka_unit_test(a_simulated_host_has_a_hosts_file_of_its_own))
