@@ -43,9 +43,10 @@ static ssize_t pipe_read(struct sim_file *f, struct sim_io *io)
         return 0;
     if (p->count == 0)
         return p->write_open ? -EAGAIN : 0;
-    bool cut = asked > 1 && sim_strikes(f->host->sim, PLAIT_SIM_SHORT, 4, PLAIT_SYS_read);
+    size_t there = p->slot[p->first].len < asked ? p->slot[p->first].len : asked;
+    bool cut = there > 1 && sim_strikes(f->host->sim, PLAIT_SIM_SHORT, 4, PLAIT_SYS_read);
     if (cut)
-        io->left = 1 + sim_fault_below(f->host->sim, asked - 1);
+        io->left = 1 + sim_fault_below(f->host->sim, there - 1);
     while (p->count && io->left) {
         unsigned i = p->first;
         size_t n = sim_io_copy_out(io, p->slot[i].page + p->slot[i].at, p->slot[i].len);

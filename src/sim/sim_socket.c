@@ -124,12 +124,12 @@ int sim_sock_error(struct sim_sock *s)
     return -err;
 }
 
-bool sim_cut_short(struct sim_sock *s, struct sim_io *io)
+bool sim_cut_short(struct sim_sock *s, struct sim_io *io, size_t there)
 {
-    struct plait_sim *sim = sim_of(s);
-    if (io->left < 2 || !sim_strikes(sim, PLAIT_SIM_SHORT, 4, io->call))
+    size_t most = there < io->left ? there : io->left;
+    if (most < 2 || !sim_strikes(sim_of(s), PLAIT_SIM_SHORT, 4, io->call))
         return false;
-    io->left = 1 + sim_fault_below(sim, io->left - 1);
+    io->left = 1 + sim_fault_below(sim_of(s), most - 1);
     return true;
 }
 

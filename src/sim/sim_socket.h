@@ -108,8 +108,8 @@ static inline struct plait_sim *sim_of(const struct sim_sock *s)
     return s->file.host->sim;
 }
 
-/* Cuts how many bytes a stream's call takes when SHORT strikes; true when it did (then an edge must follow). */
-bool sim_cut_short(struct sim_sock *s, struct sim_io *io);
+/* Cuts how many bytes, of `there` that could go, a stream's call takes when SHORT strikes; true when it did (then an edge must follow). */
+bool sim_cut_short(struct sim_sock *s, struct sim_io *io, size_t there);
 /* Adds a control message to what recvmsg gives; false (with MSG_CTRUNC set) when there is no room. */
 bool sim_control_put(struct sim_io *io, size_t *used, int level, int type, const void *bytes, size_t len);
 

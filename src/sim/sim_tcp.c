@@ -198,7 +198,7 @@ static ssize_t tcp_send(struct sim_sock *s, struct sim_io *io, const struct plai
         s->tcp.nospace = true;
         return -EAGAIN;
     }
-    bool cut = sim_cut_short(s, io);
+    bool cut = sim_cut_short(s, io, io->left);
     while (io->left && queued(s) < s->sndbuf) {
         size_t room = s->sndbuf - queued(s);
         size_t n = sim_io_copy_in(io, piece, room < sizeof piece ? room : sizeof piece);
@@ -239,7 +239,7 @@ static ssize_t tcp_recv(struct sim_sock *s, struct sim_io *io)
     if (t->in.len == 0)
         return nothing_there(s);
     size_t asked = io->left;
-    bool cut = !(io->flags & MSG_PEEK) && sim_cut_short(s, io);
+    bool cut = !(io->flags & MSG_PEEK) && sim_cut_short(s, io, t->in.len);
     size_t n = t->in.len < io->left ? t->in.len : io->left;
     if (!(io->flags & MSG_TRUNC))
         n = sim_io_copy_out(io, t->in.ptr + t->in.at, n);

@@ -149,7 +149,7 @@ static ssize_t send_stream(struct sim_sock *s, struct sim_io *io)
 {
     size_t done = 0;
     int err = 0;
-    bool cut = sim_cut_short(s, io);
+    bool cut = sim_cut_short(s, io, io->left);
     while (io->left) {
         struct sim_sock *peer = s->peer;
         if (s->err || (s->shut & SIM_SHUT_WR) || peer->dead || (peer->shut & SIM_SHUT_RD)) {
@@ -299,8 +299,8 @@ static ssize_t recv_stream(struct sim_sock *s, struct sim_io *io, size_t *used)
 {
     size_t done = 0, asked = io->left;
     bool peek = io->flags & MSG_PEEK, passed = false;
-    bool cut = !peek && sim_cut_short(s, io);
     struct sim_link *at = s->un.messages.next;
+    bool cut = !peek && sim_cut_short(s, io, SIM_OF(at, struct message, link)->len - SIM_OF(at, struct message, link)->at);
     while (io->left && at != &s->un.messages && !passed) {
         struct message *m = SIM_OF(at, struct message, link);
         at = at->next;

@@ -13,7 +13,7 @@
 #include <string.h>
 
 /* Turns at one moment after which a world is taken to run in circles. */
-#define STUCK_MAX 200000
+#define STUCK_MAX 50000
 
 /* --- random and hash ----------------------------------------------------------------------------------------------- */
 

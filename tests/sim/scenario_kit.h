@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What scenarios of streams share: a protocol that echoes, one that sends numbered bytes and checks what comes back. Both watch the order of
+ * their callbacks.
+ */
+#ifndef PLAIT_TESTS_SIM_SCENARIO_KIT_H
+#define PLAIT_TESTS_SIM_SCENARIO_KIT_H
+
+#include <plait/sim.h>
+#include <plait/stream.h>
+
+/* The far end: writes back what it gets, closes after the peer's end. `self` is the world. */
+extern const struct plait_protocol kit_echo;
+
+/* The near end: sends `total` bytes in pieces, checks that what comes back is the same, closes when all is there. */
+struct kit_sender {
+    struct plait_sim *sim;
+    struct plait_stream *stream;
+    uint64_t total, sent, received;
+    unsigned connected, lost;
+    bool hurry; /* does not wait for room */
+    struct plait_fault fault;
+};
+extern const struct plait_protocol kit_sender;
+
+/* Goes on until a sender has lost its stream; for plait_sim_run_while. */
+bool kit_sender_runs(void *sender);
+
+/* Fails the world unless the sender's stream ended as it may: complete, or by a fault that the world can cause. */
+void kit_sender_check(struct kit_sender *sender);
+
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The world itself: its clock, hosts, links, the story and its hash, and the checks at the end.
+ */
+#include "tests/sim/sim_calls.h"
+
+#include <plait/resolve.h>
+
+static void note(void *ctx)
+{
+    ++*(unsigned *)ctx;
+}
+
+static void the_clock_jumps_to_the_next_timer(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    struct plait_timer timer;
+    unsigned fired = 0;
+    plait_time began = plait_sim_now(w.sim);
+    plait_timer_init(&timer, plait_host_reactor(plait_sim_host(w.sim, "a")), "test", note, &fired);
+    plait_timer_arm(&timer, plait_seconds(3600));
+    assert_true(plait_sim_run_until_idle(w.sim, plait_seconds(7200)));
+    assert_int_equal(fired, 1);
+    assert_true(plait_sim_now(w.sim) - began >= plait_seconds(3600));
+    assert_true(plait_sim_now(w.sim) - began <= plait_seconds(3600) + plait_millis(1));
+    plait_sim_run_for(w.sim, plait_seconds(1));
+    world_close(&w);
+}
+
+static void run_for_ends_exactly(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    plait_time began = plait_sim_now(w.sim);
+    plait_sim_run_for(w.sim, 12345);
+    assert_int_equal(plait_sim_now(w.sim) - began, 12345);
+    assert_int_equal(w.a->ops->clock(w.a, PLAIT_SYS_MONOTONIC), plait_sim_now(w.sim));
+    int64_t wall = w.a->ops->clock(w.a, PLAIT_SYS_REALTIME);
+    plait_host_shift_wall_clock(plait_sim_host(w.sim, "a"), plait_seconds(-5));
+    assert_int_equal(w.a->ops->clock(w.a, PLAIT_SYS_REALTIME), wall - plait_seconds(5));
+    world_close(&w);
+}
+
+static void links_have_latency_of_their_own(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    struct plait_sim_link far = {.latency = plait_millis(40)};
+    struct sockaddr_in to = host_address(w.b, 80);
+    assert_ok(plait_sim_set_link(w.sim, plait_sim_host(w.sim, "b"), plait_sim_host(w.sim, "a"), &far));
+    tcp_listen_on(w.b, 80, 5);
+    int fd = tcp_socket(w.a);
+    CALL(w.a, connect, fd, (struct sockaddr *)&to, sizeof to);
+    plait_sim_run_for(w.sim, plait_millis(79));
+    assert_int_equal(ready(w.a, fd, EPOLLOUT), 0);
+    plait_sim_run_for(w.sim, plait_millis(1));
+    assert_int_equal(ready(w.a, fd, EPOLLOUT), EPOLLOUT);
+    world_close(&w);
+}
+
+static void hosts_have_names_addresses_and_variables(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    struct plait_host *a = plait_sim_host(w.sim, "a");
+    struct plait_address at, other = {.kind = PLAIT_ADDR_IP4, .ip = {192, 0, 2, 7}}, none = {0};
+    assert_string_equal(plait_host_name(a), "a");
+    plait_host_address(a, PLAIT_ADDR_IP6, 80, &at);
+    assert_int_equal(at.port, 80);
+    assert_int_equal(at.ip[0], 0xfd);
+    assert_ok(plait_host_set_addresses(a, &other, 1));
+    assert_err(plait_host_set_addresses(a, &none, 1), PLAIT_EINVAL);
+    assert_err(plait_host_set_addresses(a, &other, 5), PLAIT_ELIMIT);
+    plait_host_address(a, PLAIT_ADDR_IP6, 80, &at);
+    assert_int_equal(at.kind, PLAIT_ADDR_NONE);
+    assert_ok(plait_host_set_env(a, "X", "1"));
+    assert_string_equal(w.a->ops->env(w.a, "X"), "1");
+    assert_null(w.b->ops->env(w.b, "X"));
+    w.a->ops->unsetenv(w.a, "X");
+    assert_null(w.a->ops->env(w.a, "X"));
+    assert_err(plait_host_write_file(a, "relative", "", 0), PLAIT_EINVAL);
+    assert_err(plait_host_write_file(a, "/tmp", "", 0), PLAIT_EEXISTS);
+    world_close(&w);
+}
+
+static uint64_t hash_of(uint64_t seed)
+{
+    struct plait_sim *sim = plait_sim_new(seed, PLAIT_SIM_ALL);
+    struct plait_sys *sys = plait_host_sys(plait_sim_host(sim, "a"));
+    uint8_t bytes[16];
+    uint64_t word;
+    CALL(sys, getrandom, bytes, sizeof bytes);
+    memcpy(&word, bytes, sizeof word);
+    plait_sim_log(sim, "drew %" PRIu64, word);
+    uint64_t hash = plait_sim_hash(sim);
+    plait_sim_free(&sim);
+    return hash;
+}
+
+static void the_same_seed_gives_the_same_hash(void **state)
+{
+    (void)state;
+    assert_true(hash_of(1) == hash_of(1));
+    assert_true(hash_of(1) != hash_of(2));
+}
+
+static void first_line(plait_time now, const char *line, void *ctx)
+{
+    char *out = ctx;
+    (void)now;
+    if (!*out)
+        (void)snprintf(out, 100, "%s", line);
+}
+
+static void the_story_is_told_in_lines(void **state)
+{
+    (void)state;
+    char line[100] = "";
+    struct world w = world_open();
+    plait_sim_explain(w.sim, first_line, line);
+    CALL(w.a, close, 5);
+    assert_string_equal(line, "a: close(5) fails: EBADF");
+    world_close(&w);
+}
+
+static void a_descriptor_that_is_left_fails_the_run(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    plait_sim_check_end(w.sim);
+    assert_null(plait_sim_failure(w.sim));
+    CALL(w.b, eventfd, 0, 0);
+    plait_sim_check_end(w.sim);
+    assert_string_equal(plait_sim_failure(w.sim), "host b left descriptor 0 open (eventfd), 1 in all");
+    plait_sim_fail(w.sim, "another");
+    assert_string_equal(plait_sim_failure(w.sim), "host b left descriptor 0 open (eventfd), 1 in all");
+    world_close(&w);
+}
+
+static void ignore(struct plait_watch *watch, unsigned events, void *ctx)
+{
+    (void)watch;
+    (void)events;
+    ++*(unsigned *)ctx;
+}
+
+static void a_world_that_runs_in_circles_fails(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    struct plait_reactor *r = plait_host_reactor(plait_sim_host(w.sim, "a"));
+    struct plait_watch *watch = NULL;
+    unsigned calls = 0;
+    int fd = CALL(w.a, eventfd, 1, 0);
+    assert_ok(plait_watch_new(r, fd, PLAIT_READABLE, ignore, &calls, &watch));
+    plait_sim_run_for(w.sim, plait_seconds(1)); /* readable for ever, and nobody reads */
+    assert_non_null(plait_sim_failure(w.sim));
+    assert_true(calls > 1000);
+    plait_watch_free(&watch);
+    CALL(w.a, close, fd);
+    world_close(&w);
+}
+
+static void fails_at_three(struct plait_sim *sim)
+{
+    static const uint64_t bad = 3;
+    uint64_t seed = plait_sim_hash(sim); /* before anything happened, the hash is the seed */
+    if (seed == bad)
+        plait_sim_fail(sim, "three is no good");
+}
+
+static void a_failed_seed_is_named_with_its_command(void **state)
+{
+    (void)state;
+    struct plait_scenario scenario = {.name = "three", .run = fails_at_three};
+    struct plait_scenario_result result;
+    char text[400];
+    assert_int_equal(plait_scenario_run_seeds(&scenario, 1, 2, NULL), UINT64_MAX);
+    assert_int_equal(plait_scenario_run_seeds(&scenario, 1, 10, &result), 3);
+    plait_scenario_describe(&scenario, 3, &result, text, sizeof text);
+    assert_string_equal(text, "scenario three failed with seed 3: three is no good\n"
+                              "again: build/plait-sim --scenario three --seed 3 --explain");
+}
+
+TEST_MAIN(cmocka_unit_test(the_clock_jumps_to_the_next_timer), cmocka_unit_test(run_for_ends_exactly),
+          cmocka_unit_test(links_have_latency_of_their_own), cmocka_unit_test(hosts_have_names_addresses_and_variables),
+          cmocka_unit_test(the_same_seed_gives_the_same_hash), cmocka_unit_test(the_story_is_told_in_lines),
+          cmocka_unit_test(a_descriptor_that_is_left_fails_the_run), cmocka_unit_test(a_world_that_runs_in_circles_fails),
+          cmocka_unit_test(a_failed_seed_is_named_with_its_command))
