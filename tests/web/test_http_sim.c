@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Client against server in the simulated world, under splits, delays, short writes and resets: every fetch ends
+ * exactly once, whole or with an error, and no answer is given to another request.
+ */
+#include "tests/support/test.h"
+
+#include <plait/http.h>
+#include <plait/sim.h>
+
+enum { FETCHES = 24, LARGE = 150000, SEEDS = 150 };
+
+static uint8_t byte_at(size_t key, size_t i)
+{
+    return (uint8_t)((i * 31 + key * 7 + i / 251) & 0xff);
+}
+
+/* --- the server ------------------------------------------------------------------------------------------------ */
+
+struct piecewise {
+    size_t key, sent;
+};
+
+static void send_more(struct plait_request *req, void *ctx)
+{
+    struct piecewise *p = ctx;
+    uint8_t block[4096];
+    while (p->sent < LARGE && !plait_reply_is_full(req)) {
+        size_t len = LARGE - p->sent < sizeof(block) ? LARGE - p->sent : sizeof(block);
+        for (size_t i = 0; i < len; i++)
+            block[i] = byte_at(p->key, p->sent + i);
+        plait_reply_write(req, plait_slice_of(block, len));
+        p->sent += len;
+    }
+    if (p->sent == LARGE)
+        plait_reply_end(req);
+}
+
+static size_t key_of(struct plait_request *req)
+{
+    plait_slice text;
+    uint64_t key = 0;
+    if (!plait_request_arg(req, "key", &text) || plait_slice_to_u64(text, 1000, &key) != PLAIT_OK)
+        return 0;
+    return (size_t)key;
+}
+
+static void leave(struct plait_request *req, void *ctx)
+{
+    (void)ctx;
+    plait_request_drop(req);
+}
+
+static void answer_large(struct plait_request *req, void *ctx)
+{
+    struct piecewise *p = plait_request_memory(req, sizeof(*p));
+    if (!p) {
+        plait_reply_error(req, 503, NULL);
+        return;
+    }
+    p->key = key_of(req);
+    p->sent = 0;
+    plait_request_gone(req, leave, NULL);
+    plait_reply_begin(req, 200, "application/octet-stream", p->key % 2 ? LARGE : PLAIT_LENGTH_UNKNOWN);
+    plait_reply_room(req, send_more, p);
+    (void)ctx;
+    send_more(req, p);
+}
+
+static void answer_small(struct plait_request *req, void *ctx)
+{
+    char text[32];
+    (void)ctx;
+    (void)snprintf(text, sizeof(text), "small %zu", key_of(req));
+    plait_reply_text(req, 200, text);
+}
+
+static void echo(struct plait_request *req, plait_slice body, void *ctx)
+{
+    (void)ctx;
+    plait_reply(req, 200, NULL, body);
+}
+
+static void answer_body(struct plait_request *req, void *ctx)
+{
+    if (plait_request_collect(req, LARGE, echo, ctx) != PLAIT_OK)
+        plait_reply_error(req, 500, NULL);
+}
+
+/* A redirect whose answer comes later, by a timer in the request's own memory. */
+struct later {
+    struct plait_timer timer;
+    struct plait_request *req;
+};
+
+static void later_now(void *ctx)
+{
+    struct later *l = ctx;
+    char to[48];
+    (void)snprintf(to, sizeof(to), "small?key=%zu", key_of(l->req));
+    plait_reply_redirect(l->req, 302, plait_slice_text(to));
+}
+
+static void later_gone(struct plait_request *req, void *ctx)
+{
+    struct later *l = ctx;
+    plait_timer_stop(&l->timer);
+    plait_request_drop(req);
+}
+
+static void answer_later(struct plait_request *req, void *ctx)
+{
+    struct later *l = plait_request_memory(req, sizeof(*l));
+    (void)ctx;
+    if (!l) {
+        plait_reply_error(req, 503, NULL);
+        return;
+    }
+    l->req = req;
+    plait_timer_init(&l->timer, plait_request_reactor(req), "later", later_now, l);
+    plait_timer_arm(&l->timer, plait_millis(300));
+    plait_request_gone(req, later_gone, l);
+}
+
+static bool serve(struct plait_sim *sim, struct plait_host *host, struct plait_address *at)
+{
+    struct plait_reactor *r = plait_host_reactor(host);
+    struct plait_resource *root = plait_resource_new(r);
+    struct plait_listener *listener;
+    const struct plait_listen_options options = {0};
+    (void)plait_resource_get(root, "large", answer_large, NULL);
+    (void)plait_resource_get(root, "small", answer_small, NULL);
+    (void)plait_resource_get(root, "later", answer_later, NULL);
+    (void)plait_resource_on(root, "POST", "body", answer_body, NULL);
+    plait_host_address(host, PLAIT_ADDR_IP4, 80, at);
+    const plait_err err = plait_listen(r, at, &options, plait_http(root), &listener);
+    if (err)
+        plait_sim_fail(sim, "listening failed: %s", plait_err_name(err));
+    return err == PLAIT_OK;
+}
+
+/* --- the client ------------------------------------------------------------------------------------------------ */
+
+struct one {
+    struct plait_sim *sim;
+    struct plait_timer start;
+    struct plait_reactor *reactor;
+    size_t key;
+    unsigned kind;
+    unsigned ends;
+    bool whole;
+};
+
+static char posted[40000];
+
+static bool body_is(const struct one *o, plait_slice body)
+{
+    char text[32];
+    if (o->kind == 0) {
+        for (size_t i = 0; i < body.len; i++) {
+            if (body.ptr[i] != byte_at(o->key, i))
+                return false;
+        }
+        return body.len == LARGE;
+    }
+    if (o->kind == 3)
+        return plait_slice_equal(body, plait_slice_of(posted, sizeof(posted)));
+    (void)snprintf(text, sizeof(text), "small %zu", o->key);
+    return plait_slice_equal(body, plait_slice_text(text));
+}
+
+static void ended(struct plait_result *result, void *ctx)
+{
+    struct one *o = ctx;
+    o->ends++;
+    o->whole = result->fault.err == PLAIT_OK;
+    if (o->whole) {
+        const struct plait_response *response = result->value.ptr;
+        if (plait_response_status(response) != 200 || !body_is(o, plait_response_body(response)))
+            plait_sim_fail(o->sim, "fetch %zu of kind %u got a wrong answer", o->key, o->kind);
+    }
+    plait_result_set(result, plait_value_num(0));
+}
+
+static void start(void *ctx)
+{
+    static const char *const paths[] = {"large", "small", "later", "body"};
+    struct one *o = ctx;
+    char url[64];
+    struct plait_fetch_options options = {.idle = plait_seconds(20)};
+    (void)snprintf(url, sizeof(url), "http://server/%s?key=%zu", paths[o->kind], o->key);
+    if (o->kind == 3) {
+        options.method = "POST";
+        options.body = plait_slice_of(posted, sizeof(posted));
+    }
+    struct plait_deferred *d = plait_http_get(o->reactor, url, &options);
+    if (plait_then(d, ended, o) != PLAIT_OK)
+        plait_sim_fail(o->sim, "no memory for a fetch");
+    if (o->key % 6 == 5)
+        plait_deferred_deadline(d, plait_millis((int64_t)plait_sim_random(o->sim, 800)));
+}
+
+static void scenario(struct plait_sim *sim)
+{
+    struct plait_host *server = plait_sim_host(sim, "server"), *client = plait_sim_host(sim, "client");
+    struct plait_address at;
+    struct one fetches[FETCHES];
+    size_t whole = 0;
+    memset(posted, 'p', sizeof(posted));
+    if (!serve(sim, server, &at))
+        return;
+    for (size_t i = 0; i < FETCHES; i++) {
+        fetches[i] = (struct one){.sim = sim, .reactor = plait_host_reactor(client), .key = i};
+        fetches[i].kind = (unsigned)plait_sim_random(sim, 4);
+        plait_timer_init(&fetches[i].start, fetches[i].reactor, "start", start, &fetches[i]);
+        plait_timer_arm(&fetches[i].start, plait_millis((int64_t)plait_sim_random(sim, 2000)));
+    }
+    plait_sim_run_for(sim, plait_seconds(300));
+    for (size_t i = 0; i < FETCHES; i++) {
+        plait_timer_stop(&fetches[i].start);
+        if (fetches[i].ends != 1)
+            plait_sim_fail(sim, "fetch %zu of kind %u ended %u times", i, fetches[i].kind, fetches[i].ends);
+        whole += fetches[i].whole;
+    }
+    if (whole < FETCHES / 4)
+        plait_sim_fail(sim, "only %zu of %d fetches were whole", whole, FETCHES);
+}
+
+static void run(unsigned faults, const char *name, uint64_t count)
+{
+    const struct plait_scenario one = {name, faults, scenario};
+    struct plait_scenario_result result;
+    uint64_t seed = plait_scenario_run_seeds(&one, test_seed(), count, &result);
+    if (seed != UINT64_MAX)
+        fail_msg("%s, seed %" PRIu64 ": %s", name, seed, result.failure);
+}
+
+static void every_fetch_ends_once_in_a_quiet_world(void **state)
+{
+    (void)state;
+    run(0, "http, quiet", 5);
+}
+
+static void every_fetch_ends_once_with_bytes_cut_anywhere(void **state)
+{
+    (void)state;
+    run(PLAIT_SIM_SPLIT | PLAIT_SIM_SHORT | PLAIT_SIM_DELAY, "http, cut", SEEDS / 3);
+}
+
+static void every_fetch_ends_once_under_all_faults(void **state)
+{
+    (void)state;
+    run(PLAIT_SIM_ALL, "http, all faults", SEEDS);
+}
+
+TEST_MAIN(cmocka_unit_test(every_fetch_ends_once_in_a_quiet_world),
+          cmocka_unit_test(every_fetch_ends_once_with_bytes_cut_anywhere),
+          cmocka_unit_test(every_fetch_ends_once_under_all_faults))
