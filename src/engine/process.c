@@ -6,7 +6,7 @@
  *
  * Invariant: a failed plait_spawn leaves no child, descriptor or stream. Every child that was started is reaped once,
  * by us; freeing never waits: a child that is let go is killed and reaped when its pidfd tells.
- * Test: tests/engine/test_process.c.
+ * Test: tests/engine/test_spawn.c.
  */
 #include "base/try.h"
 #include "engine/stream_core.h"

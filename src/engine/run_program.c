@@ -5,7 +5,7 @@
  *
  * Invariant: a run ends when the child is reaped and all three pipes are lost, whichever comes first (TQ-132); the
  * deferred fires then, once. What goes wrong first is what is told; it kills the child and aborts the pipes.
- * Test: tests/engine/test_process.c.
+ * Test: tests/engine/test_run_program.c.
  */
 #include "base/try.h"
 #include "engine/core.h"

@@ -6,7 +6,7 @@
  *
  * Invariant: on failure no child, no zombie and no descriptor is left. Every descriptor of the parent that is not in
  * the map is closed in the child whatever its flags (TQ-12, TQ-123); signal dispositions and mask are the default ones
- * (TQ-126). Test: tests/engine/test_process.c.
+ * (TQ-126). Test: tests/engine/test_spawn.c.
  */
 #include "engine/sys.h"
 
