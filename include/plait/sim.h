@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The simulated world: hosts with a kernel of their own, a network between them, one virtual clock and one seed. The engine under test is
- * the engine that ships; only its system calls are answered here. The same seed gives the same run. Part of libplait-sim.
+ * The simulated world: hosts with a kernel of their own, a network between them, one virtual clock and one seed. The
+ * engine under test is the engine that ships; only its system calls are answered here. The same seed gives the same
+ * run. Part of libplait-sim.
  */
 #ifndef PLAIT_SIM_H
 #define PLAIT_SIM_H
@@ -19,17 +20,19 @@ enum {
     PLAIT_SIM_SPLIT = 1, /* TCP's bytes arrive in pieces cut anywhere */
     PLAIT_SIM_DELAY = 2, /* now and then something takes up to 200 ms longer, on the loopback too */
     PLAIT_SIM_RESET = 4, /* now and then a TCP connection is reset on its way */
-    PLAIT_SIM_SHORT = 8, /* reads and writes of streams take fewer bytes than there are; an edge follows, as the kernel promises */
+    /* reads and writes of streams take fewer bytes than there are; an edge follows, as the kernel promises */
+    PLAIT_SIM_SHORT = 8,
     PLAIT_SIM_ALL = 15,
 };
 
-/* --- the world --------------------------------------------------------------------------------------------------------- */
+/* --- the world ---------------------------------------------------------------------------------------------------- */
 
-/** Makes a world without hosts in which `faults` may strike. Returns NULL when there is no memory. Ownership: the caller's, ended with
- * plait_sim_free. */
+/** Makes a world without hosts in which `faults` may strike. Returns NULL when there is no memory. Ownership: the
+ * caller's, ended with plait_sim_free. */
 PLAIT_API struct plait_sim *plait_sim_new(uint64_t seed, unsigned faults) PLAIT_MUST;
 
-/** Ends a world: frees every host's reactor, then the hosts. Takes NULL and leaves NULL. Callbacks: as plait_reactor_free. */
+/** Ends a world: frees every host's reactor, then the hosts. Takes NULL and leaves NULL. Callbacks: as
+ * plait_reactor_free. */
 PLAIT_API void plait_sim_free(struct plait_sim **sim);
 
 /** Virtual time: nanoseconds since the world began; it is every host's monotonic clock. */
@@ -41,43 +44,49 @@ PLAIT_API void plait_sim_faults(struct plait_sim *sim, unsigned faults);
 /** Draws a number below `below` (at least 1) from the seed, for a scenario's own choices. */
 PLAIT_API uint64_t plait_sim_random(struct plait_sim *sim, uint64_t below);
 
-/** Does one thing: a turn of the reactors that have something to do, or else a jump of the clock to the next event. False when there is
- * nothing left to do, ever. Callbacks: those of the hosts' reactors run inside this call. */
+/** Does one thing: a turn of the reactors that have something to do, or else a jump of the clock to the next event.
+ * False when there is nothing left to do, ever. Callbacks: those of the hosts' reactors run inside this call. */
 PLAIT_API bool plait_sim_step(struct plait_sim *sim);
 
 /** Runs for a span of virtual time; afterwards the clock stands exactly there. Callbacks: as plait_sim_step. */
 PLAIT_API void plait_sim_run_for(struct plait_sim *sim, plait_span span);
 
-/** Runs until nothing is left to do, but no longer than `span`. Returns whether the world is idle. Callbacks: as plait_sim_step. */
+/** Runs until nothing is left to do, but no longer than `span`. Returns whether the world is idle. Callbacks: as
+ * plait_sim_step. */
 PLAIT_API bool plait_sim_run_until_idle(struct plait_sim *sim, plait_span span);
 
-/** Runs while `more` says so, but no longer than `span`. Returns whether `more` said no. Callbacks: `more` after each step, and as
- * plait_sim_step. */
+/** Runs while `more` says so, but no longer than `span`. Returns whether `more` said no. Callbacks: `more` after each
+ * step, and as plait_sim_step. */
 PLAIT_API bool plait_sim_run_while(struct plait_sim *sim, plait_span span, bool (*more)(void *ctx), void *ctx);
 
-/* --- hosts ------------------------------------------------------------------------------------------------------------- */
+/* --- hosts -------------------------------------------------------------------------------------------------------- */
 
-/** The host of a name; made when there is none yet, with the addresses 10.0.0.N and fd00::N (N counts from 1). Returns NULL when there
- * is no memory or there are 64 hosts. Ownership: the world's. */
+/** The host of a name; made when there is none yet, with the addresses 10.0.0.N and fd00::N (N counts from 1). Returns
+ * NULL when there is no memory or there are 64 hosts. Ownership: the world's. */
 PLAIT_API struct plait_host *plait_sim_host(struct plait_sim *sim, const char *name) PLAIT_MUST;
 
 /** Name of a host. Ownership: borrowed from the host. */
 PLAIT_API const char *plait_host_name(const struct plait_host *host);
 
-/** Gives a host other addresses than those it was made with. Errors: PLAIT_ELIMIT (more than 4), PLAIT_EINVAL (no IP address). */
-PLAIT_API plait_err plait_host_set_addresses(struct plait_host *host, const struct plait_address *address, size_t count) PLAIT_MUST;
+/** Gives a host other addresses than those it was made with. Errors: PLAIT_ELIMIT (more than 4), PLAIT_EINVAL (no IP
+ * address). */
+PLAIT_API plait_err plait_host_set_addresses(struct plait_host *host, const struct plait_address *address, size_t count)
+    PLAIT_MUST;
 
-/** First address of a host in a family (PLAIT_ADDR_IP4, PLAIT_ADDR_IP6), with a port; PLAIT_ADDR_NONE when there is none. */
-PLAIT_API void plait_host_address(const struct plait_host *host, enum plait_address_kind kind, uint16_t port, struct plait_address *out);
+/** First address of a host in a family (PLAIT_ADDR_IP4, PLAIT_ADDR_IP6), with a port; PLAIT_ADDR_NONE when there is
+ * none. */
+PLAIT_API void plait_host_address(const struct plait_host *host, enum plait_address_kind kind, uint16_t port,
+                                  struct plait_address *out);
 
 /** The simulated kernel's system calls as this host makes them. Ownership: borrowed from the host. */
 PLAIT_API struct plait_sys *plait_host_sys(struct plait_host *host);
 
-/** Options of the reactor that plait_host_reactor will make; `sys` in them is ignored. Ownership: `options` must live until that call. */
+/** Options of the reactor that plait_host_reactor will make; `sys` in them is ignored. Ownership: `options` must live
+ * until that call. */
 PLAIT_API void plait_host_reactor_options(struct plait_host *host, const struct plait_reactor_options *options);
 
-/** Reactor of a host; the first call makes it, with a resolver that knows the world's hosts by their names. Returns NULL when there is no
- * memory or no descriptor. Ownership: the host's. */
+/** Reactor of a host; the first call makes it, with a resolver that knows the world's hosts by their names. Returns
+ * NULL when there is no memory or no descriptor. Ownership: the host's. */
 PLAIT_API struct plait_reactor *plait_host_reactor(struct plait_host *host);
 
 /** Frees a host's reactor before the world ends; its descriptors and budget can be looked at afterwards. Callbacks: as
@@ -96,17 +105,19 @@ PLAIT_API void plait_host_set_buffers(struct plait_host *host, size_t send_bytes
 /** Sets a variable of a host's environment; NULL removes it. Errors: PLAIT_ENOMEM. */
 PLAIT_API plait_err plait_host_set_env(struct plait_host *host, const char *name, const char *value) PLAIT_MUST;
 
-/** Sends a signal to the program of a host; it is seen when the program blocks it and reads a signalfd, else nothing happens. */
+/** Sends a signal to the program of a host; it is seen when the program blocks it and reads a signalfd, else nothing
+ * happens. */
 PLAIT_API void plait_host_signal(struct plait_host *host, int signo);
 
 /** Sets a host's wall clock forward (or back); the monotonic clock is not touched. */
 PLAIT_API void plait_host_shift_wall_clock(struct plait_host *host, plait_span by);
 
-/** Writes a file into a host's file tree; missing folders are made. Errors: PLAIT_ENOMEM, PLAIT_EINVAL (not absolute), PLAIT_EEXISTS (a
- * folder stands there). */
-PLAIT_API plait_err plait_host_write_file(struct plait_host *host, const char *path, const void *bytes, size_t len) PLAIT_MUST;
+/** Writes a file into a host's file tree; missing folders are made. Errors: PLAIT_ENOMEM, PLAIT_EINVAL (not absolute),
+ * PLAIT_EEXISTS (a folder stands there). */
+PLAIT_API plait_err plait_host_write_file(struct plait_host *host, const char *path, const void *bytes, size_t len)
+    PLAIT_MUST;
 
-/* --- the network ------------------------------------------------------------------------------------------------------- */
+/* --- the network -------------------------------------------------------------------------------------------------- */
 
 /* How two hosts are joined. The loopback takes no time. */
 struct plait_sim_link {
@@ -115,15 +126,16 @@ struct plait_sim_link {
     void *reserved[6];
 };
 
-/** Sets how two hosts are joined, both ways; NULL for both hosts sets what holds where nothing was said (100 µs, no jitter).
- * Errors: PLAIT_ENOMEM. */
+/** Sets how two hosts are joined, both ways; NULL for both hosts sets what holds where nothing was said (100 µs, no
+ * jitter). Errors: PLAIT_ENOMEM. */
 PLAIT_API plait_err plait_sim_set_link(struct plait_sim *sim, struct plait_host *a, struct plait_host *b,
                                        const struct plait_sim_link *link) PLAIT_MUST;
 
-/* --- chosen faults ----------------------------------------------------------------------------------------------------- */
+/* --- chosen faults ------------------------------------------------------------------------------------------------ */
 
-/* Fails calls of one kind. It strikes at the nth such call after the rule was made (nth > 0), or by chance (chance_num of chance_den), or each
- * time (both 0); `times` limits how often (0: no limit; 1 for nth). A failed call does nothing but fail; `close` lets the descriptor go all the same. */
+/* Fails calls of one kind. It strikes at the nth such call after the rule was made (nth > 0), or by chance (chance_num
+ * of chance_den), or each time (both 0); `times` limits how often (0: no limit; 1 for nth). A failed call does nothing
+ * but fail; `close` lets the descriptor go all the same. */
 struct plait_sim_rule {
     const char *call;        /* as in the table of system calls: "accept4", "recv", … */
     struct plait_host *host; /* NULL: any */
@@ -140,17 +152,19 @@ PLAIT_API plait_err plait_sim_add_rule(struct plait_sim *sim, const struct plait
 /** Takes all rules off. */
 PLAIT_API void plait_sim_clear_rules(struct plait_sim *sim);
 
-/** How often a fault struck in a call: `fault` is one of PLAIT_SIM_SPLIT …, or 0 for an errno by rule. `call` NULL: all calls. */
+/** How often a fault struck in a call: `fault` is one of PLAIT_SIM_SPLIT …, or 0 for an errno by rule. `call` NULL: all
+ * calls. */
 PLAIT_API uint64_t plait_sim_fault_count(const struct plait_sim *sim, unsigned fault, const char *call);
 
 /** System calls that hosts made: of one kind, or all (NULL). */
 PLAIT_API uint64_t plait_sim_call_count(const struct plait_sim *sim, const char *call);
 
-/* --- the story --------------------------------------------------------------------------------------------------------- */
+/* --- the story ---------------------------------------------------------------------------------------------------- */
 
 typedef void (*plait_sim_explain_fn)(plait_time now, const char *line, void *ctx);
 
-/** Has each event told as a line of text. Callbacks: `fn` inside whatever happens; it must do nothing but note the line. */
+/** Has each event told as a line of text. Callbacks: `fn` inside whatever happens; it must do nothing but note the
+ * line. */
 PLAIT_API void plait_sim_explain(struct plait_sim *sim, plait_sim_explain_fn fn, void *ctx);
 
 /** Adds a line of the scenario's own to the story and its hash. */
@@ -165,11 +179,11 @@ PLAIT_API void plait_sim_fail(struct plait_sim *sim, const char *fmt, ...) PLAIT
 /** Why the run failed, or NULL. Ownership: borrowed from the world. */
 PLAIT_API const char *plait_sim_failure(const struct plait_sim *sim);
 
-/** Looks after the invariants at a scenario's end: stops every host's reactor and fails the run for a descriptor, process or byte of budget
- * that is left. Callbacks: as plait_reactor_free. */
+/** Looks after the invariants at a scenario's end: stops every host's reactor and fails the run for a descriptor,
+ * process or byte of budget that is left. Callbacks: as plait_reactor_free. */
 PLAIT_API void plait_sim_check_end(struct plait_sim *sim);
 
-/* --- scenarios --------------------------------------------------------------------------------------------------------- */
+/* --- scenarios ---------------------------------------------------------------------------------------------------- */
 
 /* One scenario: a function that builds hosts, runs the world, and calls plait_sim_fail where something is wrong. */
 struct plait_scenario {
@@ -187,24 +201,25 @@ struct plait_scenario_result {
 
 /** Runs a scenario once in a world of its own, looks after the invariants, and frees the world. `explain` may be NULL.
  * Callbacks: `explain` as plait_sim_explain. */
-PLAIT_API void plait_scenario_run(const struct plait_scenario *scenario, uint64_t seed, struct plait_scenario_result *out,
-                                  plait_sim_explain_fn explain, void *ctx);
+PLAIT_API void plait_scenario_run(const struct plait_scenario *scenario, uint64_t seed,
+                                  struct plait_scenario_result *out, plait_sim_explain_fn explain, void *ctx);
 
-/** Runs a scenario for the seeds from `first` on, `count` of them, until one fails. Returns the seed that failed, or UINT64_MAX. `out` (may be
- * NULL) is the last run's. */
+/** Runs a scenario for the seeds from `first` on, `count` of them, until one fails. Returns the seed that failed, or
+ * UINT64_MAX. `out` (may be NULL) is the last run's. */
 PLAIT_API uint64_t plait_scenario_run_seeds(const struct plait_scenario *scenario, uint64_t first, uint64_t count,
                                             struct plait_scenario_result *out);
 
-/** Writes what to tell of a failed run: scenario, seed, sentence, and the command that repeats it. Returns the length that the whole
- * text needs. */
+/** Writes what to tell of a failed run: scenario, seed, sentence, and the command that repeats it. Returns the length
+ * that the whole text needs. */
 PLAIT_API size_t plait_scenario_describe(const struct plait_scenario *scenario, uint64_t seed,
                                          const struct plait_scenario_result *result, char *out, size_t out_bytes);
 
-/* --- programs of a host ------------------------------------------------------------------------------------------------ */
+/* --- programs of a host ------------------------------------------------------------------------------------------- */
 
 struct plait_sim_process;
 
-/* What a child process is here: calls that a program gets. NULL members do nothing (`start` alone NULL: nothing is said at the start). */
+/* What a child process is here: calls that a program gets. NULL members do nothing (`start` alone NULL: nothing is said
+ * at the start). */
 struct plait_sim_program {
     /* The process began. */
     void (*start)(struct plait_sim_process *process, void *ctx);
@@ -215,12 +230,13 @@ struct plait_sim_program {
     void *reserved[4];
 };
 
-/** Puts a program at a path of a host. Errors: PLAIT_ENOMEM, PLAIT_EINVAL. Ownership: `program` and `ctx` must outlive the world.
- * Callbacks: the program's, inside plait_sim_step. */
-PLAIT_API plait_err plait_host_add_program(struct plait_host *host, const char *path, const struct plait_sim_program *program,
-                                           void *ctx) PLAIT_MUST;
+/** Puts a program at a path of a host. Errors: PLAIT_ENOMEM, PLAIT_EINVAL. Ownership: `program` and `ctx` must outlive
+ * the world. Callbacks: the program's, inside plait_sim_step. */
+PLAIT_API plait_err plait_host_add_program(struct plait_host *host, const char *path,
+                                           const struct plait_sim_program *program, void *ctx) PLAIT_MUST;
 
-/** Writes from a process; what a full pipe doesn't take waits. A descriptor that is broken ends the process by SIGPIPE. */
+/** Writes from a process; what a full pipe doesn't take waits. A descriptor that is broken ends the process by
+ * SIGPIPE. */
 PLAIT_API void plait_sim_process_write(struct plait_sim_process *process, int fd, plait_slice bytes);
 
 /** Closes one of a process's descriptors, once what waits is written. */
@@ -238,12 +254,13 @@ PLAIT_API const char *plait_sim_process_env(const struct plait_sim_process *proc
 /** A program that copies its standard input to its standard output until its end, as cat(1). Ownership: static. */
 PLAIT_API const struct plait_sim_program *plait_sim_program_cat(void);
 
-/* --- faults in front of any kernel ------------------------------------------------------------------------------------- */
+/* --- faults in front of any kernel -------------------------------------------------------------------------------- */
 
 struct plait_injector;
 
-/** Makes a table of system calls that passes everything to another (the kernel's, or a host's) but for calls that are told to fail.
- * Returns NULL when there is no memory. Ownership: the caller's, ended with plait_injector_free after the reactor on it. */
+/** Makes a table of system calls that passes everything to another (the kernel's, or a host's) but for calls that are
+ * told to fail. Returns NULL when there is no memory. Ownership: the caller's, ended with plait_injector_free after the
+ * reactor on it. */
 PLAIT_API struct plait_injector *plait_injector_new(struct plait_sys *under) PLAIT_MUST;
 
 /** Ends an injector. Takes NULL and leaves NULL. */
@@ -252,13 +269,14 @@ PLAIT_API void plait_injector_free(struct plait_injector **injector);
 /** The table, for plait_reactor_options. Ownership: borrowed from the injector. */
 PLAIT_API struct plait_sys *plait_injector_sys(struct plait_injector *injector);
 
-/** Fails the k-th call of a kind from now on (1 is the next), and `times` in all in a row (0: all that follow). A second order for the same call
- * takes the first one's place; os_errno 0 takes it off. Errors: PLAIT_EINVAL (no such call). */
+/** Fails the k-th call of a kind from now on (1 is the next), and `times` in all in a row (0: all that follow). A
+ * second order for the same call takes the first one's place; os_errno 0 takes it off. Errors: PLAIT_EINVAL (no such
+ * call). */
 PLAIT_API plait_err plait_injector_fail(struct plait_injector *injector, const char *call, uint64_t k, uint64_t times,
                                         int os_errno) PLAIT_MUST;
 
-/** Fails the k-th call of any kind from now on (1 is the next; 0 takes it off) with an errno; `clock` and `env` cannot fail and don't
- * count. */
+/** Fails the k-th call of any kind from now on (1 is the next; 0 takes it off) with an errno; `clock` and `env` cannot
+ * fail and don't count. */
 PLAIT_API void plait_injector_fail_any(struct plait_injector *injector, uint64_t k, int os_errno);
 
 /** Calls of a kind so far (NULL: of all kinds); `failed` (may be NULL) gets how many of them were made to fail. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Small doubles for testing one's own protocols without a network: a reactor whose clock stands still until it is told to go on, a transport
- * made of text, a protocol that keeps what it gets. For more than one end, hosts and faults see plait/sim.h. Part of libplait-sim.
+ * Small doubles for testing one's own protocols without a network: a reactor whose clock stands still until it is told
+ * to go on, a transport made of text, a protocol that keeps what it gets. For more than one end, hosts and faults see
+ * plait/sim.h. Part of libplait-sim.
  */
 #ifndef PLAIT_TESTING_H
 #define PLAIT_TESTING_H
@@ -11,12 +12,12 @@
 
 PLAIT_BEGIN
 
-/* --- a reactor with a clock to advance --------------------------------------------------------------------------------- */
+/* --- a reactor with a clock to advance ---------------------------------------------------------------------------- */
 
 struct plait_testbed;
 
-/** Makes a reactor alone on a simulated host: no threads, no real time, no descriptors of the process. Returns NULL when there is no memory.
- * Ownership: the caller's, ended with plait_testbed_free. */
+/** Makes a reactor alone on a simulated host: no threads, no real time, no descriptors of the process. Returns NULL
+ * when there is no memory. Ownership: the caller's, ended with plait_testbed_free. */
 PLAIT_API struct plait_testbed *plait_testbed_new(uint64_t seed) PLAIT_MUST;
 
 /** Ends a testbed. Takes NULL and leaves NULL. Callbacks: as plait_reactor_free. */
@@ -34,27 +35,29 @@ PLAIT_API void plait_testbed_settle(struct plait_testbed *testbed);
 /** Advances the clock, running what falls due on the way. Callbacks: everything that is due. */
 PLAIT_API void plait_testbed_advance(struct plait_testbed *testbed, plait_span span);
 
-/* --- a protocol that keeps what it gets -------------------------------------------------------------------------------- */
+/* --- a protocol that keeps what it gets --------------------------------------------------------------------------- */
 
 /* Members are for reading. */
 struct plait_accumulator {
-    struct plait_stream *stream; /* NULL before `connected` and after `lost` */
-    struct plait_buf input;      /* all that came, up to 16 MiB */
+    struct plait_stream *stream;               /* NULL before `connected` and after `lost` */
+    struct plait_buf input;                    /* all that came, up to 16 MiB */
     unsigned connected, secured, eofs, losses; /* how often each callback came */
-    struct plait_fault fault;    /* of `lost` */
-    bool paused;                 /* set it: input is left untaken */
+    struct plait_fault fault;                  /* of `lost` */
+    bool paused;                               /* set it: input is left untaken */
 };
 
-/** Makes an accumulator that has got nothing. Ownership: the caller's memory, ended with plait_accumulator_deinit after the stream's end. */
+/** Makes an accumulator that has got nothing. Ownership: the caller's memory, ended with plait_accumulator_deinit after
+ * the stream's end. */
 PLAIT_API void plait_accumulator_init(struct plait_accumulator *accumulator, struct plait_budget *budget);
 
 /** Frees what was kept. */
 PLAIT_API void plait_accumulator_deinit(struct plait_accumulator *accumulator);
 
-/** Protocol table whose `self` is a struct plait_accumulator; it may write on after the peer's end. Ownership: static. */
+/** Protocol table whose `self` is a struct plait_accumulator; it may write on after the peer's end. Ownership:
+ * static. */
 PLAIT_API const struct plait_protocol *plait_accumulator_protocol(void);
 
-/* --- a transport made of text ------------------------------------------------------------------------------------------ */
+/* --- a transport made of text ------------------------------------------------------------------------------------- */
 
 /* One end of an in-memory pair: the other end is the stream of the protocol under test. */
 struct plait_string_transport {
@@ -62,8 +65,8 @@ struct plait_string_transport {
     struct plait_accumulator recorder; /* what that protocol wrote */
 };
 
-/** Attaches a protocol to a new stream whose other end is recorded. Errors: PLAIT_ENOMEM. Ownership: the caller's memory, ended with
- * plait_string_transport_close and, when the reactor ran after it, plait_string_transport_deinit.
+/** Attaches a protocol to a new stream whose other end is recorded. Errors: PLAIT_ENOMEM. Ownership: the caller's
+ * memory, ended with plait_string_transport_close and, when the reactor ran after it, plait_string_transport_deinit.
  * Callbacks: the protocol's, in later turns. */
 PLAIT_API plait_err plait_string_transport_open(struct plait_string_transport *transport, struct plait_reactor *reactor,
                                                 const struct plait_protocol *protocol, void *self) PLAIT_MUST;

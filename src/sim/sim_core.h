@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The inside of the simulated world: events, hosts, open files. A call enters through sim_table.c (faults, trace), reaches a file's table
- * here, and ends in one of the families (TCP, UNIX, UDP, pipes, files …). Everything that takes time is an event of the world.
+ * The inside of the simulated world: events, hosts, open files. A call enters through sim_table.c (faults, trace),
+ * reaches a file's table here, and ends in one of the families (TCP, UNIX, UDP, pipes, files …). Everything that takes
+ * time is an event of the world.
  *
- * Laws: no float, no pointer value, no address order, no thread; one random draw a statement. Lists are in order of insertion.
+ * Laws: no float, no pointer value, no address order, no thread; one random draw a statement. Lists are in order of
+ * insertion.
  */
 #ifndef PLAIT_SIM_CORE_H
 #define PLAIT_SIM_CORE_H
@@ -17,7 +19,7 @@
 #include <errno.h>
 #include <stdarg.h>
 
-/* --- lists --------------------------------------------------------------------------------------------------------- */
+/* --- lists -------------------------------------------------------------------------------------------------------- */
 
 struct sim_link {
     struct sim_link *prev, *next;
@@ -49,9 +51,9 @@ static inline void sim_list_del(struct sim_link *link)
     sim_list_init(link);
 }
 
-#define SIM_OF(link, type, member) ((type *)(void *)((char *)(link) - offsetof(type, member)))
+#define SIM_OF(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
 
-/* --- bytes that wait ----------------------------------------------------------------------------------------------- */
+/* --- bytes that wait ---------------------------------------------------------------------------------------------- */
 
 struct sim_ring {
     uint8_t *ptr;
@@ -62,7 +64,7 @@ bool sim_ring_put(struct plait_sim *sim, struct sim_ring *ring, const uint8_t *b
 void sim_ring_drop(struct sim_ring *ring, size_t len);
 void sim_ring_free(struct sim_ring *ring);
 
-/* --- events -------------------------------------------------------------------------------------------------------- */
+/* --- events ------------------------------------------------------------------------------------------------------- */
 
 struct sim_event;
 typedef void (*sim_event_fn)(struct plait_sim *sim, struct sim_event *event);
@@ -70,15 +72,15 @@ typedef void (*sim_event_fn)(struct plait_sim *sim, struct sim_event *event);
 struct sim_event {
     int64_t due;
     uint64_t seq;
-    size_t pos;         /* place in the heap, from 1; 0: not queued */
+    size_t pos; /* place in the heap, from 1; 0: not queued */
     sim_event_fn fire;
-    sim_event_fn drop;  /* the world ends first; NULL: nothing to free */
+    sim_event_fn drop; /* the world ends first; NULL: nothing to free */
 };
 
 bool sim_event_add(struct plait_sim *sim, struct sim_event *event, int64_t due);
 void sim_event_cancel(struct plait_sim *sim, struct sim_event *event);
 
-/* --- the world ----------------------------------------------------------------------------------------------------- */
+/* --- the world ---------------------------------------------------------------------------------------------------- */
 
 #define SIM_HOSTS_MAX 64
 #define SIM_RULES_MAX 64
@@ -121,7 +123,8 @@ struct plait_sim {
     size_t stuck; /* turns without time passing */
 };
 
-/* Random numbers of the world; fault draws have a stream of their own, so that turning a fault off leaves the rest alone. */
+/* Random numbers of the world; fault draws have a stream of their own, so that turning a fault off leaves the rest
+ * alone. */
 uint64_t sim_random(struct plait_sim *sim);
 uint64_t sim_below(struct plait_sim *sim, uint64_t below);
 uint64_t sim_fault_below(struct plait_sim *sim, uint64_t below);
@@ -137,7 +140,7 @@ void sim_fail(struct plait_sim *sim, const char *fmt, ...) PLAIT_PRINTF(2, 3);
 /* How long from host to host now takes: latency, jitter, and delay when that fault strikes. */
 int64_t sim_link_delay(struct plait_sim *sim, const struct plait_host *from, const struct plait_host *to);
 
-/* --- open files ---------------------------------------------------------------------------------------------------- */
+/* --- open files --------------------------------------------------------------------------------------------------- */
 
 struct sim_file;
 
@@ -169,11 +172,11 @@ struct sim_file {
     struct plait_host *host;
     uint64_t id;
     size_t refs;
-    int flags;                /* O_ACCMODE, O_NONBLOCK, O_APPEND */
-    struct sim_link watchers; /* epoll items */
+    int flags;                                                  /* O_ACCMODE, O_NONBLOCK, O_APPEND */
+    struct sim_link watchers;                                   /* epoll items */
     void (*woken)(struct sim_file *f, uint32_t key, void *ctx); /* a simulated process that holds it */
     void *woken_ctx;
-    struct sim_sock *sock;    /* sockets only */
+    struct sim_sock *sock; /* sockets only */
 };
 
 struct sim_slot {
@@ -183,7 +186,8 @@ struct sim_slot {
 
 void sim_file_init(struct sim_file *f, struct plait_host *host, const struct sim_file_ops *ops, int flags);
 void sim_file_unref(struct sim_file *f);
-/* Takes the file's first reference into a new descriptor; on failure (-EMFILE, -ENOMEM) the reference stays the caller's. */
+/* Takes the file's first reference into a new descriptor; on failure (-EMFILE, -ENOMEM) the reference stays the
+ * caller's. */
 int sim_fd_new(struct plait_host *host, struct sim_file *f, bool cloexec);
 struct sim_file *sim_fd_file(struct plait_host *host, int fd);
 bool sim_fd_room(const struct plait_host *host, size_t count);
@@ -200,7 +204,7 @@ bool sim_is_epoll(const struct sim_file *f);
 #define SIM_IN_KEY (EPOLLIN | EPOLLPRI | EPOLLRDNORM | EPOLLRDBAND)
 #define SIM_OUT_KEY (EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND)
 
-/* --- hosts --------------------------------------------------------------------------------------------------------- */
+/* --- hosts -------------------------------------------------------------------------------------------------------- */
 
 struct sim_inode;
 struct sim_variable {
@@ -219,8 +223,8 @@ struct plait_host {
     size_t address_count;
     struct sim_slot *fds;
     size_t fd_cap, fd_count, fd_max, fd_lowest; /* fd_lowest: no smaller number is free */
-    struct sim_link **ports[2];    /* 256 × 256 lists of bound TCP and UDP sockets by port */
-    struct sim_link abstract;      /* UNIX sockets with abstract names */
+    struct sim_link **ports[2];                 /* 256 × 256 lists of bound TCP and UDP sockets by port */
+    struct sim_link abstract;                   /* UNIX sockets with abstract names */
     struct sim_inode *root, *cwd;
     uint64_t next_inode;
     struct sim_link env, processes;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * epoll, as the kernel's eventpoll.c does it: a wake-up puts an item on the ready list if its key meets the item's events; waiting takes
- * items off the list, asks the file what holds now, and puts level-triggered ones back. Edges, levels and EPOLLONESHOT follow from that
- * alone, the odd cases too (an edge for input reports output as well when there is room).
+ * epoll, as the kernel's eventpoll.c does it: a wake-up puts an item on the ready list if its key meets the item's
+ * events; waiting takes items off the list, asks the file what holds now, and puts level-triggered ones back. Edges,
+ * levels and EPOLLONESHOT follow from that alone, the odd cases too (an edge for input reports output as well when
+ * there is room).
  *
- * Invariant: an item is known by file and descriptor; it goes with the last reference to the file, not with the descriptor.
- * Tests: tests/sim/test_epoll.c, and the differential test.
+ * Invariant: an item is known by file and descriptor; it goes with the last reference to the file, not with the
+ * descriptor. Tests: tests/sim/test_epoll.c, and the differential test.
  */
 #include "sim/sim_epoll.h"
 

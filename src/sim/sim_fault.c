@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Faults: by chance from the seed, or by rule. Every strike is counted by its kind and the call that it hit, so that a test can show that
- * none was never used.
+ * Faults: by chance from the seed, or by rule. Every strike is counted by its kind and the call that it hit, so that a
+ * test can show that none was never used.
  *
  * Invariant: chance draws come from a stream of random numbers of their own, one draw a decision.
  * Tests: tests/sim/test_faults.c.

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Descriptors: a host's table of them, and what every open file has in common. A descriptor is a slot that holds one reference to a file;
- * passing descriptors and simulated processes hold further ones.
+ * Descriptors: a host's table of them, and what every open file has in common. A descriptor is a slot that holds one
+ * reference to a file; passing descriptors and simulated processes hold further ones.
  *
- * Invariant: the lowest free number is given out, as POSIX says, so that runs are the same; a file leaves every epoll with its last reference.
- * Tests: tests/sim/test_fd.c.
+ * Invariant: the lowest free number is given out, as POSIX says, so that runs are the same; a file leaves every epoll
+ * with its last reference. Tests: tests/sim/test_fd.c.
  */
 #include "sim/sim_files.h"
 #include "sim/sim_socket.h"
@@ -13,7 +13,7 @@
 #include <limits.h>
 #include <string.h>
 
-/* --- cursors over buffers ------------------------------------------------------------------------------------------ */
+/* --- cursors over buffers ----------------------------------------------------------------------------------------- */
 
 ssize_t sim_io_begin(struct sim_io *io, const struct iovec *iov, size_t count, enum plait_sys_call call)
 {
@@ -80,7 +80,7 @@ size_t sim_io_copy_in(struct sim_io *io, uint8_t *to, size_t len)
     return done;
 }
 
-/* --- files --------------------------------------------------------------------------------------------------------- */
+/* --- files -------------------------------------------------------------------------------------------------------- */
 
 void sim_file_init(struct sim_file *f, struct plait_host *host, const struct sim_file_ops *ops, int flags)
 {
@@ -100,7 +100,7 @@ void sim_file_unref(struct sim_file *f)
     f->ops->release(f);
 }
 
-/* --- the table ----------------------------------------------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------------------------------------------------- */
 
 struct sim_file *sim_fd_file(struct plait_host *host, int fd)
 {
@@ -170,7 +170,7 @@ void plait_host_set_descriptors_max(struct plait_host *host, size_t max)
     host->fd_max = max;
 }
 
-/* --- calls on any descriptor --------------------------------------------------------------------------------------- */
+/* --- calls on any descriptor -------------------------------------------------------------------------------------- */
 
 static int duplicate(struct plait_host *host, struct sim_file *f, long lowest, bool cloexec)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Files of a host's tree as open files, and the calls on them and on the tree. Epoll refuses them with EPERM, as it does for what never
- * blocks. /dev/null is the one device.
+ * Files of a host's tree as open files, and the calls on them and on the tree. Epoll refuses them with EPERM, as it
+ * does for what never blocks. /dev/null is the one device.
  *
  * Tests: tests/sim/test_files.c.
  */
@@ -14,7 +14,7 @@
 struct open_file {
     struct sim_file file;
     struct sim_inode *inode;
-    off_t at;              /* position; in a folder: entries given */
+    off_t at; /* position; in a folder: entries given */
 };
 
 static void open_release(struct sim_file *f)
@@ -90,9 +90,11 @@ static ssize_t null_write(struct sim_file *f, struct sim_io *io)
     return (ssize_t)io->left;
 }
 
-static const struct sim_file_ops file_ops = {.name = "file", .read = file_read, .write = file_write, .release = open_release};
+static const struct sim_file_ops file_ops = {
+    .name = "file", .read = file_read, .write = file_write, .release = open_release};
 static const struct sim_file_ops folder_ops = {.name = "folder", .read = folder_read, .release = open_release};
-static const struct sim_file_ops null_ops = {.name = "null", .read = null_read, .write = null_write, .release = open_release};
+static const struct sim_file_ops null_ops = {
+    .name = "null", .read = null_read, .write = null_write, .release = open_release};
 
 struct sim_inode *sim_file_inode(struct sim_file *f)
 {
@@ -114,7 +116,7 @@ void sim_file_seek(struct sim_file *f, off_t at)
     open_of(f)->at = at;
 }
 
-/* --- opening ------------------------------------------------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------------------------------------------------ */
 
 static int create(struct plait_host *host, struct sim_place *place, unsigned mode)
 {
@@ -171,7 +173,7 @@ int sim_do_openat2(struct plait_host *host, int dirfd, const char *path, int fla
     return fd;
 }
 
-/* --- calls on an open file ----------------------------------------------------------------------------------------- */
+/* --- calls on an open file ---------------------------------------------------------------------------------------- */
 
 static void fill_stat(const struct sim_inode *inode, struct stat *out)
 {
@@ -195,7 +197,8 @@ int sim_do_fstat(struct plait_host *host, int fd, struct stat *out)
         return 0;
     }
     unsigned kind = f->sock ? S_IFSOCK : strcmp(f->ops->name, "pipe") == 0 ? S_IFIFO : 0;
-    *out = (struct stat){.st_dev = 2, .st_ino = f->id, .st_mode = kind | 0600, .st_nlink = 1, .st_uid = 1000, .st_gid = 1000};
+    *out = (struct stat){
+        .st_dev = 2, .st_ino = f->id, .st_mode = kind | 0600, .st_nlink = 1, .st_uid = 1000, .st_gid = 1000};
     return 0;
 }
 
@@ -269,7 +272,7 @@ int sim_do_isatty(struct plait_host *host, int fd)
     return sim_fd_file(host, fd) ? 0 : -EBADF;
 }
 
-/* --- calls on the tree --------------------------------------------------------------------------------------------- */
+/* --- calls on the tree -------------------------------------------------------------------------------------------- */
 
 static bool is_dots(const char *name)
 {
@@ -370,7 +373,8 @@ static size_t put_entry(uint8_t *at, size_t room, const struct sim_inode *inode,
 {
     size_t len = strlen(name);
     size_t bytes = (offsetof(struct dirent64, d_name) + len + 1 + 7) & ~(size_t)7;
-    struct dirent64 head = {.d_ino = inode->number, .d_off = next, .d_reclen = (unsigned short)bytes, .d_type = kind_of(inode->mode)};
+    struct dirent64 head = {
+        .d_ino = inode->number, .d_off = next, .d_reclen = (unsigned short)bytes, .d_type = kind_of(inode->mode)};
     if (bytes > room)
         return 0;
     memcpy(at, &head, offsetof(struct dirent64, d_name));

@@ -13,10 +13,10 @@ struct sim_inode {
     char *name;                         /* in its folder; NULL once unlinked */
     unsigned mode;                      /* S_IFMT bits and permissions */
     uint64_t number;
-    size_t refs;                        /* open files and the folder it stands in */
-    int64_t changed;                    /* wall clock */
-    struct sim_ring data;               /* of a file; at is always 0 */
-    struct sim_sock *bound;             /* of a socket, while it is bound */
+    size_t refs;            /* open files and the folder it stands in */
+    int64_t changed;        /* wall clock */
+    struct sim_ring data;   /* of a file; at is always 0 */
+    struct sim_sock *bound; /* of a socket, while it is bound */
     const struct plait_sim_program *program;
     void *program_ctx;
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Hosts: names, addresses, links, environment, and the reactor that runs on one. A host's name resolves everywhere in its world.
+ * Hosts: names, addresses, links, environment, and the reactor that runs on one. A host's name resolves everywhere in
+ * its world.
  *
  * Invariant: hosts are never removed, so that their index is their identity in the story.
  * Tests: tests/sim/test_world.c.
@@ -14,7 +15,7 @@
 #include <fcntl.h>
 #include <string.h>
 
-/* --- making and ending --------------------------------------------------------------------------------------------- */
+/* --- making and ending -------------------------------------------------------------------------------------------- */
 
 static void default_addresses(struct plait_host *host)
 {
@@ -31,7 +32,8 @@ static bool make_tree(struct plait_host *host)
         return false;
     host->cwd = host->root;
     struct sim_inode *dev = sim_inode_make(host, host->root, "dev", S_IFDIR | 0755);
-    return dev && sim_inode_make(host, dev, "null", S_IFCHR | 0666) && sim_inode_make(host, host->root, "tmp", S_IFDIR | 0777);
+    return dev && sim_inode_make(host, dev, "null", S_IFCHR | 0666) &&
+           sim_inode_make(host, host->root, "tmp", S_IFDIR | 0777);
 }
 
 static void init_host(struct plait_sim *sim, struct plait_host *host, const char *name, size_t name_len)
@@ -124,7 +126,7 @@ struct plait_sys *plait_host_sys(struct plait_host *host)
     return &host->sys;
 }
 
-/* --- addresses and links ------------------------------------------------------------------------------------------- */
+/* --- addresses and links ------------------------------------------------------------------------------------------ */
 
 plait_err plait_host_set_addresses(struct plait_host *host, const struct plait_address *address, size_t count)
 {
@@ -140,7 +142,8 @@ plait_err plait_host_set_addresses(struct plait_host *host, const struct plait_a
     return PLAIT_OK;
 }
 
-void plait_host_address(const struct plait_host *host, enum plait_address_kind kind, uint16_t port, struct plait_address *out)
+void plait_host_address(const struct plait_host *host, enum plait_address_kind kind, uint16_t port,
+                        struct plait_address *out)
 {
     *out = (struct plait_address){0};
     for (size_t i = 0; i < host->address_count; i++) {
@@ -183,7 +186,8 @@ static struct sim_path *path_of(struct plait_sim *sim, const struct plait_host *
     return NULL;
 }
 
-plait_err plait_sim_set_link(struct plait_sim *sim, struct plait_host *a, struct plait_host *b, const struct plait_sim_link *link)
+plait_err plait_sim_set_link(struct plait_sim *sim, struct plait_host *a, struct plait_host *b,
+                             const struct plait_sim_link *link)
 {
     if (!a || !b) {
         sim->link = *link;
@@ -218,7 +222,7 @@ int64_t sim_link_delay(struct plait_sim *sim, const struct plait_host *from, con
     return delay;
 }
 
-/* --- the reactor and its resolver ---------------------------------------------------------------------------------- */
+/* --- the reactor and its resolver --------------------------------------------------------------------------------- */
 
 static bool wanted(const struct plait_address *address, enum plait_family family)
 {
@@ -235,7 +239,8 @@ static struct plait_host *named(struct plait_sim *sim, plait_slice name)
 }
 
 /* IPv6 first, as RFC 6724 would have it. */
-static size_t collect(const struct plait_host *host, enum plait_family family, struct plait_address out[SIM_HOST_ADDRESSES])
+static size_t collect(const struct plait_host *host, enum plait_family family,
+                      struct plait_address out[SIM_HOST_ADDRESSES])
 {
     size_t count = 0;
     for (int six = 1; six >= 0; six--) {
@@ -247,7 +252,8 @@ static size_t collect(const struct plait_host *host, enum plait_family family, s
     return count;
 }
 
-static struct plait_deferred *resolve(struct plait_reactor *reactor, plait_slice name, enum plait_family family, void *ctx)
+static struct plait_deferred *resolve(struct plait_reactor *reactor, plait_slice name, enum plait_family family,
+                                      void *ctx)
 {
     struct plait_host *self = ctx, *host = named(self->sim, name);
     struct plait_address found[SIM_HOST_ADDRESSES] = {{0}};
@@ -298,7 +304,7 @@ struct plait_reactor *plait_host_reactor(struct plait_host *host)
     return host->reactor;
 }
 
-/* --- environment, clock, files ------------------------------------------------------------------------------------- */
+/* --- environment, clock, files ------------------------------------------------------------------------------------ */
 
 void plait_host_set_buffers(struct plait_host *host, size_t send_bytes, size_t receive_bytes)
 {

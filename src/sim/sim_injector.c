@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * A fault injector: a table of system calls in front of another one, the kernel's or a simulated host's. It counts calls and fails those
- * that it was told to; all else passes through. The calls are told to fail by their kind, or as the k-th of any kind, which lets a test
- * walk through a program's calls one by one.
+ * A fault injector: a table of system calls in front of another one, the kernel's or a simulated host's. It counts
+ * calls and fails those that it was told to; all else passes through. The calls are told to fail by their kind, or as
+ * the k-th of any kind, which lets a test walk through a program's calls one by one.
  *
- * Invariant: a call that is made to fail is not made, but for close: the descriptor goes, as it does when Linux reports an error there.
- * Tests: tests/sim/test_injector.c.
+ * Invariant: a call that is made to fail is not made, but for close: the descriptor goes, as it does when Linux reports
+ * an error there. Tests: tests/sim/test_injector.c.
  */
 #include "base/memory.h"
 #include "sim/sim_fault.h"
@@ -59,9 +59,9 @@ static int gate(struct plait_injector *in, enum plait_sys_call call)
 #define INJECT(name)                                                                                                   \
     struct plait_injector *injector = injector_of(sys);                                                                \
     struct plait_sys *under = injector->under;                                                                         \
-    int fault = gate(injector, PLAIT_SYS_##name);                                                                         \
+    int fault = gate(injector, PLAIT_SYS_##name);                                                                      \
     if (fault)                                                                                                         \
-        return fault
+    return fault
 
 static int i_socket(struct plait_sys *sys, int domain, int type, int protocol)
 {
@@ -457,7 +457,8 @@ struct plait_sys *plait_injector_sys(struct plait_injector *injector)
     return &injector->sys;
 }
 
-plait_err plait_injector_fail(struct plait_injector *injector, const char *name, uint64_t k, uint64_t times, int os_errno)
+plait_err plait_injector_fail(struct plait_injector *injector, const char *name, uint64_t k, uint64_t times,
+                              int os_errno)
 {
     enum plait_sys_call call;
     if (!sim_call_by_name(name, &call) || k == 0 || os_errno < 0)

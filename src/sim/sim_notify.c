@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Descriptors that tell of something: eventfd and signalfd. A host's signals are one set of pending numbers, raised by the scenario.
+ * Descriptors that tell of something: eventfd and signalfd. A host's signals are one set of pending numbers, raised by
+ * the scenario.
  *
  * Invariant: a signal that is pending twice is pending once, as standard signals are.
  * Tests: tests/sim/test_fd.c.
@@ -12,7 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 
-/* --- eventfd ------------------------------------------------------------------------------------------------------- */
+/* --- eventfd ------------------------------------------------------------------------------------------------------ */
 
 struct counter {
     struct sim_file file;
@@ -86,7 +87,7 @@ int sim_do_eventfd(struct plait_host *host, unsigned value, int flags)
     return fd;
 }
 
-/* --- signals ------------------------------------------------------------------------------------------------------- */
+/* --- signals ------------------------------------------------------------------------------------------------------ */
 
 struct sigfd {
     struct sim_file file;
@@ -135,7 +136,11 @@ static void sigfd_release(struct sim_file *f)
 }
 
 static const struct sim_file_ops sigfd_ops = {
-    .name = "signalfd", .polls = true, .read = sigfd_read, .poll = sigfd_poll, .release = sigfd_release,
+    .name = "signalfd",
+    .polls = true,
+    .read = sigfd_read,
+    .poll = sigfd_poll,
+    .release = sigfd_release,
 };
 
 int sim_do_signalfd(struct plait_host *host, int fd, const sigset_t *set, int flags)
@@ -175,10 +180,17 @@ int sim_do_sigmask(struct plait_host *host, int how, const sigset_t *set, sigset
         return 0;
     uint64_t mask = mask_of(set);
     switch (how) {
-    case SIG_BLOCK: host->signals_blocked |= mask; return 0;
-    case SIG_UNBLOCK: host->signals_blocked &= ~mask; return 0;
-    case SIG_SETMASK: host->signals_blocked = mask; return 0;
-    default: return -EINVAL;
+    case SIG_BLOCK:
+        host->signals_blocked |= mask;
+        return 0;
+    case SIG_UNBLOCK:
+        host->signals_blocked &= ~mask;
+        return 0;
+    case SIG_SETMASK:
+        host->signals_blocked = mask;
+        return 0;
+    default:
+        return -EINVAL;
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Pipes, page by page as the kernel keeps them: sixteen buffers of 4,096 bytes, small writes merged into the last one where they fit whole.
- * That gives the kernel's atomicity (PIPE_BUF) and its idea of full, to the byte.
+ * Pipes, page by page as the kernel keeps them: sixteen buffers of 4,096 bytes, small writes merged into the last one
+ * where they fit whole. That gives the kernel's atomicity (PIPE_BUF) and its idea of full, to the byte.
  *
  * Invariant: buffers hold at least one byte each; the pipe goes with its second end.
  * Tests: tests/sim/test_pipe.c, and the differential test.
@@ -159,10 +159,18 @@ static void writer_release(struct sim_file *f)
 }
 
 static const struct sim_file_ops reader_ops = {
-    .name = "pipe", .polls = true, .read = pipe_read, .poll = reader_poll, .release = reader_release,
+    .name = "pipe",
+    .polls = true,
+    .read = pipe_read,
+    .poll = reader_poll,
+    .release = reader_release,
 };
 static const struct sim_file_ops writer_ops = {
-    .name = "pipe", .polls = true, .write = pipe_write, .poll = writer_poll, .release = writer_release,
+    .name = "pipe",
+    .polls = true,
+    .write = pipe_write,
+    .poll = writer_poll,
+    .release = writer_release,
 };
 
 int sim_do_pipe2(struct plait_host *host, int fds[2], int flags)

@@ -2,8 +2,8 @@
  *
  * Ports of a host and routes between hosts: who is bound where, what conflicts, whom a packet meets.
  *
- * Invariant: a socket is on its port's list exactly while it is bound; a connection that was accepted keeps its listener's port.
- * Tests: tests/sim/test_tcp.c (the table of conflicts), test_udp.c.
+ * Invariant: a socket is on its port's list exactly while it is bound; a connection that was accepted keeps its
+ * listener's port. Tests: tests/sim/test_tcp.c (the table of conflicts), test_udp.c.
  */
 #include "sim/sim_socket.h"
 
@@ -181,7 +181,8 @@ struct sim_sock *sim_port_listener(struct plait_host *host, const struct plait_a
     return best;
 }
 
-struct sim_sock *sim_port_receiver(struct plait_host *host, const struct plait_address *to, const struct plait_address *from)
+struct sim_sock *sim_port_receiver(struct plait_host *host, const struct plait_address *to,
+                                   const struct plait_address *from)
 {
     struct sim_link *list = port_list(host, SIM_PORTS_UDP, to->port, false);
     struct sim_sock *best = NULL;

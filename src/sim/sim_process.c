@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Child processes that are functions: a program stands at a path of a host's tree; a process holds references to the files that were
- * mapped for it, gets what arrives on them, and ends with a status that its pidfd gives once.
+ * Child processes that are functions: a program stands at a path of a host's tree; a process holds references to the
+ * files that were mapped for it, gets what arrives on them, and ends with a status that its pidfd gives once.
  *
- * Invariant: a process runs only as an event of the world, never inside a call; one that ended stays (a zombie) until it is reaped.
- * Tests: tests/sim/test_process.c.
+ * Invariant: a process runs only as an event of the world, never inside a call; one that ended stays (a zombie) until
+ * it is reaped. Tests: tests/sim/test_process.c.
  */
 #include "sim/sim_process.h"
 
@@ -41,7 +41,7 @@ struct pidfd {
     struct plait_sim_process *process;
 };
 
-/* --- beginning and end --------------------------------------------------------------------------------------------- */
+/* --- beginning and end -------------------------------------------------------------------------------------------- */
 
 static void process_unref(struct plait_sim_process *p)
 {
@@ -95,7 +95,7 @@ static void file_woken(struct sim_file *f, uint32_t key, void *ctx)
     soon(ctx);
 }
 
-/* --- running ------------------------------------------------------------------------------------------------------- */
+/* --- running ------------------------------------------------------------------------------------------------------ */
 
 static void flush(struct plait_sim_process *p, struct held *h)
 {
@@ -152,7 +152,7 @@ static void run(struct plait_sim *sim, struct sim_event *event)
     process_unref(p);
 }
 
-/* --- spawn --------------------------------------------------------------------------------------------------------- */
+/* --- spawn -------------------------------------------------------------------------------------------------------- */
 
 static bool copy_texts(struct plait_sim_process *p, const char *const *from)
 {
@@ -203,7 +203,8 @@ static void pidfd_release(struct sim_file *f)
     plait_mem_free(own);
 }
 
-static const struct sim_file_ops pidfd_ops = {.name = "pidfd", .polls = true, .poll = pidfd_poll, .release = pidfd_release};
+static const struct sim_file_ops pidfd_ops = {
+    .name = "pidfd", .polls = true, .poll = pidfd_poll, .release = pidfd_release};
 
 static int pidfd_new(struct plait_sim_process *p)
 {
@@ -305,7 +306,7 @@ void sim_processes_free(struct plait_host *host)
     }
 }
 
-/* --- what a program may do ----------------------------------------------------------------------------------------- */
+/* --- what a program may do ---------------------------------------------------------------------------------------- */
 
 static struct held *held_of(struct plait_sim_process *p, int fd)
 {
@@ -373,7 +374,8 @@ const struct plait_sim_program *plait_sim_program_cat(void)
     return &cat;
 }
 
-plait_err plait_host_add_program(struct plait_host *host, const char *path, const struct plait_sim_program *program, void *ctx)
+plait_err plait_host_add_program(struct plait_host *host, const char *path, const struct plait_sim_program *program,
+                                 void *ctx)
 {
     struct sim_place place;
     PLAIT_TRY(plait_host_write_file(host, path, "#!", 2));

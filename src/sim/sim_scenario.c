@@ -44,10 +44,12 @@ uint64_t plait_scenario_run_seeds(const struct plait_scenario *scenario, uint64_
     return UINT64_MAX;
 }
 
-size_t plait_scenario_describe(const struct plait_scenario *scenario, uint64_t seed, const struct plait_scenario_result *result,
-                               char *out, size_t out_bytes)
+size_t plait_scenario_describe(const struct plait_scenario *scenario, uint64_t seed,
+                               const struct plait_scenario_result *result, char *out, size_t out_bytes)
 {
-    int len = snprintf(out, out_bytes, "scenario %s failed with seed %" PRIu64 ": %s\nagain: build/plait-sim --scenario %s --seed %" PRIu64
-                       " --explain", scenario->name, seed, result->failure, scenario->name, seed);
+    int len = snprintf(out, out_bytes,
+                       "scenario %s failed with seed %" PRIu64
+                       ": %s\nagain: build/plait-sim --scenario %s --seed %" PRIu64 " --explain",
+                       scenario->name, seed, result->failure, scenario->name, seed);
     return len > 0 ? (size_t)len : 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Sockets in general: making them, names, messages, and the way from a call to the family's table. What a TCP, UNIX or UDP socket does
- * stands in the family's own file.
+ * Sockets in general: making them, names, messages, and the way from a call to the family's table. What a TCP, UNIX or
+ * UDP socket does stands in the family's own file.
  *
  * Invariant: a socket lives as long as its descriptor, its peer or a packet on its way holds a reference.
  * Tests: tests/sim/test_tcp.c, test_unix.c, test_udp.c.
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/un.h>
 
-/* --- a socket as a file -------------------------------------------------------------------------------------------- */
+/* --- a socket as a file ------------------------------------------------------------------------------------------- */
 
 static struct sim_sock *sock_of(struct sim_file *f)
 {
@@ -133,7 +133,7 @@ bool sim_cut_short(struct sim_sock *s, struct sim_io *io, size_t there)
     return true;
 }
 
-/* --- making them --------------------------------------------------------------------------------------------------- */
+/* --- making them -------------------------------------------------------------------------------------------------- */
 
 static int check_kind(int domain, int type)
 {
@@ -216,7 +216,7 @@ int sim_do_name(struct plait_host *host, int fd, struct sockaddr *addr, socklen_
     return 0;
 }
 
-/* --- messages ------------------------------------------------------------------------------------------------------ */
+/* --- messages ----------------------------------------------------------------------------------------------------- */
 
 bool sim_control_put(struct sim_io *io, size_t *used, int level, int type, const void *bytes, size_t len)
 {
@@ -272,7 +272,7 @@ ssize_t sim_do_sendmsg(struct plait_host *host, int fd, const struct msghdr *msg
     return s->ops->send(s, &io, msg->msg_namelen ? &to : NULL);
 }
 
-/* --- addresses ----------------------------------------------------------------------------------------------------- */
+/* --- addresses ---------------------------------------------------------------------------------------------------- */
 
 static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
@@ -306,7 +306,8 @@ void sim_address_write(const struct plait_address *addr, int domain, struct sock
             memcpy(&in.sin_addr, addr->ip, 4);
         give(&in, sizeof in, out, len);
     } else {
-        struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(addr->port), .sin6_scope_id = addr->scope};
+        struct sockaddr_in6 in6 = {
+            .sin6_family = AF_INET6, .sin6_port = htons(addr->port), .sin6_scope_id = addr->scope};
         if (addr->kind == PLAIT_ADDR_IP4) {
             memcpy(&in6.sin6_addr, mapped, 12);
             memcpy((uint8_t *)&in6.sin6_addr + 12, addr->ip, 4);

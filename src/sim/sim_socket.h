@@ -18,35 +18,35 @@ struct sim_sock_ops {
     int (*listen)(struct sim_sock *s, int backlog);
     int (*accept)(struct sim_sock *s, struct sim_sock **out); /* one reference of the new one goes to the caller */
     int (*connect)(struct sim_sock *s, const struct plait_address *addr);
-    int (*shutdown)(struct sim_sock *s, int how);             /* how: SIM_SHUT_ bits */
+    int (*shutdown)(struct sim_sock *s, int how); /* how: SIM_SHUT_ bits */
     ssize_t (*send)(struct sim_sock *s, struct sim_io *io, const struct plait_address *to);
     ssize_t (*recv)(struct sim_sock *s, struct sim_io *io);
     uint32_t (*poll)(struct sim_sock *s);
-    int (*peername)(struct sim_sock *s);                      /* 0 when peer_address counts, else -errno */
-    void (*closed)(struct sim_sock *s);                       /* the last descriptor is gone */
-    void (*destroyed)(struct sim_sock *s);                    /* the last reference is */
+    int (*peername)(struct sim_sock *s);   /* 0 when peer_address counts, else -errno */
+    void (*closed)(struct sim_sock *s);    /* the last descriptor is gone */
+    void (*destroyed)(struct sim_sock *s); /* the last reference is */
 };
 
 enum sim_tcp_state { SIM_TCP_CLOSED, SIM_TCP_LISTEN, SIM_TCP_SYN_SENT, SIM_TCP_SYN_RECV, SIM_TCP_OPEN };
 
 struct sim_tcp {
     uint8_t state;
-    bool started;       /* the socket layer's CONNECTING, */
-    bool connected;     /* and its CONNECTED */
-    bool orphan;        /* closed by its program, ends by itself */
+    bool started;   /* the socket layer's CONNECTING, */
+    bool connected; /* and its CONNECTED */
+    bool orphan;    /* closed by its program, ends by itself */
     bool fin_wanted, fin_sent, fin_arrived, fin_received, fin_first;
     bool nospace, done;
     uint8_t tries;
     struct sim_ring out, in;
-    size_t in_flight;   /* bytes on their way to the peer */
-    size_t segments;    /* segments on their way to the peer */
+    size_t in_flight; /* bytes on their way to the peer */
+    size_t segments;  /* segments on their way to the peer */
     int64_t last_due;
     struct sim_event timer; /* SYN again; TIME_WAIT's end */
     bool timer_runs;
-    struct sim_sock *listener;  /* of one that waits to be accepted */
+    struct sim_sock *listener; /* of one that waits to be accepted */
     struct sim_link in_backlog;
-    struct sim_link backlog;    /* of a listener */
-    size_t waiting;             /* in the backlog, or on the way there */
+    struct sim_link backlog; /* of a listener */
+    size_t waiting;          /* in the backlog, or on the way there */
     int backlog_max;
 };
 
@@ -108,7 +108,8 @@ static inline struct plait_sim *sim_of(const struct sim_sock *s)
     return s->file.host->sim;
 }
 
-/* Cuts how many bytes, of `there` that could go, a stream's call takes when SHORT strikes; true when it did (then an edge must follow). */
+/* Cuts how many bytes, of `there` that could go, a stream's call takes when SHORT strikes; true when it did (then an
+ * edge must follow). */
 bool sim_cut_short(struct sim_sock *s, struct sim_io *io, size_t there);
 /* Adds a control message to what recvmsg gives; false (with MSG_CTRUNC set) when there is no room. */
 bool sim_control_put(struct sim_io *io, size_t *used, int level, int type, const void *bytes, size_t len);
@@ -127,8 +128,10 @@ int sim_port_auto(struct sim_sock *s, int table);
 /* Checks again at listen(2): two listeners on one port. */
 int sim_port_listen(struct sim_sock *s);
 struct sim_sock *sim_port_listener(struct plait_host *host, const struct plait_address *to);
-struct sim_sock *sim_port_receiver(struct plait_host *host, const struct plait_address *to, const struct plait_address *from);
-int sim_route(struct sim_sock *s, const struct plait_address *to, struct plait_address *source, struct plait_host **host);
+struct sim_sock *sim_port_receiver(struct plait_host *host, const struct plait_address *to,
+                                   const struct plait_address *from);
+int sim_route(struct sim_sock *s, const struct plait_address *to, struct plait_address *source,
+              struct plait_host **host);
 
 int sim_do_socket(struct plait_host *host, int domain, int type, int protocol);
 int sim_do_socketpair(struct plait_host *host, int domain, int type, int fds[2]);

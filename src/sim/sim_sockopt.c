@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Socket options: those that change what the simulated socket does, and a list of those that are only remembered, because nothing in the
- * world depends on them. An option that is in neither is refused as the kernel refuses one that it does not know.
+ * Socket options: those that change what the simulated socket does, and a list of those that are only remembered,
+ * because nothing in the world depends on them. An option that is in neither is refused as the kernel refuses one that
+ * it does not know.
  *
  * Tests: tests/sim/test_tcp.c, test_unix.c, test_udp.c.
  */
@@ -15,28 +16,45 @@
 static const struct {
     int level, name, initial;
 } remembered[] = {
-    {SOL_SOCKET, SO_KEEPALIVE, 0},         {SOL_SOCKET, SO_BROADCAST, 0},
-    {SOL_SOCKET, SO_RCVLOWAT, 1},          {SOL_SOCKET, SO_PRIORITY, 0},
-    {IPPROTO_TCP, TCP_NODELAY, 0},         {IPPROTO_TCP, TCP_KEEPIDLE, 7200},
-    {IPPROTO_TCP, TCP_KEEPINTVL, 75},      {IPPROTO_TCP, TCP_KEEPCNT, 9},
-    {IPPROTO_TCP, TCP_USER_TIMEOUT, 0},    {IPPROTO_TCP, TCP_CORK, 0},
-    {IPPROTO_TCP, TCP_QUICKACK, 1},        {IPPROTO_TCP, TCP_NOTSENT_LOWAT, 0},
-    {IPPROTO_TCP, TCP_DEFER_ACCEPT, 0},    {IPPROTO_TCP, TCP_FASTOPEN, 0},
-    {IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 0}, {IPPROTO_TCP, TCP_SYNCNT, 6},
-    {IPPROTO_IP, IP_TOS, 0},               {IPPROTO_IP, IP_TTL, 64},
-    {IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 0}, {IPPROTO_IP, IP_MULTICAST_TTL, 1},
-    {IPPROTO_IP, IP_MULTICAST_LOOP, 1},    {IPPROTO_IPV6, IPV6_UNICAST_HOPS, 64},
-    {IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 1}, {IPPROTO_IPV6, IPV6_TCLASS, 0},
+    {SOL_SOCKET, SO_KEEPALIVE, 0},
+    {SOL_SOCKET, SO_BROADCAST, 0},
+    {SOL_SOCKET, SO_RCVLOWAT, 1},
+    {SOL_SOCKET, SO_PRIORITY, 0},
+    {IPPROTO_TCP, TCP_NODELAY, 0},
+    {IPPROTO_TCP, TCP_KEEPIDLE, 7200},
+    {IPPROTO_TCP, TCP_KEEPINTVL, 75},
+    {IPPROTO_TCP, TCP_KEEPCNT, 9},
+    {IPPROTO_TCP, TCP_USER_TIMEOUT, 0},
+    {IPPROTO_TCP, TCP_CORK, 0},
+    {IPPROTO_TCP, TCP_QUICKACK, 1},
+    {IPPROTO_TCP, TCP_NOTSENT_LOWAT, 0},
+    {IPPROTO_TCP, TCP_DEFER_ACCEPT, 0},
+    {IPPROTO_TCP, TCP_FASTOPEN, 0},
+    {IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 0},
+    {IPPROTO_TCP, TCP_SYNCNT, 6},
+    {IPPROTO_IP, IP_TOS, 0},
+    {IPPROTO_IP, IP_TTL, 64},
+    {IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 0},
+    {IPPROTO_IP, IP_MULTICAST_TTL, 1},
+    {IPPROTO_IP, IP_MULTICAST_LOOP, 1},
+    {IPPROTO_IPV6, IPV6_UNICAST_HOPS, 64},
+    {IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 1},
+    {IPPROTO_IPV6, IPV6_TCLASS, 0},
 };
 
 static bool level_fits(const struct sim_sock *s, int level)
 {
     switch (level) {
-    case SOL_SOCKET: return true;
-    case IPPROTO_TCP: return s->domain != AF_UNIX && s->type == SOCK_STREAM;
-    case IPPROTO_IP: return s->domain != AF_UNIX;
-    case IPPROTO_IPV6: return s->domain == AF_INET6;
-    default: return false;
+    case SOL_SOCKET:
+        return true;
+    case IPPROTO_TCP:
+        return s->domain != AF_UNIX && s->type == SOCK_STREAM;
+    case IPPROTO_IP:
+        return s->domain != AF_UNIX;
+    case IPPROTO_IPV6:
+        return s->domain == AF_INET6;
+    default:
+        return false;
     }
 }
 
@@ -147,14 +165,29 @@ static bool listens(const struct sim_sock *s)
 static int get_socket_number(struct sim_sock *s, int name, int *out)
 {
     switch (name) {
-    case SO_ERROR: *out = -sim_sock_error(s); return 0;
-    case SO_TYPE: *out = s->type; return 0;
-    case SO_DOMAIN: *out = s->domain; return 0;
-    case SO_PROTOCOL: *out = s->domain == AF_UNIX ? 0 : s->type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP; return 0;
-    case SO_ACCEPTCONN: *out = listens(s); return 0;
-    case SO_SNDBUF: *out = (int)s->sndbuf; return 0;
-    case SO_RCVBUF: *out = (int)s->rcvbuf; return 0;
-    default: return -ENOPROTOOPT;
+    case SO_ERROR:
+        *out = -sim_sock_error(s);
+        return 0;
+    case SO_TYPE:
+        *out = s->type;
+        return 0;
+    case SO_DOMAIN:
+        *out = s->domain;
+        return 0;
+    case SO_PROTOCOL:
+        *out = s->domain == AF_UNIX ? 0 : s->type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP;
+        return 0;
+    case SO_ACCEPTCONN:
+        *out = listens(s);
+        return 0;
+    case SO_SNDBUF:
+        *out = (int)s->sndbuf;
+        return 0;
+    case SO_RCVBUF:
+        *out = (int)s->rcvbuf;
+        return 0;
+    default:
+        return -ENOPROTOOPT;
     }
 }
 
@@ -188,7 +221,8 @@ int sim_do_getsockopt(struct plait_host *host, int fd, int level, int name, void
     }
     if (level == SOL_SOCKET && name == SO_PEERCRED) {
         bool known = s->domain == AF_UNIX && s->un.connected;
-        struct ucred cred = {.pid = known ? (pid_t)s->un.pid : 0, .uid = known ? 1000 : (uid_t)-1, .gid = known ? 1000 : (gid_t)-1};
+        struct ucred cred = {
+            .pid = known ? (pid_t)s->un.pid : 0, .uid = known ? 1000 : (uid_t)-1, .gid = known ? 1000 : (gid_t)-1};
         return put(value, len, &cred, sizeof cred);
     }
     err = get_number(s, level, name, &number);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The table of system calls of a simulated host. Each entry asks the rules for faults, does the call in its family's file, and adds its
- * result to the story. Nothing is decided here.
+ * The table of system calls of a simulated host. Each entry asks the rules for faults, does the call in its family's
+ * file, and adds its result to the story. Nothing is decided here.
  *
  * Invariant: every call but the clock and the environment counts in the story's hash.
  * Tests: all of tests/sim/.
@@ -33,11 +33,11 @@ static ssize_t told(struct plait_host *host, enum plait_sys_call call, int64_t o
 }
 
 /* One call: the rules first, then the deed. `on` is the descriptor or whatever else the story tells it by. */
-#define CALL(name, on, deed)                                                                                             \
-    struct plait_host *host = sim_host_of(sys);                                                                          \
-    ssize_t res = sim_gate(host, PLAIT_SYS_##name);                                                                      \
-    if (res == 0)                                                                                                        \
-        res = (deed);                                                                                                    \
+#define CALL(name, on, deed)                                                                                           \
+    struct plait_host *host = sim_host_of(sys);                                                                        \
+    ssize_t res = sim_gate(host, PLAIT_SYS_##name);                                                                    \
+    if (res == 0)                                                                                                      \
+        res = (deed);                                                                                                  \
     res = told(host, PLAIT_SYS_##name, (on), res)
 
 static int s_socket(struct plait_sys *sys, int domain, int type, int protocol)
@@ -59,7 +59,8 @@ static int family_call(struct plait_host *host, int fd, const struct sockaddr *a
     struct sim_sock *s = sim_fd_sock(host, fd, &err);
     if (err)
         return err;
-    if (!bind && s->domain != AF_UNIX && s->type == SOCK_DGRAM && len >= sizeof(sa_family_t) && addr->sa_family == AF_UNSPEC)
+    if (!bind && s->domain != AF_UNIX && s->type == SOCK_DGRAM && len >= sizeof(sa_family_t) &&
+        addr->sa_family == AF_UNSPEC)
         to = (struct plait_address){0};
     else
         err = sim_address_read(s->domain, addr, len, &to);

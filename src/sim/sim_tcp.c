@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * TCP as a program sees it: the calls of a TCP socket, with the states, errors and readiness that Linux gives. What travels between two
- * sockets is in sim_tcp_net.c. Sequence numbers, retransmission and congestion are not played: bytes arrive in order or not at all.
+ * TCP as a program sees it: the calls of a TCP socket, with the states, errors and readiness that Linux gives. What
+ * travels between two sockets is in sim_tcp_net.c. Sequence numbers, retransmission and congestion are not played:
+ * bytes arrive in order or not at all.
  *
  * Invariant: `peer` is set from the handshake until this end is closed, and holds a reference.
  * Tests: tests/sim/test_tcp.c, and the differential test.
@@ -18,7 +19,7 @@ void sim_tcp_init(struct sim_sock *s)
     s->peer_address.kind = PLAIT_ADDR_NONE;
 }
 
-/* --- names and states ---------------------------------------------------------------------------------------------- */
+/* --- names and states --------------------------------------------------------------------------------------------- */
 
 static int tcp_bind(struct sim_sock *s, const struct plait_address *addr)
 {
@@ -158,7 +159,7 @@ static int tcp_shutdown(struct sim_sock *s, int how)
     return 0;
 }
 
-/* --- bytes --------------------------------------------------------------------------------------------------------- */
+/* --- bytes -------------------------------------------------------------------------------------------------------- */
 
 static size_t queued(const struct sim_sock *s)
 {
@@ -274,7 +275,7 @@ static uint32_t tcp_poll(struct sim_sock *s)
     return mask;
 }
 
-/* --- the end ------------------------------------------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------------------------------------------------ */
 
 static void tcp_closed(struct sim_sock *s)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * What travels between two TCP sockets: the handshake, segments cut anywhere, the end of a side, resets. A segment is an event with bytes;
- * segments of one direction arrive in the order in which they left. On a link without latency they arrive within the call that sends them,
- * as on a kernel's loopback.
+ * What travels between two TCP sockets: the handshake, segments cut anywhere, the end of a side, resets. A segment is
+ * an event with bytes; segments of one direction arrive in the order in which they left. On a link without latency they
+ * arrive within the call that sends them, as on a kernel's loopback.
  *
- * Invariant: a segment holds a reference to both ends, so that it never meets freed memory; bytes on their way count in `in_flight`.
- * Tests: tests/sim/test_tcp.c.
+ * Invariant: a segment holds a reference to both ends, so that it never meets freed memory; bytes on their way count in
+ * `in_flight`. Tests: tests/sim/test_tcp.c.
  */
 #include "sim/sim_socket.h"
 
@@ -107,7 +107,7 @@ void sim_tcp_send_reset(struct sim_sock *from, struct sim_sock *to)
     send_plain(SEG_RESET, from, to);
 }
 
-/* --- the end of a socket's connection ------------------------------------------------------------------------------ */
+/* --- the end of a socket's connection ----------------------------------------------------------------------------- */
 
 void sim_tcp_drop_timer(struct sim_sock *s)
 {
@@ -186,7 +186,7 @@ void sim_tcp_reset_arrived(struct sim_sock *s)
         sim_wake(&s->file, EPOLLERR);
 }
 
-/* --- the handshake ------------------------------------------------------------------------------------------------- */
+/* --- the handshake ------------------------------------------------------------------------------------------------ */
 
 static void syn_again(struct plait_sim *sim, struct sim_event *event)
 {
@@ -309,7 +309,7 @@ static void ack_arrives(struct sim_sock *child)
     sim_wake(&listener->file, SIM_IN_KEY);
 }
 
-/* --- bytes, ends and resets ---------------------------------------------------------------------------------------- */
+/* --- bytes, ends and resets --------------------------------------------------------------------------------------- */
 
 static void room_again(struct sim_sock *s)
 {
@@ -386,13 +386,27 @@ static void arrive(struct plait_sim *sim, struct sim_event *event)
     sim_hash(sim, ((uint64_t)seg->kind << 32) | seg->len);
     if (!cut_off(seg)) {
         switch (seg->kind) {
-        case SEG_SYN: syn_arrives(seg); break;
-        case SEG_REFUSED: sim_tcp_reset_arrived(seg->to); break;
-        case SEG_SYN_ACK: syn_ack_arrives(seg->to, seg->from); break;
-        case SEG_ACK: ack_arrives(seg->to); break;
-        case SEG_DATA: data_arrives(seg); break;
-        case SEG_FIN: fin_arrives(seg->to, seg->from); break;
-        case SEG_RESET: reset_arrives(seg->to); break;
+        case SEG_SYN:
+            syn_arrives(seg);
+            break;
+        case SEG_REFUSED:
+            sim_tcp_reset_arrived(seg->to);
+            break;
+        case SEG_SYN_ACK:
+            syn_ack_arrives(seg->to, seg->from);
+            break;
+        case SEG_ACK:
+            ack_arrives(seg->to);
+            break;
+        case SEG_DATA:
+            data_arrives(seg);
+            break;
+        case SEG_FIN:
+            fin_arrives(seg->to, seg->from);
+            break;
+        case SEG_RESET:
+            reset_arrives(seg->to);
+            break;
         }
     }
     segment_free(seg);

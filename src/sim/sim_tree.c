@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A host's tree of files and folders in memory, and the way from a path to a place in it, beneath a folder where that is asked for. There
- * are no symbolic links, no owners and no crashes yet: what is written is there.
+ * A host's tree of files and folders in memory, and the way from a path to a place in it, beneath a folder where that
+ * is asked for. There are no symbolic links, no owners and no crashes yet: what is written is there.
  *
  * Invariant: an inode is held by the folder it stands in and by each open file; it goes with the last of them.
  * Tests: tests/sim/test_files.c.
@@ -13,7 +13,7 @@
 #include <linux/openat2.h>
 #include <string.h>
 
-/* --- inodes -------------------------------------------------------------------------------------------------------- */
+/* --- inodes ------------------------------------------------------------------------------------------------------- */
 
 void sim_inode_link(struct sim_inode *inode, struct sim_inode *folder, char *name)
 {
@@ -95,7 +95,7 @@ static struct sim_inode *entry(struct sim_inode *folder, const char *name)
     return NULL;
 }
 
-/* --- paths --------------------------------------------------------------------------------------------------------- */
+/* --- paths -------------------------------------------------------------------------------------------------------- */
 
 /* Takes the next name of a path: 1, 0 at the end, -ENAMETOOLONG. */
 static int next_name(const char **path, char name[256])
@@ -179,7 +179,7 @@ int sim_path_find(struct plait_host *host, int dirfd, const char *path, uint64_t
     return res;
 }
 
-/* --- UNIX sockets -------------------------------------------------------------------------------------------------- */
+/* --- UNIX sockets ------------------------------------------------------------------------------------------------- */
 
 int sim_inode_bind(struct plait_host *host, const char *path, struct sim_sock *s)
 {

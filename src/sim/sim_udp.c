@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * UDP: datagrams, the connected mode in which a port that nobody holds is reported, and the destination address as a control message.
- * Loss, duplication, multicast and broadcast are not played yet.
+ * UDP: datagrams, the connected mode in which a port that nobody holds is reported, and the destination address as a
+ * control message. Loss, duplication, multicast and broadcast are not played yet.
  *
  * Invariant: a packet is either an event on its way or in exactly one socket's queue.
  * Tests: tests/sim/test_udp.c, and the differential test.
@@ -50,7 +50,7 @@ static void packet_send(struct plait_sim *sim, struct packet *p, int64_t delay)
     }
 }
 
-/* --- sending ------------------------------------------------------------------------------------------------------- */
+/* --- sending ------------------------------------------------------------------------------------------------------ */
 
 static int choose_target(struct sim_sock *s, const struct plait_address *to, struct packet *p)
 {
@@ -79,7 +79,8 @@ static int choose_target(struct sim_sock *s, const struct plait_address *to, str
 static void read_control(const struct msghdr *msg, struct packet *p)
 {
     struct cmsghdr head;
-    for (size_t at = 0; msg && msg->msg_control && at + sizeof head <= msg->msg_controllen; at += CMSG_ALIGN(head.cmsg_len)) {
+    for (size_t at = 0; msg && msg->msg_control && at + sizeof head <= msg->msg_controllen;
+         at += CMSG_ALIGN(head.cmsg_len)) {
         const uint8_t *where = (const uint8_t *)msg->msg_control + at;
         memcpy(&head, where, sizeof head);
         if (head.cmsg_len < sizeof head)
@@ -90,7 +91,8 @@ static void read_control(const struct msghdr *msg, struct packet *p)
             memcpy(&info, where + CMSG_LEN(0), sizeof info);
             p->from.kind = PLAIT_ADDR_IP4;
             memcpy(p->from.ip, &info.ipi_spec_dst, 4);
-        } else if (head.cmsg_level == IPPROTO_IPV6 && head.cmsg_type == IPV6_PKTINFO && head.cmsg_len >= CMSG_LEN(sizeof info6)) {
+        } else if (head.cmsg_level == IPPROTO_IPV6 && head.cmsg_type == IPV6_PKTINFO &&
+                   head.cmsg_len >= CMSG_LEN(sizeof info6)) {
             memcpy(&info6, where + CMSG_LEN(0), sizeof info6);
             p->from.kind = PLAIT_ADDR_IP6;
             memcpy(p->from.ip, &info6.ipi6_addr, 16);
@@ -124,7 +126,7 @@ static ssize_t udp_send(struct sim_sock *s, struct sim_io *io, const struct plai
     return (ssize_t)len;
 }
 
-/* --- arriving ------------------------------------------------------------------------------------------------------ */
+/* --- arriving ----------------------------------------------------------------------------------------------------- */
 
 static void refused_arrives(struct packet *p)
 {
@@ -162,7 +164,7 @@ static void packet_arrives(struct plait_sim *sim, struct sim_event *event)
     }
 }
 
-/* --- receiving ----------------------------------------------------------------------------------------------------- */
+/* --- receiving ---------------------------------------------------------------------------------------------------- */
 
 static void put_control(struct sim_sock *s, struct sim_io *io, const struct packet *p)
 {
@@ -220,7 +222,7 @@ static uint32_t udp_poll(struct sim_sock *s)
     return mask | SIM_OUT | EPOLLWRBAND;
 }
 
-/* --- names --------------------------------------------------------------------------------------------------------- */
+/* --- names -------------------------------------------------------------------------------------------------------- */
 
 static int udp_bind(struct sim_sock *s, const struct plait_address *addr)
 {

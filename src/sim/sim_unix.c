@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * UNIX sockets: streams, sequenced packets and datagrams, by path, abstract name or as a pair; descriptors and credentials pass. All of it
- * happens at once within a host, as in the kernel's af_unix.c, which the errors, their order and the wake-ups follow.
+ * UNIX sockets: streams, sequenced packets and datagrams, by path, abstract name or as a pair; descriptors and
+ * credentials pass. All of it happens at once within a host, as in the kernel's af_unix.c, which the errors, their
+ * order and the wake-ups follow.
  *
- * Invariant: a message waits at its receiver and counts in its sender's `queued` until it is read or dropped; it holds a reference to
- * the sender and to each file that travels in it.
+ * Invariant: a message waits at its receiver and counts in its sender's `queued` until it is read or dropped; it holds
+ * a reference to the sender and to each file that travels in it.
  * Tests: tests/sim/test_unix.c, and the differential test.
  */
 #include "sim/sim_files.h"
@@ -33,7 +34,7 @@ static bool is_datagram(const struct sim_sock *s)
     return s->type == SOCK_DGRAM;
 }
 
-/* --- messages ------------------------------------------------------------------------------------------------------ */
+/* --- messages ----------------------------------------------------------------------------------------------------- */
 
 static void message_free(struct message *m)
 {
@@ -143,7 +144,7 @@ static void deliver(struct sim_sock *s, struct sim_sock *to, struct message *m)
     sim_wake(&to->file, SIM_IN_KEY);
 }
 
-/* --- sending ------------------------------------------------------------------------------------------------------- */
+/* --- sending ------------------------------------------------------------------------------------------------------ */
 
 static ssize_t send_stream(struct sim_sock *s, struct sim_io *io)
 {
@@ -257,7 +258,7 @@ static ssize_t unix_send(struct sim_sock *s, struct sim_io *io, const struct pla
     return send_stream(s, io);
 }
 
-/* --- receiving ----------------------------------------------------------------------------------------------------- */
+/* --- receiving ---------------------------------------------------------------------------------------------------- */
 
 static ssize_t nothing_there(struct sim_sock *s)
 {
@@ -300,7 +301,8 @@ static ssize_t recv_stream(struct sim_sock *s, struct sim_io *io, size_t *used)
     size_t done = 0, asked = io->left;
     bool peek = io->flags & MSG_PEEK, passed = false;
     struct sim_link *at = s->un.messages.next;
-    bool cut = !peek && sim_cut_short(s, io, SIM_OF(at, struct message, link)->len - SIM_OF(at, struct message, link)->at);
+    bool cut =
+        !peek && sim_cut_short(s, io, SIM_OF(at, struct message, link)->len - SIM_OF(at, struct message, link)->at);
     while (io->left && at != &s->un.messages && !passed) {
         struct message *m = SIM_OF(at, struct message, link);
         at = at->next;
@@ -362,7 +364,7 @@ static ssize_t unix_recv(struct sim_sock *s, struct sim_io *io)
     return res;
 }
 
-/* --- names --------------------------------------------------------------------------------------------------------- */
+/* --- names -------------------------------------------------------------------------------------------------------- */
 
 static int find_named(struct sim_sock *s, const struct plait_address *to, struct sim_sock **out)
 {
@@ -419,7 +421,7 @@ static int unix_peername(struct sim_sock *s)
     return s->un.connected ? 0 : -ENOTCONN;
 }
 
-/* --- connecting ---------------------------------------------------------------------------------------------------- */
+/* --- connecting --------------------------------------------------------------------------------------------------- */
 
 static void join(struct sim_sock *a, struct sim_sock *b)
 {
@@ -517,7 +519,7 @@ static int unix_connect(struct sim_sock *s, const struct plait_address *addr)
     return 0;
 }
 
-/* --- ends ---------------------------------------------------------------------------------------------------------- */
+/* --- ends --------------------------------------------------------------------------------------------------------- */
 
 static int unix_shutdown(struct sim_sock *s, int how)
 {

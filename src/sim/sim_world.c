@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The world: its clock, its events, and the loop that gives each host's reactor its turns. It knows nothing of sockets or files.
+ * The world: its clock, its events, and the loop that gives each host's reactor its turns. It knows nothing of sockets
+ * or files.
  *
- * Invariant: time passes only when no reactor has anything to do at the present moment. Events of the same moment fire in the order in
- * which they were added; hosts take their turns in an order drawn anew each round, so that no host is always first.
- * Tests: tests/sim/test_world.c.
+ * Invariant: time passes only when no reactor has anything to do at the present moment. Events of the same moment fire
+ * in the order in which they were added; hosts take their turns in an order drawn anew each round, so that no host is
+ * always first. Tests: tests/sim/test_world.c.
  */
 #include "base/memory.h"
 #include "sim/sim_core.h"
@@ -15,7 +16,7 @@
 /* Turns at one moment after which a world is taken to run in circles. */
 #define STUCK_MAX 50000
 
-/* --- random and hash ----------------------------------------------------------------------------------------------- */
+/* --- random and hash ---------------------------------------------------------------------------------------------- */
 
 static uint64_t mix(uint64_t *state)
 {
@@ -59,7 +60,7 @@ uint64_t plait_sim_hash(const struct plait_sim *sim)
     return sim->hash;
 }
 
-/* --- the story ----------------------------------------------------------------------------------------------------- */
+/* --- the story ---------------------------------------------------------------------------------------------------- */
 
 static void tell(struct plait_sim *sim, const char *fmt, va_list args)
 {
@@ -126,7 +127,7 @@ const char *plait_sim_failure(const struct plait_sim *sim)
     return sim->failed ? sim->failure : NULL;
 }
 
-/* --- bytes that wait ----------------------------------------------------------------------------------------------- */
+/* --- bytes that wait ---------------------------------------------------------------------------------------------- */
 
 bool sim_ring_put(struct plait_sim *sim, struct sim_ring *ring, const uint8_t *bytes, size_t len)
 {
@@ -163,7 +164,7 @@ void sim_ring_free(struct sim_ring *ring)
     *ring = (struct sim_ring){0};
 }
 
-/* --- events: a binary heap by due time, then by order of adding ------------------------------------------------------ */
+/* --- events: a binary heap by due time, then by order of adding --------------------------------------------------- */
 
 static bool before(const struct sim_event *a, const struct sim_event *b)
 {
@@ -236,7 +237,7 @@ static void fire_due(struct plait_sim *sim)
     }
 }
 
-/* --- the loop ------------------------------------------------------------------------------------------------------ */
+/* --- the loop ----------------------------------------------------------------------------------------------------- */
 
 static bool host_has_work(struct plait_host *host)
 {
@@ -338,7 +339,7 @@ bool plait_sim_run_while(struct plait_sim *sim, plait_span span, bool (*more)(vo
     return true;
 }
 
-/* --- beginning and end --------------------------------------------------------------------------------------------- */
+/* --- beginning and end -------------------------------------------------------------------------------------------- */
 
 struct plait_sim *plait_sim_new(uint64_t seed, unsigned faults)
 {
@@ -400,8 +401,8 @@ static void check_host(struct plait_sim *sim, struct plait_host *host)
         return;
     for (size_t fd = 0; fd < host->fd_cap; fd++) {
         if (host->fds[fd].file)
-            sim_fail(sim, "host %s left descriptor %zu open (%s), %zu in all", host->name, fd, host->fds[fd].file->ops->name,
-                     host->fd_count);
+            sim_fail(sim, "host %s left descriptor %zu open (%s), %zu in all", host->name, fd,
+                     host->fds[fd].file->ops->name, host->fd_count);
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Doubles for tests of protocols: a reactor alone in a world, a protocol that keeps what it gets, a transport made of text. All of it is
- * the real engine on the simulated kernel, or an in-memory pair; nothing here imitates a stream.
+ * Doubles for tests of protocols: a reactor alone in a world, a protocol that keeps what it gets, a transport made of
+ * text. All of it is the real engine on the simulated kernel, or an in-memory pair; nothing here imitates a stream.
  *
  * Tests: tests/sim/test_testing.c.
  */
@@ -11,7 +11,7 @@
 
 #define KEPT_MAX (16u << 20)
 
-/* --- a reactor with a clock to advance ----------------------------------------------------------------------------- */
+/* --- a reactor with a clock to advance ---------------------------------------------------------------------------- */
 
 /* A testbed is its world; the one host in it is found by its name. */
 struct plait_testbed *plait_testbed_new(uint64_t seed)
@@ -51,7 +51,7 @@ void plait_testbed_advance(struct plait_testbed *testbed, plait_span span)
     plait_sim_run_for(plait_testbed_sim(testbed), span);
 }
 
-/* --- a protocol that keeps what it gets ---------------------------------------------------------------------------- */
+/* --- a protocol that keeps what it gets --------------------------------------------------------------------------- */
 
 void plait_accumulator_init(struct plait_accumulator *accumulator, struct plait_budget *budget)
 {
@@ -121,7 +121,7 @@ const struct plait_protocol *plait_accumulator_protocol(void)
     return &protocol;
 }
 
-/* --- a transport made of text -------------------------------------------------------------------------------------- */
+/* --- a transport made of text ------------------------------------------------------------------------------------- */
 
 plait_err plait_string_transport_open(struct plait_string_transport *transport, struct plait_reactor *reactor,
                                       const struct plait_protocol *protocol, void *self)

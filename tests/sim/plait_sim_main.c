@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * plait-sim: runs scenarios in the simulated world. Exit status: 0 all went well, 1 one failed, 2 the command line was wrong.
+ * plait-sim: runs scenarios in the simulated world. Exit status: 0 all went well, 1 one failed, 2 the command line was
+ * wrong.
  */
 #include "tests/sim/scenarios.h"
 
@@ -24,7 +25,8 @@ struct order {
 
 static int usage(void)
 {
-    (void)fprintf(stderr, "usage: plait-sim [--list] [--scenario NAME] [--seed S] [--seeds COUNT] [--twice] [--explain]\n");
+    (void)fprintf(stderr,
+                  "usage: plait-sim [--list] [--scenario NAME] [--seed S] [--seeds COUNT] [--twice] [--explain]\n");
     return 2;
 }
 
@@ -76,8 +78,8 @@ static bool same_again(const struct plait_scenario *scenario, uint64_t seed, con
     plait_scenario_run(scenario, seed, &again, NULL, NULL);
     if (again.hash == first->hash)
         return true;
-    (void)printf("scenario %s, seed %" PRIu64 ": two runs differ (%016" PRIx64 ", %016" PRIx64 ")\n", scenario->name, seed,
-                 first->hash, again.hash);
+    (void)printf("scenario %s, seed %" PRIu64 ": two runs differ (%016" PRIx64 ", %016" PRIx64 ")\n", scenario->name,
+                 seed, first->hash, again.hash);
     return false;
 }
 
@@ -99,7 +101,8 @@ static bool run_one(const struct order *order, const struct plait_scenario *scen
         if (order->twice && !same_again(scenario, seed, &result))
             return false;
     }
-    (void)printf("%-20s %" PRIu64 " seeds, %" PRIu64 " calls and %" PRIu64 " faults a seed, hash of the last %016" PRIx64 "\n",
+    (void)printf("%-20s %" PRIu64 " seeds, %" PRIu64 " calls and %" PRIu64
+                 " faults a seed, hash of the last %016" PRIx64 "\n",
                  scenario->name, order->seeds, calls / order->seeds, faults / order->seeds, result.hash);
     return true;
 }

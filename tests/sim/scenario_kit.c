@@ -10,7 +10,7 @@ static uint8_t byte_at(uint64_t at)
     return (uint8_t)(at * 2654435761u >> 7);
 }
 
-/* --- the far end ------------------------------------------------------------------------------------------------------ */
+/* --- the far end -------------------------------------------------------------------------------------------------- */
 
 static size_t echo_data(struct plait_stream *s, plait_slice in, void *self)
 {
@@ -24,7 +24,7 @@ static size_t echo_data(struct plait_stream *s, plait_slice in, void *self)
 
 const struct plait_protocol kit_echo = {.name = "echo", .data = echo_data};
 
-/* --- the near end ----------------------------------------------------------------------------------------------------- */
+/* --- the near end ------------------------------------------------------------------------------------------------- */
 
 static void send_more(struct kit_sender *k)
 {

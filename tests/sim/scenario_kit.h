@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What scenarios of streams share: a protocol that echoes, one that sends numbered bytes and checks what comes back. Both watch the order of
- * their callbacks.
+ * What scenarios of streams share: a protocol that echoes, one that sends numbered bytes and checks what comes back.
+ * Both watch the order of their callbacks.
  */
 #ifndef PLAIT_TESTS_SIM_SCENARIO_KIT_H
 #define PLAIT_TESTS_SIM_SCENARIO_KIT_H

@@ -15,7 +15,8 @@ static void run(struct plait_sim *sim)
     struct plait_stream *near = NULL, *far = NULL;
     int fds[2];
     if (!r || sys->ops->socketpair(sys, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0 ||
-        plait_stream_of_fds(r, fds[0], fds[0], &near) != PLAIT_OK || plait_stream_of_fds(r, fds[1], fds[1], &far) != PLAIT_OK) {
+        plait_stream_of_fds(r, fds[0], fds[0], &near) != PLAIT_OK ||
+        plait_stream_of_fds(r, fds[1], fds[1], &far) != PLAIT_OK) {
         plait_sim_fail(sim, "the pair could not be made");
         return;
     }

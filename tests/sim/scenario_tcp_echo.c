@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Echo over TCP between two hosts: some clients, each with a connection of its own; everything that can happen to a segment does.
+ * Echo over TCP between two hosts: some clients, each with a connection of its own; everything that can happen to a
+ * segment does.
  */
 #include "tests/sim/scenario_kit.h"
 #include "tests/sim/scenarios.h"
@@ -86,4 +87,5 @@ static void run_flood(struct plait_sim *sim)
 }
 
 const struct plait_scenario scenario_tcp_echo = {.name = "tcp_echo", .faults = PLAIT_SIM_ALL, .run = run};
-const struct plait_scenario scenario_tcp_flood = {.name = "tcp_flood", .faults = PLAIT_SIM_SHORT | PLAIT_SIM_DELAY | PLAIT_SIM_SPLIT, .run = run_flood};
+const struct plait_scenario scenario_tcp_flood = {
+    .name = "tcp_flood", .faults = PLAIT_SIM_SHORT | PLAIT_SIM_DELAY | PLAIT_SIM_SPLIT, .run = run_flood};

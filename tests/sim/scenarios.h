@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * The scenarios that build/plait-sim runs, each in a file scenario_NAME.c of its own; how to add one stands in docs/sim.md.
+ * The scenarios that build/plait-sim runs, each in a file scenario_NAME.c of its own; how to add one stands in
+ * docs/sim.md.
  */
 #ifndef PLAIT_TESTS_SIM_SCENARIOS_H
 #define PLAIT_TESTS_SIM_SCENARIOS_H
 
 #include <plait/sim.h>
 
-#define SCENARIOS(X) X(pair_echo) X(tcp_echo) X(tcp_flood)
+#define SCENARIOS(X) X(pair_echo)
 
 #define SCENARIO_DECLARE(name) extern const struct plait_scenario scenario_##name;
 SCENARIOS(SCENARIO_DECLARE)

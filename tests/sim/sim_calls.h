@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the tests of the simulated kernel share: a world of two hosts, their calls, and small questions about a descriptor.
+ * What the tests of the simulated kernel share: a world of two hosts, their calls, and small questions about a
+ * descriptor.
  */
 #ifndef PLAIT_TESTS_SIM_CALLS_H
 #define PLAIT_TESTS_SIM_CALLS_H
@@ -54,7 +55,8 @@ __attribute__((unused)) static int tcp_socket(struct plait_sys *host)
     return fd;
 }
 
-/* The n-th host of a world has 10.0.0.n; a socket's own name tells nothing before it is bound, so the test asks the host. */
+/* The n-th host of a world has 10.0.0.n; a socket's own name tells nothing before it is bound, so the test asks the
+ * host. */
 __attribute__((unused)) static struct sockaddr_in host_address(struct plait_sys *host, uint16_t port)
 {
     struct plait_address at;
@@ -133,7 +135,8 @@ __attribute__((unused)) static const char *take_from(struct end end, char *buf)
     return buf;
 }
 
-/* A TCP connection between the two hosts, by a listener that is closed again; the loopback's speed, so that nothing waits. */
+/* A TCP connection between the two hosts, by a listener that is closed again; the loopback's speed, so that nothing
+ * waits. */
 __attribute__((unused)) static struct pair tcp_pair_open(void)
 {
     static const struct plait_sim_link at_once;

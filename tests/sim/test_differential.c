@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The simulated kernel tells the truth: random sequences of calls run on the real kernel and on a simulated host, and results, errnos, bytes
- * and readiness must be the same. What may differ is kept out of the sequences, and listed in docs/sim.md: descriptor and port numbers, how
- * much fits into a socket's buffers, and wake-ups of edge-triggered watchers that the real kernel gives more often.
+ * The simulated kernel tells the truth: random sequences of calls run on the real kernel and on a simulated host, and
+ * results, errnos, bytes and readiness must be the same. What may differ is kept out of the sequences, and listed in
+ * docs/sim.md: descriptor and port numbers, how much fits into a socket's buffers, and wake-ups of edge-triggered
+ * watchers that the real kernel gives more often.
  *
- * The real loopback is not always synchronous on a busy machine: a sequence that differs is run again slower before it counts.
- * TEST_SEQUENCES sets how many run (4,000), TEST_SEED where they begin.
+ * The real loopback is not always synchronous on a busy machine: a sequence that differs is run again slower before it
+ * counts. TEST_SEQUENCES sets how many run (4,000), TEST_SEED where they begin.
  */
 #include "tests/sim/sim_calls.h"
 
@@ -47,11 +48,12 @@ static uint64_t draw(struct duel *d, uint64_t below)
 static void tell(struct duel *d, const char *what, int slot, int64_t arg, int64_t real, int64_t simulated)
 {
     if (d->lines < TEST_COUNT(d->story))
-        (void)snprintf(d->story[d->lines++], sizeof d->story[0], "%s(%d, %" PRId64 "): real %" PRId64 ", simulated %" PRId64, what,
-                       slot, arg, real, simulated);
+        (void)snprintf(d->story[d->lines++], sizeof d->story[0],
+                       "%s(%d, %" PRId64 "): real %" PRId64 ", simulated %" PRId64, what, slot, arg, real, simulated);
 }
 
-/* A datagram socket that is shut and has lost its peer: newer kernels look at the one first, older ones at the other. */
+/* A datagram socket that is shut and has lost its peer: newer kernels look at the one first, older ones at the
+ * other. */
 static bool allowed(const struct duel *d, const int64_t res[2])
 {
     return d->family == UNIX_DATAGRAM && res[0] == -ENOTCONN && res[1] == -EPIPE;
@@ -80,7 +82,7 @@ static void same(struct duel *d, const char *what, int slot, int64_t arg, const 
         same((d), (what), (slot), (int64_t)(arg), both_);                                                              \
     } while (0)
 
-/* --- calls ------------------------------------------------------------------------------------------------------------ */
+/* --- calls -------------------------------------------------------------------------------------------------------- */
 
 static int64_t do_send(struct side *s, int slot, size_t len, unsigned seed)
 {
@@ -97,7 +99,8 @@ static int64_t mixed(ssize_t res, const uint8_t *bytes, size_t cap, int flags)
     uint64_t hash = 7;
     for (ssize_t i = 0; i < res && (size_t)i < cap; i++)
         hash = hash * 131 + bytes[i];
-    return res < 0 ? res : (int64_t)(((hash & 0xffffffff) << 24) | ((uint64_t)(flags & MSG_TRUNC) << 16) | (uint64_t)res);
+    return res < 0 ? res
+                   : (int64_t)(((hash & 0xffffffff) << 24) | ((uint64_t)(flags & MSG_TRUNC) << 16) | (uint64_t)res);
 }
 
 static int64_t do_recv(struct side *s, int slot, size_t len, int flags)
@@ -174,7 +177,7 @@ static int64_t do_socket(struct side *s, int slot, int type)
     return fd < 0 ? fd : 0;
 }
 
-/* --- readiness -------------------------------------------------------------------------------------------------------- */
+/* --- readiness ---------------------------------------------------------------------------------------------------- */
 
 static void look(struct duel *d)
 {
@@ -211,7 +214,7 @@ static void modify(struct duel *d, int slot)
     BOTH(d, "epoll mod", slot, events, watch(side, slot, EPOLL_CTL_MOD, events));
 }
 
-/* --- one step --------------------------------------------------------------------------------------------------------- */
+/* --- one step ----------------------------------------------------------------------------------------------------- */
 
 static int pick(struct duel *d)
 {
@@ -285,10 +288,18 @@ static void step_rare(struct duel *d, int slot)
         if (d->family != PIPE && (d->family != TCP || slot != 0))
             BOTH(d, "shutdown", slot, how, side->sys->ops->shutdown(side->sys, side->fd[slot], how));
         break;
-    case 1: BOTH(d, "close", slot, 0, do_close(side, slot)); break;
-    case 2: BOTH(d, "SO_ERROR", slot, 0, do_error(side, slot)); break;
-    case 3: BOTH(d, "getpeername", slot, 0, do_peer(side, slot)); break;
-    default: modify(d, slot); break;
+    case 1:
+        BOTH(d, "close", slot, 0, do_close(side, slot));
+        break;
+    case 2:
+        BOTH(d, "SO_ERROR", slot, 0, do_error(side, slot));
+        break;
+    case 3:
+        BOTH(d, "getpeername", slot, 0, do_peer(side, slot));
+        break;
+    default:
+        modify(d, slot);
+        break;
     }
 }
 
@@ -306,7 +317,7 @@ static void step(struct duel *d)
         look(d);
 }
 
-/* --- one sequence ----------------------------------------------------------------------------------------------------- */
+/* --- one sequence ------------------------------------------------------------------------------------------------- */
 
 static int64_t listen_here(struct side *s)
 {

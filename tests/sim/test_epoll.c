@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * epoll of the simulated kernel: edges, levels, what leaves the list and when. The differential test compares the same with the real kernel.
+ * epoll of the simulated kernel: edges, levels, what leaves the list and when. The differential test compares the same
+ * with the real kernel.
  */
 #include "tests/sim/sim_calls.h"
 

@@ -50,8 +50,14 @@ static void nothing_leads_out_from_beneath(void **state)
         const char *path;
         int expected;
     } cases[] = {
-        {"index.html", 0}, {"./index.html", 0}, {"../secret", -EXDEV}, {"/srv/secret", -EXDEV},
-        {"x/../index.html", -ENOENT}, {"index.html/", -ENOTDIR}, {"index.html/x", -ENOTDIR}, {"", -ENOENT},
+        {"index.html", 0},
+        {"./index.html", 0},
+        {"../secret", -EXDEV},
+        {"/srv/secret", -EXDEV},
+        {"x/../index.html", -ENOENT},
+        {"index.html/", -ENOTDIR},
+        {"index.html/x", -ENOTDIR},
+        {"", -ENOENT},
     };
     for (size_t i = 0; i < TEST_COUNT(cases); i++) {
         int fd = CALL(w.a, openat2, dir, cases[i].path, O_RDONLY, 0, RESOLVE_BENEATH);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * TCP of the simulated kernel: what each call returns and what epoll says, by the rules of tcp(7) and the kernel's own source.
+ * TCP of the simulated kernel: what each call returns and what epoll says, by the rules of tcp(7) and the kernel's own
+ * source.
  */
 #include "tests/sim/sim_calls.h"
 
@@ -101,7 +102,8 @@ static void an_end_arrives_after_the_bytes(void **state)
     assert_string_equal(take(p.a), "still");
     assert_int_equal(CALL(p.b.host, shutdown, p.b.fd, SHUT_WR), 0);
     plait_sim_run_for(p.w.sim, plait_seconds(1));
-    assert_int_equal(ready(p.a.host, p.a.fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP);
+    assert_int_equal(ready(p.a.host, p.a.fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP),
+                     EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP);
     pair_close(&p);
 }
 
@@ -334,8 +336,8 @@ TEST_MAIN(cmocka_unit_test(a_connection_carries_bytes_both_ways), cmocka_unit_te
           cmocka_unit_test(closing_with_unread_input_resets), cmocka_unit_test(bytes_before_a_reset_can_still_be_read),
           cmocka_unit_test(writing_to_one_that_closed_brings_a_reset),
           cmocka_unit_test(a_peer_that_does_not_read_fills_both_buffers),
-          cmocka_unit_test(a_listener_that_closes_resets_who_waits), cmocka_unit_test(a_fresh_socket_says_what_linux_says),
-          cmocka_unit_test(ports_conflict_as_the_table_says),
+          cmocka_unit_test(a_listener_that_closes_resets_who_waits),
+          cmocka_unit_test(a_fresh_socket_says_what_linux_says), cmocka_unit_test(ports_conflict_as_the_table_says),
           cmocka_unit_test(the_port_of_one_who_ended_first_stays_taken_for_a_minute),
           cmocka_unit_test(an_ipv6_listener_takes_ipv4_unless_told_not_to),
           cmocka_unit_test(split_bytes_arrive_whole_in_the_end))

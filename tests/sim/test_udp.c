@@ -33,7 +33,8 @@ static void datagrams_come_in_batches_with_their_sender(void **state)
     plait_sim_run_until_idle(w.sim, plait_seconds(1));
     for (int i = 0; i < 3; i++) {
         iov[i] = (struct iovec){text[i], sizeof text[i]};
-        msgs[i].msg_hdr = (struct msghdr){.msg_iov = &iov[i], .msg_iovlen = 1, .msg_name = &from[i], .msg_namelen = sizeof from[i]};
+        msgs[i].msg_hdr =
+            (struct msghdr){.msg_iov = &iov[i], .msg_iovlen = 1, .msg_name = &from[i], .msg_namelen = sizeof from[i]};
     }
     assert_int_equal(CALL(w.b, recvmmsg, b, msgs, 3, 0), 2);
     assert_int_equal(msgs[0].msg_len, 3);
@@ -54,7 +55,8 @@ static void a_batch_is_sent_up_to_the_first_failure(void **state)
     struct iovec iov = {(void *)(uintptr_t) "x", 1};
     struct mmsghdr msgs[2] = {0};
     for (int i = 0; i < 2; i++)
-        msgs[i].msg_hdr = (struct msghdr){.msg_iov = &iov, .msg_iovlen = 1, .msg_name = i ? &nowhere : &to, .msg_namelen = sizeof to};
+        msgs[i].msg_hdr =
+            (struct msghdr){.msg_iov = &iov, .msg_iovlen = 1, .msg_name = i ? &nowhere : &to, .msg_namelen = sizeof to};
     assert_int_equal(CALL(w.a, sendmmsg, a, msgs, 2, 0), 1);
     assert_int_equal(CALL(w.a, sendmmsg, a, msgs + 1, 1, 0), -EINVAL);
     assert_int_equal(send_to(w.a, a, NULL, "x"), -EDESTADDRREQ);
@@ -118,4 +120,5 @@ static void what_is_too_large_is_refused(void **state)
 TEST_MAIN(cmocka_unit_test(datagrams_come_in_batches_with_their_sender),
           cmocka_unit_test(a_batch_is_sent_up_to_the_first_failure),
           cmocka_unit_test(the_destination_address_is_told_when_asked_for),
-          cmocka_unit_test(a_closed_port_refuses_connected_sockets_only), cmocka_unit_test(what_is_too_large_is_refused))
+          cmocka_unit_test(a_closed_port_refuses_connected_sockets_only),
+          cmocka_unit_test(what_is_too_large_is_refused))

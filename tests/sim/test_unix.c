@@ -96,8 +96,10 @@ static ssize_t send_fds(struct end e, const int *fds, size_t count, const char *
         char room[CMSG_SPACE(4 * sizeof(int))];
     } control = {0};
     struct iovec iov = {.iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text)};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(count * sizeof(int))};
-    control.head = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(count * sizeof(int))};
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+    control.head =
+        (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(count * sizeof(int))};
     memcpy(CMSG_DATA(&control.head), fds, count * sizeof(int));
     return CALL(e.host, sendmsg, e.fd, &msg, MSG_NOSIGNAL);
 }
@@ -109,7 +111,8 @@ static ssize_t recv_fds(struct end e, char *text, size_t room, int *fds, size_t 
         char room[CMSG_SPACE(4 * sizeof(int))];
     } control = {0};
     struct iovec iov = {.iov_base = text, .iov_len = room};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(*count * sizeof(int))};
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(*count * sizeof(int))};
     ssize_t n = CALL(e.host, recvmsg, e.fd, &msg, MSG_CMSG_CLOEXEC);
     *flags = msg.msg_flags;
     *count = msg.msg_controllen ? (control.head.cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
@@ -186,6 +189,7 @@ static void credentials_and_names_of_a_peer(void **state)
     world_close(&w);
 }
 
-TEST_MAIN(cmocka_unit_test(a_path_is_a_file_that_outlives_its_socket), cmocka_unit_test(an_abstract_name_goes_with_its_socket),
-          cmocka_unit_test(a_full_backlog_says_again), cmocka_unit_test(descriptors_travel_with_bytes),
-          cmocka_unit_test(descriptors_without_room_are_closed), cmocka_unit_test(credentials_and_names_of_a_peer))
+TEST_MAIN(cmocka_unit_test(a_path_is_a_file_that_outlives_its_socket),
+          cmocka_unit_test(an_abstract_name_goes_with_its_socket), cmocka_unit_test(a_full_backlog_says_again),
+          cmocka_unit_test(descriptors_travel_with_bytes), cmocka_unit_test(descriptors_without_room_are_closed),
+          cmocka_unit_test(credentials_and_names_of_a_peer))

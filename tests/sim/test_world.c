@@ -186,5 +186,6 @@ static void a_failed_seed_is_named_with_its_command(void **state)
 TEST_MAIN(cmocka_unit_test(the_clock_jumps_to_the_next_timer), cmocka_unit_test(run_for_ends_exactly),
           cmocka_unit_test(links_have_latency_of_their_own), cmocka_unit_test(hosts_have_names_addresses_and_variables),
           cmocka_unit_test(the_same_seed_gives_the_same_hash), cmocka_unit_test(the_story_is_told_in_lines),
-          cmocka_unit_test(a_descriptor_that_is_left_fails_the_run), cmocka_unit_test(a_world_that_runs_in_circles_fails),
+          cmocka_unit_test(a_descriptor_that_is_left_fails_the_run),
+          cmocka_unit_test(a_world_that_runs_in_circles_fails),
           cmocka_unit_test(a_failed_seed_is_named_with_its_command))
