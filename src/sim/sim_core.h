@@ -234,6 +234,8 @@ struct plait_host {
     int64_t job_delay, clock_skew;
     uint64_t calls[PLAIT_SYS_CALL_COUNT];
     size_t sndbuf, rcvbuf;
+    struct plait_allocator heap; /* of the reactor; counts */
+    size_t heap_blocks;
 };
 
 static inline struct plait_host *sim_host_of(struct plait_sys *sys)

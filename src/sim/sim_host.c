@@ -6,6 +6,7 @@
  * Invariant: hosts are never removed, so that their index is their identity in the story.
  * Tests: tests/sim/test_world.c.
  */
+#include "base/memory.h"
 #include "base/try.h"
 #include "sim/sim_files.h"
 #include "sim/sim_process.h"
@@ -279,6 +280,19 @@ void plait_host_reactor_options(struct plait_host *host, const struct plait_reac
     host->reactor_options = options;
 }
 
+/* The heap under a reactor: the C library's, with a count of the blocks that are out. */
+static void *counted_resize(void *ptr, size_t bytes, void *ctx)
+{
+    struct plait_host *host = ctx;
+    const struct plait_allocator *libc = plait__libc_allocator();
+    void *fresh = libc->resize(ptr, bytes, libc->ctx);
+    if (bytes == 0)
+        host->heap_blocks -= ptr != NULL;
+    else
+        host->heap_blocks += fresh && !ptr;
+    return fresh;
+}
+
 /* A host's log goes into the story. */
 static void log_line(enum plait_log_level level, plait_slice line, void *ctx)
 {
@@ -296,6 +310,9 @@ struct plait_reactor *plait_host_reactor(struct plait_host *host)
     if (host->reactor_options)
         options = *host->reactor_options;
     options.sys = &host->sys;
+    host->heap = (struct plait_allocator){.resize = counted_resize, .ctx = host};
+    if (!options.allocator)
+        options.allocator = &host->heap;
     host->reactor = plait_reactor_new(&options);
     if (!host->reactor)
         return NULL;

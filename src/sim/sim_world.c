@@ -397,6 +397,8 @@ static void check_host(struct plait_sim *sim, struct plait_host *host)
     plait_host_stop(host);
     if (!sim_list_empty(&host->processes))
         sim_fail(sim, "host %s left a process", host->name);
+    if (host->heap_blocks)
+        sim_fail(sim, "the reactor of host %s left %zu blocks of memory", host->name, host->heap_blocks);
     if (host->fd_count == 0)
         return;
     for (size_t fd = 0; fd < host->fd_cap; fd++) {
