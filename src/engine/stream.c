@@ -399,6 +399,7 @@ static void bury(struct plait_stream *s)
         plait__listener_forget(s);
     r->stream_count--;
     plait_metric_add(&r->counts.streams, -1);
+    plait__drain_stream_gone(r);
     s->queue = r->graves;
     r->graves = s;
 }
@@ -422,15 +423,16 @@ static void make_calls(struct plait_stream *s)
 static void flush_one(struct plait_stream *s)
 {
     if (s->state == PLAIT__S_OPEN && s->protocol) {
+        const char *name = s->protocol->name;
         plait__callback_begin(s->reactor);
         make_calls(s);
         plait__stream_push(s);
-        plait__callback_end(s->reactor, s->protocol->name);
+        plait__callback_end(s->reactor, name);
     } else if (s->state == PLAIT__S_CLOSING) {
         plait__stream_push(s);
     }
     if (s->state == PLAIT__S_GONE) {
-        if (!(s->flags & PLAIT__F_LOST_TOLD)) {
+        if (!(s->flags & (PLAIT__F_LOST_TOLD | PLAIT__F_HELD))) {
             call_lost(s);
             bury(s);
         }
@@ -494,13 +496,14 @@ void plait__stream_flushed(struct plait_stream *s)
     const bool closing = s->state == PLAIT__S_CLOSING;
     if (!closing && !(s->flags & PLAIT__F_SHUT_WANTED))
         return;
-    if (!(s->flags & PLAIT__F_SHUT)) {
+    const bool brief = closing && (s->flags & PLAIT__F_BRIEF);
+    if (!(s->flags & PLAIT__F_SHUT) && !(brief && !s->carrier->ops->tls)) {
         s->flags |= PLAIT__F_SHUT;
         s->carrier->ops->shut(s->carrier);
     }
     if (s->state != PLAIT__S_CLOSING)
         return; /* the half that is left goes on; or the carrier failed meanwhile */
-    if ((s->flags & PLAIT__F_EOF_SEEN) || !s->carrier->ops->lingers || !s->carrier->ops->lingers(s->carrier))
+    if (brief || (s->flags & PLAIT__F_EOF_SEEN) || !s->carrier->ops->lingers || !s->carrier->ops->lingers(s->carrier))
         close_carrier(s, false);
     else
         linger(s);
@@ -533,6 +536,12 @@ void plait_close_with(struct plait_stream *s, plait_err err, const char *detail)
     fault.detail = detail;
     plait__stream_blame(s, &fault);
     begin_closing(s);
+}
+
+void plait__stream_close_brief(struct plait_stream *s)
+{
+    s->flags |= PLAIT__F_BRIEF;
+    plait_close(s);
 }
 
 void plait_abort(struct plait_stream *s)
@@ -608,6 +617,8 @@ void plait__stream_init(struct plait_reactor *r, struct plait_stream *s, struct 
 
 void plait_stream_attach(struct plait_stream *s, const struct plait_protocol *protocol, void *self)
 {
+    if (s->flags & PLAIT__F_HELD)
+        plait__offer_taken(s);
     if (s->state > PLAIT__S_OPEN) {
         if (!(s->flags & PLAIT__F_LOST_TOLD)) {
             s->protocol = protocol; /* it ended before anybody looked: the new one is told, and only that */

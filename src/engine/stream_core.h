@@ -57,6 +57,8 @@ enum {
     PLAIT__F_LOST_TOLD = 1 << 17,
     PLAIT__F_SECURED = 1 << 18,
     PLAIT__F_PROXIED = 1 << 19, /* a trusted proxy told the addresses: struct plait__peer's owner knows them */
+    PLAIT__F_BRIEF = 1 << 21,   /* closes without lingering: the peer said that it sends nothing more */
+    PLAIT__F_HELD = 1 << 20,    /* on its way to who asked for it (offer.c): `lost` waits, `self` is the offer */
 };
 
 struct plait_stream {
@@ -129,6 +131,9 @@ bool plait__proxy_address(const struct plait_stream *s, bool peer, struct plait_
 /* The up table of a stream: what a carrier talks to. `up` is the stream. */
 extern const struct plait__up_ops plait__stream_up;
 
+/* plait_close for a protocol whose peer has said that it sends nothing more: closes as soon as all is written, and reads no rest. */
+void plait__stream_close_brief(struct plait_stream *s);
+
 /* Ends a stream with a fault: aborts the carrier, `lost` comes later. Never calls back, never allocates. */
 void plait__stream_fail(struct plait_stream *s, const struct plait_fault *fault);
 
@@ -153,6 +158,9 @@ struct plait_tls_server;
 struct plait_tls_client;
 plait_err plait__tls_start(struct plait_stream *s, struct plait_tls_server *server, struct plait_tls_client *client,
                            const char *name, plait_slice alpn);
+
+/* offer.c: a held stream got its protocol. */
+void plait__offer_taken(struct plait_stream *s);
 
 /* listen.c: a stream leaves the books of its listener. */
 void plait__listener_forget(struct plait_stream *s);
