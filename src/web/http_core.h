@@ -49,6 +49,7 @@ enum {
     PLAIT__HC_EOF = 16,      /* the client ended its side */
     PLAIT__HC_CLOSED = 32,   /* close was asked for */
     PLAIT__HC_LEFTOVER = 64, /* the stream keeps input that nobody looked at */
+    PLAIT__HC_LAST = 256,    /* the client sends nothing behind the request under way */
     PLAIT__HC_STOPPED = 128, /* the timer is off while the handler thinks */
 };
 

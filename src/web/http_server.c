@@ -10,6 +10,7 @@
  */
 #include "base/timefmt.h"
 #include "base/try.h"
+#include "engine/stream_core.h"
 #include "web/http_core.h"
 
 #include <stdio.h>
@@ -22,8 +23,12 @@ static const struct plait_protocol http_protocol;
 
 static void close_conn(struct plait__http_conn *conn)
 {
+    bool brief = conn->flags & PLAIT__HC_LAST;
     conn->flags |= PLAIT__HC_CLOSED;
-    plait_close(conn->stream);
+    if (brief)
+        plait__stream_close_brief(conn->stream);
+    else
+        plait_close(conn->stream);
 }
 
 static void arm(struct plait__http_conn *conn, plait_span span)
@@ -181,6 +186,8 @@ static void begin_request(struct plait__http_conn *conn, const uint8_t *head)
     struct plait_request *req = conn->req;
     bool keep = req->head.minor ? !req->head.close : req->head.keep_alive && !req->head.close;
     conn->flags = keep ? conn->flags | PLAIT__HC_KEEP : conn->flags & ~(uint32_t)PLAIT__HC_KEEP;
+    if (!keep && req->head.length == 0 && !req->head.chunked)
+        conn->flags |= PLAIT__HC_LAST; /* the client itself said so (RFC 9112 section 9.6) */
     int refusal = plait__request_begin(req, head);
     if (refusal) {
         refuse(conn, refusal);

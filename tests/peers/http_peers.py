@@ -92,7 +92,8 @@ def our_server(port, root):
     check("curl large file", open(out, "rb").read() == open(big, "rb").read())
     for name, request, status in (
             ("bare LF", b"GET / HTTP/1.1\nHost: x\n\n", 400), ("no Host", b"GET / HTTP/1.1\r\n\r\n", 400),
-            ("CL and TE", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+            ("CL and TE",
+             b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
             ("obs-fold", b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n", 400),
             ("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
             ("long target", b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n", 414),
