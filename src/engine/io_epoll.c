@@ -438,8 +438,9 @@ void plait__io_close(struct plait__io *io, struct plait__handle *h, bool keep_fd
     if (h->flags & PLAIT__CLOSED)
         return;
     h->flags = (uint16_t)((h->flags | PLAIT__CLOSED) & ~(PLAIT__IN_ON | PLAIT__OUT_BLOCKED));
-    /* Others may hold what stands behind a file's or a foreign descriptor: closing ours would leave it watched (TQ-72). */
-    if ((h->flags & PLAIT__REGISTERED) && (keep_fd || h->kind == PLAIT__H_FILE || h->kind == PLAIT__H_LISTEN))
+    /* Others may hold what stands behind the descriptor (a child, a duplicate): closing ours would leave it watched, and epoll telling of a
+     * handle that is gone (TQ-72). */
+    if (h->flags & PLAIT__REGISTERED)
         io->sys->ops->epoll_ctl(io->sys, io->epfd, EPOLL_CTL_DEL, h->fd, NULL);
     if (!keep_fd)
         io->sys->ops->close(io->sys, h->fd);

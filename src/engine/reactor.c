@@ -99,6 +99,7 @@ plait_err plait_reactor_run(struct plait_reactor *reactor)
         return PLAIT_FAIL(PLAIT_ESTATE);
     plait_err err = r->failed;
     r->running = true;
+    plait__block_sigpipe(r); /* the thread that runs it may be another than the one that made it */
     if (err == PLAIT_OK)
         plait__notify_ready(r);
     while (err == PLAIT_OK && !r->stopping) {
