@@ -151,8 +151,8 @@ def our_client(folder):
                    "fastcgi_temp_path %s/c; uwsgi_temp_path %s/d; scgi_temp_path %s/e;\n"
                    "server { listen 127.0.0.1:%d; root %s; location = /go { return 301 /data; } } }\n"
                    % (*(folder,) * 7, port, folder))
-    nginx = subprocess.Popen([shutil.which("nginx", path="/usr/sbin:/usr/bin:/sbin:/bin"), "-c", conf, "-p", folder],
-                             stderr=subprocess.DEVNULL)
+    program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/sbin:/bin")
+    nginx = subprocess.Popen([program, "-c", conf, "-p", folder], stderr=subprocess.DEVNULL)
     try:
         wait_port(port)
         check("nginx file", fetch("http://127.0.0.1:%d/data" % port).stdout == b"0123456789")
