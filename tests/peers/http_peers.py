@@ -131,7 +131,8 @@ class Pages(http.server.BaseHTTPRequestHandler):
 
 
 def fetch(url):
-    return subprocess.run([os.path.join(BUILD, "tests", "web", "web_peer"), "fetch", url], capture_output=True, timeout=20)
+    command = [os.path.join(BUILD, "tests", "web", "web_peer"), "fetch", url]
+    return subprocess.run(command, capture_output=True, timeout=20)
 
 
 def our_client(folder):
