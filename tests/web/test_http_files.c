@@ -246,6 +246,29 @@ static void folders_that_can_not_be_served_are_refused(void **state)
     site_close(&s);
 }
 
+static void files_survive_any_lack_of_memory(void **state)
+{
+    static const char *const paths[] = {"/f/a.txt", "/f/large.bin", "/f/", "/f/sub", "/f/indexed/"};
+    struct site s;
+    struct peer p;
+    (void)state;
+    site_open(&s, NULL);
+    for (size_t i = 0; i < TEST_COUNT(paths); i++) {
+        for (uint64_t n = 1; n < 80; n++) {
+            char request[256];
+            (void)snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\nRange: bytes=0-1,4-5\r\n\r\n", paths[i]);
+            peer_open(&s.w, &p);
+            s.w.heap.fail_at = s.w.heap.calls + n;
+            peer_send(&s.w, &p, request);
+            s.w.heap.fail_at = 0;
+            peer_close(&s.w, &p);
+            if (status_of(&p) == 404)
+                fail_msg("%s at %d: %s", paths[i], (int)n, p.got);
+        }
+    }
+    site_close(&s);
+}
+
 /* RFC 9110 section 14 */
 static void ranges_are_served(void **state)
 {
@@ -382,6 +405,7 @@ TEST_MAIN(cmocka_unit_test(files_are_served_and_others_are_not), cmocka_unit_tes
           cmocka_unit_test(other_things_than_files_are_not_served), cmocka_unit_test(folders_want_their_slash),
           cmocka_unit_test(folders_are_listed), cmocka_unit_test(the_topmost_folder_can_welcome),
           cmocka_unit_test(another_index_can_be_named), cmocka_unit_test(folders_that_can_not_be_served_are_refused),
-          cmocka_unit_test(ranges_are_served), cmocka_unit_test(several_ranges_come_in_parts),
-          cmocka_unit_test(copies_are_revalidated), cmocka_unit_test(changed_files_are_seen_after_a_second),
-          cmocka_unit_test(the_welcome_page_stands_alone), cmocka_unit_test(sizes_and_dates_are_for_people))
+          cmocka_unit_test(files_survive_any_lack_of_memory), cmocka_unit_test(ranges_are_served),
+          cmocka_unit_test(several_ranges_come_in_parts), cmocka_unit_test(copies_are_revalidated),
+          cmocka_unit_test(changed_files_are_seen_after_a_second), cmocka_unit_test(the_welcome_page_stands_alone),
+          cmocka_unit_test(sizes_and_dates_are_for_people))

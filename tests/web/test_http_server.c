@@ -69,6 +69,22 @@ static void store(struct plait_request *req, void *ctx)
     assert_ok(plait_request_body(req, count_piece, ctx));
 }
 
+static struct plait_request *reading;
+
+static void count_and_pause(struct plait_request *req, plait_slice piece, bool end, void *ctx)
+{
+    plait_request_pause(req);
+    reading = req;
+    count_piece(req, piece, end, ctx);
+    if (end)
+        reading = NULL;
+}
+
+static void store_slowly(struct plait_request *req, void *ctx)
+{
+    assert_ok(plait_request_body(req, count_and_pause, ctx));
+}
+
 static void open_standard(struct world *w, const struct plait_http_options *options)
 {
     kept_count = gone_count = streamed = pieces = ends = 0;
@@ -78,6 +94,7 @@ static void open_standard(struct world *w, const struct plait_http_options *opti
     assert_ok(plait_resource_get(w->root, "silent", keep_silently, NULL));
     assert_ok(plait_resource_on(w->root, "POST", "collect", collect, NULL));
     assert_ok(plait_resource_on(w->root, "PUT", "store", store, NULL));
+    assert_ok(plait_resource_on(w->root, "PUT", "slowly", store_slowly, NULL));
     assert_ok(plait_resource_on(w->root, "POST", "hello", hello, NULL));
     assert_ok(plait_resource_on(w->root, "POST", "later", keep, NULL));
     world_serve(w, options);
@@ -383,6 +400,103 @@ static void a_body_that_breaks_off_ends_the_request(void **state)
     world_close(&w);
 }
 
+static void a_body_can_be_read_later_and_held_back(void **state)
+{
+    struct world w;
+    struct peer p;
+    (void)state;
+    open_standard(&w, NULL);
+    peer_open(&w, &p);
+    /* the handler asks for the body in a turn of its own */
+    peer_send(&w, &p, "POST /later HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello");
+    assert_int_equal(kept_count, 1);
+    assert_ok(plait_request_body(kept[0], count_piece, NULL));
+    spin(&w);
+    assert_int_equal(streamed, 5);
+    assert_int_equal(ends, 1);
+    peer_send(&w, &p, "POST /later HTTP/1.1\r\n" HOST "\r\n");
+    assert_ok(plait_request_body(kept[1], count_piece, NULL));
+    assert_int_equal(ends, 1);
+    spin(&w);
+    assert_int_equal(ends, 2);
+    /* each piece is followed by a pause; the last one ends the request */
+    peer_send(&w, &p,
+              "PUT /slowly HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+    assert_int_equal(streamed, 8);
+    for (int i = 0; i < 3 && reading; i++) {
+        plait_request_resume(reading);
+        if (reading)
+            plait_request_resume(reading);
+        spin(&w);
+    }
+    assert_null(reading);
+    assert_int_equal(streamed, 10);
+    assert_int_equal(ends, 3);
+    peer_send(&w, &p, GET("/hello"));
+    assert_int_equal(count_of(&p, "Hello, World!"), 1);
+    peer_close(&w, &p);
+    world_close(&w);
+}
+
+static void a_body_over_the_servers_limit_is_413(void **state)
+{
+    struct world w;
+    struct peer p;
+    static const struct plait_http_options options = {.limits = {.body_max = 5}};
+    (void)state;
+    open_standard(&w, &options);
+    ask(&w, &p, "PUT /store HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello");
+    assert_int_equal(status_of(&p), 201);
+    ask(&w, &p, "PUT /store HTTP/1.1\r\n" HOST "Content-Length: 6\r\n\r\nhello!");
+    assert_int_equal(status_of(&p), 413);
+    ask(&w, &p, "PUT /store HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n");
+    assert_int_equal(status_of(&p), 413);
+    world_close(&w);
+}
+
+static void every_lack_of_memory_ends_one_connection_only(void **state)
+{
+    (void)state;
+    for (uint64_t n = 1; n < 60; n++) {
+        struct world w;
+        struct peer p;
+        open_standard(&w, NULL);
+        peer_open(&w, &p);
+        w.heap.fail_at = w.heap.calls + n;
+        peer_send(&w, &p,
+                  "POST /collect HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+                  "GET /hell%6f?x HTTP/1.1\r\n" HOST "\r\n" GET("/nothing"));
+        w.heap.fail_at = 0;
+        peer_close(&w, &p);
+        ask(&w, &p, GET("/hello"));
+        assert_int_equal(status_of(&p), 200);
+        world_close(&w);
+    }
+}
+
+static void more_requests_at_once_than_are_pooled(void **state)
+{
+    enum { MANY = 70 };
+    static struct peer peers[MANY];
+    struct world w;
+    (void)state;
+    open_standard(&w, NULL);
+    for (size_t i = 0; i < MANY; i++) {
+        kept_count = 0;
+        peer_open(&w, &peers[i]);
+        peer_send(&w, &peers[i], "GET /la");
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        kept_count = 0;
+        peer_send(&w, &peers[i], "ter HTTP/1.1\r\n" HOST "\r\n");
+        assert_int_equal(kept_count, 1);
+    }
+    for (size_t i = 0; i < MANY; i++)
+        peer_close(&w, &peers[i]);
+    assert_int_equal(gone_count, MANY);
+    world_close(&w);
+}
+
 static void a_dropped_request_aborts_its_connection(void **state)
 {
     struct world w;
@@ -564,6 +678,10 @@ TEST_MAIN(cmocka_unit_test(a_request_is_answered), cmocka_unit_test(a_connection
           cmocka_unit_test(a_client_that_leaves_is_noticed),
           cmocka_unit_test(a_client_that_only_closed_its_side_gets_its_answer),
           cmocka_unit_test(a_body_that_breaks_off_ends_the_request),
+          cmocka_unit_test(a_body_can_be_read_later_and_held_back),
+          cmocka_unit_test(a_body_over_the_servers_limit_is_413),
+          cmocka_unit_test(every_lack_of_memory_ends_one_connection_only),
+          cmocka_unit_test(more_requests_at_once_than_are_pooled),
           cmocka_unit_test(a_dropped_request_aborts_its_connection),
           cmocka_unit_test(requests_left_at_the_end_go_with_the_reactor),
           cmocka_unit_test(a_connection_has_only_so_many_requests), cmocka_unit_test(deadlines_are_kept),
