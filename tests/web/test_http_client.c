@@ -2,9 +2,11 @@
  *
  * Fetching over TCP of this machine: from our own server, and from servers that answer by script, well or badly.
  */
+#include "tests/support/certs.h"
 #include "tests/web/http_world.h"
 
 #include <plait/task.h>
+#include <plait/tls.h>
 
 /* --- a server that says what it is told to --------------------------------------------------------------------- */
 
@@ -362,6 +364,43 @@ static void client_and_server_understand_each_other(void **state)
     net_close(&n);
 }
 
+static void https_is_fetched_from_who_can_be_verified(void **state)
+{
+    struct test_cert ca, leaf;
+    struct net n;
+    struct plait_response *response;
+    struct plait_listen_options listening = {0};
+    struct plait_fetch_options trusting = {0};
+    struct plait_address here;
+    char url[64];
+    plait_value value;
+    (void)state;
+    test_cert_make(&ca, NULL, &(struct test_cert_ask){.subject = "root", .is_ca = true});
+    test_cert_make(&leaf, &ca, &(struct test_cert_ask){.subject = "leaf", .san = "IP:127.0.0.1"});
+    world_open(&n.w);
+    assert_ok(plait_resource_get(n.w.root, "tell", tell, NULL));
+    struct plait_tls_server_options own = {.cert_pem = leaf.cert_pem, .key_pem = leaf.key_pem};
+    assert_ok(plait_tls_server_new(n.w.r, &own, &listening.tls, NULL));
+    assert_ok(plait_address_parse_ip(PLAIT_LIT("127.0.0.1"), 0, &here));
+    assert_ok(plait_listen(n.w.r, &here, &listening, plait_http(n.w.root), &n.listener));
+    plait_tls_server_unref(&listening.tls);
+    plait_listener_address(n.listener, &here);
+    (void)snprintf(url, sizeof(url), "https://127.0.0.1:%u/tell", here.port);
+    struct plait_tls_client_options roots = {.ca_pem = ca.cert_pem};
+    assert_ok(plait_tls_client_new(n.w.r, &roots, &trusting.connect.tls, NULL));
+    assert_ok(plait_reactor_run_until(n.w.r, plait_http_get(n.w.r, url, &trusting), &value));
+    plait_tls_client_unref(&trusting.connect.tls);
+    response = value.ptr;
+    assert_slice(plait_response_body(response), "told");
+    plait_response_free(&response);
+    /* without a context of its own a fetch believes the system's roots, and nobody else */
+    assert_err(plait_reactor_run_until(n.w.r, plait_http_get(n.w.r, url, NULL), NULL), PLAIT_EVERIFY);
+    assert_err(plait_reactor_run_until(n.w.r, plait_http_get(n.w.r, url, NULL), NULL), PLAIT_EVERIFY);
+    net_close(&n);
+    test_cert_end(&leaf);
+    test_cert_end(&ca);
+}
+
 static void a_fetch_survives_any_lack_of_memory(void **state)
 {
     bool fine = false;
@@ -387,4 +426,5 @@ TEST_MAIN(cmocka_unit_test(bodies_are_read_however_they_are_framed), cmocka_unit
           cmocka_unit_test(redirects_are_followed_to_a_limit), cmocka_unit_test(long_bodies_are_refused_or_streamed),
           cmocka_unit_test(silence_and_cancelling_end_a_fetch), cmocka_unit_test(what_can_not_be_fetched_is_told),
           cmocka_unit_test(client_and_server_understand_each_other),
+          cmocka_unit_test(https_is_fetched_from_who_can_be_verified),
           cmocka_unit_test(a_fetch_survives_any_lack_of_memory))
