@@ -180,16 +180,18 @@ static void notify_close(struct plait__tls *t)
 
 /* --- input from below --------------------------------------------------------------------------------------------------- */
 
+static uint32_t wanted_below(const struct plait__tls *t)
+{
+    const bool decrypts = t->state == PLAIT__TLS_OPEN && t->want > 0 && t->in_len == 0 && !t->end_told;
+    if (t->lower_eof)
+        return 0;
+    return (t->parting ? t->discard : decrypts || t->state == PLAIT__TLS_HANDSHAKE) ? LOWER_WINDOW : 0;
+}
+
 static void want_below(struct plait__tls *t)
 {
-    uint32_t want = 0;
-    if (t->lower_eof || t->finished)
-        want = 0;
-    else if (t->parting)
-        want = t->discard ? LOWER_WINDOW : 0;
-    else if (t->state == PLAIT__TLS_HANDSHAKE || (t->state == PLAIT__TLS_OPEN && t->want > 0 && t->in_len == 0 && !t->end_told))
-        want = LOWER_WINDOW;
-    if (want == t->lower_want || t->state == PLAIT__TLS_GONE)
+    const uint32_t want = wanted_below(t);
+    if (want == t->lower_want || t->finished)
         return;
     t->lower_want = want;
     t->lower->ops->want_input(t->lower, want);
@@ -207,8 +209,6 @@ static void offer_room(struct plait__tls *t)
 /* TLS itself failed: the alert goes out first. That it can't go out is not the reason that counts (TQ-150, TQ-152). */
 static void fail_tls(struct plait__tls *t, const struct plait_fault *fault)
 {
-    if (dead(t))
-        return;
     t->failed = true;
     t->last_words = t->alert_sent;
     flush(t);
@@ -302,6 +302,14 @@ static void deliver(struct plait__tls *t)
     }
 }
 
+static void forget_held(struct plait__tls *t)
+{
+    plait_mem_free(t->held);
+    t->held = NULL;
+    t->in = NULL;
+    t->in_len = 0;
+}
+
 /* Everything that is due. */
 static void work(struct plait__tls *t)
 {
@@ -318,6 +326,8 @@ static void work(struct plait__tls *t)
     if (t->state == PLAIT__TLS_OPEN && t->shut && !dead(t))
         notify_close(t);
     t->busy = false;
+    if (t->in_len == 0)
+        forget_held(t);
     if (dead(t))
         return;
     flush(t);
@@ -335,8 +345,6 @@ void plait__tls_step(void *ctx)
 
 static void finish(struct plait__tls *t, bool abort)
 {
-    if (t->finished)
-        return;
     t->finished = true;
     plait__list_remove(&t->link);
     plait_timer_stop(&t->timer);
@@ -381,14 +389,6 @@ void plait__tls_timer(void *ctx)
 
 /* --- what the carrier below tells --------------------------------------------------------------------------------------- */
 
-static void forget_held(struct plait__tls *t)
-{
-    plait_mem_free(t->held);
-    t->held = NULL;
-    t->in = NULL;
-    t->in_len = 0;
-}
-
 /* Ciphertext for which there is no use yet outlives the call. False: no memory. */
 static bool hold(struct plait__tls *t, const uint8_t *bytes, size_t len)
 {
@@ -424,7 +424,7 @@ static void up_input(void *up, uint8_t *bytes, size_t len)
         kept = hold(t, NULL, 0);
     if (!kept)
         fail_with(t, PLAIT_ENOMEM, "receive", NULL);
-    if (t->in_len == 0 || dead(t))
+    if (dead(t))
         forget_held(t);
 }
 
@@ -576,8 +576,6 @@ static void shut(struct plait__carrier *c)
 static void close_it(struct plait__carrier *c, bool abort)
 {
     struct plait__tls *t = of(c);
-    if (t->closing)
-        return;
     t->closing = true;
     plait_soon_cancel(&t->soon);
     if (abort && (!t->last_words || t->module->stopping)) {

@@ -60,7 +60,7 @@ bool plait__tls_alpn_ok(plait_slice wire);
 /* Ciphertext on its way out; exists only while there is some. */
 struct plait__tls_out {
     struct plait__chain chain;
-    _Alignas(16) uint8_t lent[PLAIT__TLS_OUT_LENT];
+    _Alignas(void *) uint8_t lent[PLAIT__TLS_OUT_LENT];
 };
 
 enum plait__tls_state {

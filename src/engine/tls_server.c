@@ -248,21 +248,17 @@ plait_err plait_tls_server_new(struct plait_reactor *reactor, const struct plait
 plait_err plait_tls_server_add(struct plait_tls_server *server, plait_slice cert_pem, plait_slice key_pem, char *why)
 {
     struct plait__tls_identity identity;
-    struct plait__tls_identity copy;
     PLAIT_TRY(plait__tls_identity_parse(server->module, cert_pem, key_pem, "the text given", &identity, why));
     plait__tls_why(why, "out of memory");
-    const plait_err err = plait__tls_identity_copy(&identity, &copy);
-    if (err != PLAIT_OK) {
-        plait__tls_identity_end(&identity); /* unseen: OpenSSL's heap is the C library's */
-        return err;
-    }
     PLAIT_TRY(keep_own(server, &identity));
-    const plait_err added = plait__tls_set_add(server->set, &copy, "the text given", NULL, false, why);
-    if (added != PLAIT_OK)
+    plait_err err = plait__tls_identity_copy(&server->own[server->own_count - 1], &identity);
+    if (err == PLAIT_OK)
+        err = plait__tls_set_add(server->set, &identity, "the text given", NULL, false, why);
+    if (err != PLAIT_OK)
         plait__tls_identity_end(&server->own[--server->own_count]);
     else
         plait__tls_why(why, "%s", "");
-    return added;
+    return err;
 }
 
 plait_err plait_tls_server_reload(struct plait_tls_server *server, char *why)

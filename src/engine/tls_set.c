@@ -42,17 +42,15 @@ static struct plait_budget *budget_of(const struct plait__tls_set *set)
 
 /* --- names -------------------------------------------------------------------------------------------------------------- */
 
-/* A name as it stands in the table; 0 when it can't stand there. Returns its length. */
+/* A name as it stands in the table. Returns its length, 0 when it can't stand there. */
 static size_t normal(plait_slice name, char out[NAME_BYTES_MAX + 1])
 {
     if (name.len > 0 && name.ptr[name.len - 1] == '.')
         name.len--;
-    if (name.len > NAME_BYTES_MAX)
+    if (name.len > NAME_BYTES_MAX || plait_slice_find_byte(name, 0, 0) != SIZE_MAX)
         return 0;
     for (size_t i = 0; i < name.len; i++) {
         const uint8_t c = name.ptr[i];
-        if (c == 0)
-            return 0;
         out[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
     }
     out[name.len] = '\0';
@@ -196,7 +194,8 @@ plait_err plait__tls_set_add(struct plait__tls_set *set, struct plait__tls_ident
         forget_last(set, names);
         return err;
     }
-    qsort(set->names, set->name_count, sizeof *set->names, compare);
+    if (set->name_count > 0)
+        qsort(set->names, set->name_count, sizeof *set->names, compare);
     const int64_t expiry = expiry_of(set->identities[index].leaf);
     set->expiry = expiry < set->expiry ? expiry : set->expiry;
     if (fallback)

@@ -160,10 +160,10 @@ static void pause_after_a_little(struct peer *p)
 
 static const struct plait_protocol tiny = PEER_TABLE(.input_max = 100);
 
-static void nothing_is_lost_between_the_layers_when_reading_stops(void **state)
+static void run_stop_and_go(enum joint joint)
 {
-    (void)state;
     tls_bed_open(&t, &certs);
+    t.joint = joint;
     tls_bed_join(&t, &tiny);
     t.s.on_data = pause_after_a_little;
     fill_large();
@@ -180,6 +180,70 @@ static void nothing_is_lost_between_the_layers_when_reading_stops(void **state)
     assert_int_equal(t.s.got_len, 50000);
     assert_memory_equal(t.s.got, large, 50000);
     assert_true(rounds >= 500);
+    tls_bed_close(&t);
+}
+
+static void nothing_is_lost_between_the_layers_when_reading_stops(void **state)
+{
+    (void)state;
+    for (int joint = 0; joint < JOINT_COUNT; joint++)
+        run_stop_and_go((enum joint)joint);
+}
+
+/* Ciphertext of two records and a little, all there while nobody wants it. */
+static void open_with_held_ciphertext(void)
+{
+    tls_bed_open(&t, &certs);
+    t.joint = JOINT_UNIX;
+    tls_bed_join(&t, &tiny);
+    t.s.on_data = pause_after_a_little;
+    plait_write(t.c.s, plait_slice_of(large, 30000));
+    bed_settle(&t.b);
+    assert_int_equal(t.s.got_len, 100);
+}
+
+static void ciphertext_that_nobody_wants_is_kept_in_order(void **state)
+{
+    (void)state;
+    uint8_t header[] = {23, 3, 3};
+    fill_large();
+    open_with_held_ciphertext();
+    assert_non_null(tls_of(t.s.s)->held);
+    plait__tls_up.input(tls_of(t.s.s), header, sizeof header); /* as a carrier that does not do as it is told */
+    t.s.on_data = NULL;
+    plait_resume(t.s.s);
+    bed_settle(&t.b);
+    assert_int_equal(t.s.got_len, 30000);
+    assert_memory_equal(t.s.got, large, 30000);
+    assert_null(tls_of(t.s.s)->held);
+    tls_bed_close(&t);
+}
+
+static void an_end_below_waits_for_what_is_kept(void **state)
+{
+    (void)state;
+    open_with_held_ciphertext();
+    plait__tls_up.input_end(tls_of(t.s.s));
+    bed_settle(&t.b);
+    assert_int_equal(t.s.got_len, 100);
+    t.s.on_data = NULL;
+    plait_resume(t.s.s);
+    bed_settle(&t.b);
+    assert_int_equal(t.s.got_len, 30000);
+    assert_int_equal(t.s.fault.err, PLAIT_ETLSTRUNCATED);
+    tls_bed_close(&t);
+}
+
+static void without_memory_to_keep_ciphertext_the_connection_ends(void **state)
+{
+    (void)state;
+    uint8_t header[] = {23, 3, 3};
+    open_with_held_ciphertext();
+    bed_fail(&t.b, 1);
+    plait__tls_up.input(tls_of(t.s.s), header, sizeof header);
+    bed_heal(&t.b);
+    bed_settle(&t.b);
+    assert_int_equal(t.s.fault.err, PLAIT_ENOMEM);
     tls_bed_close(&t);
 }
 
@@ -294,6 +358,9 @@ TEST_MAIN_WITH(make, end, cmocka_unit_test(both_versions_work_over_every_carrier
                cmocka_unit_test(what_is_written_before_the_handshake_ends_goes_behind_it),
                cmocka_unit_test(much_goes_through_in_order), cmocka_unit_test(a_paused_reader_holds_the_writer_back),
                cmocka_unit_test(nothing_is_lost_between_the_layers_when_reading_stops),
+               cmocka_unit_test(ciphertext_that_nobody_wants_is_kept_in_order),
+               cmocka_unit_test(an_end_below_waits_for_what_is_kept),
+               cmocka_unit_test(without_memory_to_keep_ciphertext_the_connection_ends),
                cmocka_unit_test(small_writes_share_records), cmocka_unit_test(an_idle_connection_holds_no_output),
                cmocka_unit_test(a_file_is_sent_as_records), cmocka_unit_test(descriptors_do_not_cross_tls),
                cmocka_unit_test(the_carrier_below_is_asked_for_addresses_options_and_credentials),

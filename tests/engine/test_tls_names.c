@@ -80,6 +80,22 @@ static void a_name_may_have_a_certificate_of_each_kind_of_key(void **state)
     tls_bed_close(&t);
 }
 
+static void names_beyond_reason_are_left_out(void **state)
+{
+    (void)state;
+    char san[400];
+    struct test_cert odd;
+    const int len = snprintf(san, sizeof san, "DNS:odd.example,DNS:");
+    memset(san + len, 'a', 300);
+    san[len + 300] = '\0';
+    test_cert_make(&odd, &certs.ca, &(struct test_cert_ask){.subject = "odd", .san = san});
+    tls_bed_open(&t, &certs);
+    assert_ok(plait_tls_server_add(t.server, odd.both_pem, plait_slice_of(NULL, 0), t.why));
+    expect("odd.example", "CN=odd");
+    tls_bed_close(&t);
+    test_cert_end(&odd);
+}
+
 /* --- a folder ------------------------------------------------------------------------------------------------------------------- */
 
 static char folder[TEST_PATH_BYTES];
@@ -157,6 +173,6 @@ static void the_server_prefers_one_of_the_clients_protocols(void **state)
 
 TEST_MAIN_WITH(make, end, cmocka_unit_test(a_certificate_is_chosen_by_name),
                cmocka_unit_test(a_name_may_have_a_certificate_of_each_kind_of_key),
-               cmocka_unit_test(a_folder_holds_a_certificate_a_name),
+               cmocka_unit_test(names_beyond_reason_are_left_out), cmocka_unit_test(a_folder_holds_a_certificate_a_name),
                cmocka_unit_test(without_a_default_unknown_names_are_refused),
                cmocka_unit_test(the_server_prefers_one_of_the_clients_protocols))

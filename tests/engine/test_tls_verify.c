@@ -32,7 +32,7 @@ static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 struct server_case {
     const char *what;
     struct test_cert_ask ask;
-    bool by_itself, by_other;
+    bool by_itself, by_other, by_leaf;
     const char *name;
     const char *detail; /* NULL: it is believed */
     int alert;
@@ -56,13 +56,14 @@ static const struct server_case server_cases[] = {
     {"too early", {.subject = "x", .san = "DNS:a.example", .too_early = true}, .name = "a.example", .detail = "the certificate is not valid yet", .alert = 42},
     {"unknown issuer", {.subject = "x", .san = "DNS:a.example"}, .by_other = true, .name = "a.example", .detail = "the certificate's issuer is unknown", .alert = 48},
     {"self-signed", {.subject = "x", .san = "DNS:a.example"}, .by_itself = true, .name = "a.example", .detail = "the certificate is self-signed, and not one that is trusted", .alert = 48},
+    {"issued by who may not", {.subject = "x", .san = "DNS:a.example"}, .by_leaf = true, .name = "a.example", .detail = "invalid CA certificate", .alert = 48},
     {"for clients only", {.subject = "x", .san = "DNS:a.example", .for_clients = true}, .name = "a.example", .detail = "the certificate is not meant for this use", .alert = 43},
 };
 
 static void check_server_case(const struct server_case *c, int version)
 {
     struct test_cert cert;
-    test_cert_make(&cert, c->by_itself ? NULL : c->by_other ? &other_ca : &certs.ca, &c->ask);
+    test_cert_make(&cert, c->by_itself ? NULL : c->by_other ? &other_ca : c->by_leaf ? &certs.server : &certs.ca, &c->ask);
     tls_bed_open(&t, &certs);
     tls_bed_server(&t, &(struct plait_tls_server_options){.cert_pem = cert.both_pem});
     t.name = c->name;

@@ -19,6 +19,7 @@ struct narrow {
     struct plait_stream *s;
     size_t in_max, out_max; /* bytes at a time; 0: all */
     bool stuck;             /* takes no output */
+    bool broken;            /* fails when it is offered some */
     bool refused;
     struct plait__chain bits;
     struct plait_soon soon;
@@ -48,6 +49,11 @@ static inline plait_err narrow_output(struct plait__carrier *c, struct plait__ch
 {
     struct narrow *n = narrow_of(c);
     struct iovec iov;
+    if (n->broken) {
+        const struct plait_fault fault = plait_fault_os(EPIPE, "send");
+        n->c.up_ops->failed(n->c.up, &fault);
+        return PLAIT_EIO;
+    }
     if (!n->stuck && plait__chain_empty(&n->bits) && plait__chain_gather(chain, &iov, 1) == 1) {
         const size_t len = n->out_max && iov.iov_len > n->out_max ? n->out_max : iov.iov_len;
         assert_ok(plait__chain_put(&n->bits, plait_slice_of(iov.iov_base, len)));
