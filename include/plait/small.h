@@ -23,7 +23,7 @@ enum plait_small {
 
 /* The zero value of every member is its default. */
 struct plait_small_options {
-    const char *quote;       /* of the day, at most 512 bytes; static. NULL: one of our own */
+    const char *quote;       /* of the day, cut to 509 bytes; static. NULL: one of our own */
     plait_span idle;         /* a connection that is silent so long is closed; 5 minutes */
     size_t netstring_max;    /* bytes; 65,536 */
     void *reserved[4];

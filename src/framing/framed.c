@@ -2,14 +2,17 @@
  *
  * A protocol that is nothing but frames: one of the codecs joined to a stream.
  *
- * Invariant: the handler sees whole frames only, in order, none after the stream was closed; raw mode hands everything on.
+ * Invariant: the handler sees whole frames only, in order; none after the stream was closed, none while it is paused or
+ * shakes hands. Raw mode hands everything on.
  * Test: tests/framing/test_framed.c.
  */
 #include "base/try.h"
+#include "engine/stream_core.h"
 
 #include <plait/framing.h>
 
-enum { MAX_BYTES = 65536, HEAD_BYTES = 24 };
+/* The input's window holds one largest frame with what stands around it, and is counted in 32 bits. */
+enum { MAX_BYTES = 65536, HEAD_BYTES = 24, MOST_BYTES = INT32_MAX };
 
 struct plait_framed {
     struct plait_stream *s;
@@ -44,6 +47,12 @@ static size_t hand_raw(struct plait_framed *f, plait_slice in)
     return taken < in.len ? taken : in.len;
 }
 
+/* Whether the handler may be told more of what came: it can close, pause, or start TLS in the midst of it. */
+static bool goes_on(const struct plait_framed *f)
+{
+    return plait_is_open(f->s) && !(f->s->flags & (PLAIT__F_PAUSED | PLAIT__F_HANDSHAKE));
+}
+
 /* Takes one frame off the front. Returns false when there is no use in going on. */
 static bool one_frame(struct plait_framed *f, plait_slice in, size_t *taken)
 {
@@ -66,7 +75,8 @@ static size_t on_data(struct plait_stream *s, plait_slice in, void *self)
 {
     struct plait_framed *f = self;
     size_t total = 0;
-    while (total < in.len && plait_is_open(s)) {
+    (void)s;
+    while (total < in.len && goes_on(f)) {
         const plait_slice rest = plait_slice_sub(in, total, in.len);
         size_t taken = 0;
         if (f->raw)
@@ -86,6 +96,14 @@ static void on_connected(struct plait_stream *s, void *self)
     (void)s;
     if (f->handler->connected)
         f->handler->connected(f, f->self);
+}
+
+/* An end in the midst of a frame is no orderly one. */
+static void on_eof(struct plait_stream *s, size_t rest, void *self)
+{
+    const struct plait_framed *f = self;
+    if (rest > 0 && !f->raw)
+        plait_close_with(s, PLAIT_ETRUNCATED, "the end came inside a frame");
 }
 
 static void on_lost(struct plait_stream *s, const struct plait_fault *fault, void *self)
@@ -108,12 +126,15 @@ plait_err plait_framed_attach(struct plait_stream *s, enum plait_framing framing
     f->self = self;
     f->framing = framing;
     f->max = max ? max : MAX_BYTES;
+    if (f->max > MOST_BYTES)
+        f->max = MOST_BYTES;
     plait_line_init(&f->line, f->max);
     f->protocol = (struct plait_protocol){.name = handler->name,
                                           .connected = on_connected,
                                           .data = on_data,
+                                          .eof = on_eof,
                                           .lost = on_lost,
-                                          .input_max = (uint32_t)(f->max < UINT32_MAX - HEAD_BYTES ? f->max + HEAD_BYTES : UINT32_MAX)};
+                                          .input_max = (uint32_t)f->max + HEAD_BYTES};
     if (out)
         *out = f;
     plait_stream_attach(s, &f->protocol, f);
@@ -150,6 +171,7 @@ void plait_framed_raw(struct plait_framed *framed, bool on)
 {
     framed->raw = on;
     plait_line_restart(&framed->line);
+    plait_need(framed->s, 0); /* what waits there as part of a frame is offered anew */
 }
 
 struct plait_stream *plait_framed_stream(struct plait_framed *framed)

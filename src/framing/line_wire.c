@@ -9,7 +9,7 @@
 
 #include <plait/framing.h>
 
-enum { LINE_MAX_BYTES = 8192 };
+enum { LINE_MAX_BYTES = 8192, DELIMITER_MAX_BYTES = 16 };
 
 void plait_line_init(struct plait_line *line, size_t max)
 {
@@ -20,6 +20,8 @@ void plait_line_init(struct plait_line *line, size_t max)
 void plait_line_init_delimiter(struct plait_line *line, plait_slice delimiter, size_t max)
 {
     *line = (struct plait_line){.delimiter = delimiter, .max = max ? max : LINE_MAX_BYTES};
+    if (line->max > SIZE_MAX - DELIMITER_MAX_BYTES)
+        line->max = SIZE_MAX - DELIMITER_MAX_BYTES; /* so that sums with it don't overflow */
 }
 
 void plait_line_restart(struct plait_line *line)

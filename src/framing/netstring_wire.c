@@ -7,6 +7,8 @@
  */
 #include <plait/framing.h>
 
+enum { AROUND_BYTES = 24 }; /* more than the digits, the colon and the comma */
+
 static struct plait_frame bad(plait_err err)
 {
     return (struct plait_frame){.event = PLAIT_FRAME_BAD, .err = err};
@@ -53,6 +55,8 @@ struct plait_frame plait_netstring_next(plait_slice in, size_t max)
     struct plait_frame frame;
     size_t length;
     size_t digits;
+    if (max > SIZE_MAX - AROUND_BYTES)
+        max = SIZE_MAX - AROUND_BYTES; /* so that sums with it don't overflow */
     if (!scan_length(in, max, &length, &digits, &frame))
         return frame;
     const size_t whole = digits + 1 + length + 1;

@@ -12,6 +12,8 @@
 struct plait_frame plait_prefix_next(plait_slice in, unsigned bytes, size_t max)
 {
     uint64_t length = 0;
+    if (max > SIZE_MAX - bytes)
+        max = SIZE_MAX - bytes; /* so that the sum below doesn't overflow */
     if (in.len < bytes)
         return (struct plait_frame){.event = PLAIT_FRAME_MORE, .need = bytes};
     for (unsigned i = 0; i < bytes; i++)
@@ -27,7 +29,8 @@ struct plait_frame plait_prefix_next(plait_slice in, unsigned bytes, size_t max)
 void plait_prefix_put(struct plait_buf *out, unsigned bytes, plait_slice payload)
 {
     if (payload.len > UINT32_MAX >> (32 - 8 * bytes)) {
-        out->err = PLAIT_ETOOLONG;
+        if (out->err == PLAIT_OK)
+            out->err = PLAIT_ETOOLONG;
         return;
     }
     for (unsigned i = bytes; i-- > 0;)

@@ -33,7 +33,8 @@ static int take_ask(const struct command *command, struct words *words, struct a
         } else if (take_flag(words, "no-listing", 0)) {
             ask->words.no_listing = true;
         } else {
-            return wrong_usage(command, "%s: '%s' is not understood", ask->kind->name, *words->at);
+            return wrong_usage(command, "%s: '%s' is neither an option nor a service; `plait serve --help` lists them",
+                               ask->kind->name, *words->at);
         }
         if (!value)
             return wrong_usage(command, "%s: the last option lacks its value", ask->kind->name);
@@ -41,20 +42,21 @@ static int take_ask(const struct command *command, struct words *words, struct a
     return EXIT_DONE;
 }
 
-static int start_ask(const struct command *command, struct plait_reactor *r, const struct ask *ask)
+static int start_ask(struct serving *serving, const struct ask *ask)
 {
     if (ask->listens == 0)
-        return start_service(command, r, ask->kind, ask->kind->endpoint, &ask->words);
+        return start_service(serving, ask->kind, ask->kind->endpoint, &ask->words);
     for (size_t i = 0; i < ask->listens; i++) {
-        const int status = start_service(command, r, ask->kind, ask->listen[i], &ask->words);
+        const int status = start_service(serving, ask->kind, ask->listen[i], &ask->words);
         if (status != EXIT_DONE)
             return status;
     }
     return EXIT_DONE;
 }
 
-static int start_named(const struct command *command, struct plait_reactor *r, struct words *words)
+static int start_named(struct serving *serving, struct words *words)
 {
+    const struct command *command = serving->command;
     const char *name = next_word(words);
     if (!name)
         return wrong_usage(command, "which service? `plait serve --help` lists them");
@@ -64,7 +66,7 @@ static int start_named(const struct command *command, struct plait_reactor *r, s
             return wrong_usage(command, "there is no service '%s'; `plait serve --help` lists them", name);
         int status = take_ask(command, words, &ask);
         if (status == EXIT_DONE)
-            status = start_ask(command, r, &ask);
+            status = start_ask(serving, &ask);
         if (status != EXIT_DONE)
             return status;
     }
@@ -73,13 +75,13 @@ static int start_named(const struct command *command, struct plait_reactor *r, s
 
 static int run(const struct command *command, struct words *words)
 {
-    struct plait_reactor *r = plait_new();
-    if (!r)
-        return failed(command, "the reactor could not be made: %s", plait_err_text(PLAIT_ENOMEM));
-    const int status = start_named(command, r, words);
+    struct serving serving;
+    int status = serving_begin(&serving, command);
     if (status == EXIT_DONE)
-        return run_services(command, &r);
-    plait_reactor_free(&r);
+        status = start_named(&serving, words);
+    if (status == EXIT_DONE)
+        status = run_services(&serving);
+    serving_end(&serving);
     return status;
 }
 

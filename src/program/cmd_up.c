@@ -8,12 +8,12 @@
 
 #include <string.h>
 
-static int start_all(const struct command *command, struct plait_reactor *r, const char *web, const struct service_words *words)
+static int start_all(struct serving *serving, const char *web, const struct service_words *words)
 {
     for (size_t i = 0; i < service_kind_count; i++) {
         const struct service_kind *kind = &service_kinds[i];
         const char *endpoint = web && strcmp(kind->name, "web") == 0 ? web : kind->endpoint;
-        const int status = start_service(command, r, kind, endpoint, words);
+        const int status = start_service(serving, kind, endpoint, words);
         if (status != EXIT_DONE)
             return status;
     }
@@ -39,15 +39,14 @@ static int run(const struct command *command, struct words *words)
         if (!value)
             return wrong_usage(command, "an option at the end lacks its value");
     }
-    struct plait_reactor *r = plait_new();
-    if (!r)
-        return failed(command, "the reactor could not be made: %s", plait_err_text(PLAIT_ENOMEM));
-    const int status = start_all(command, r, web, &told);
-    if (status != EXIT_DONE) {
-        plait_reactor_free(&r);
-        return status;
-    }
-    return run_services(command, &r);
+    struct serving serving;
+    int status = serving_begin(&serving, command);
+    if (status == EXIT_DONE)
+        status = start_all(&serving, web, &told);
+    if (status == EXIT_DONE)
+        status = run_services(&serving);
+    serving_end(&serving);
+    return status;
 }
 
 const struct command command_up = {

@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIGURATION = 78, WHY_BYTES = 256 };
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIGURATION = 78, WHY_BYTES = 320, DATAGRAMS_MAX = 32 };
 
 /* The words of a command line, taken from the front. */
 struct words {
@@ -44,7 +44,7 @@ bool take_option(struct words *words, const char *name, char letter, const char 
 /* The same for an option without a value. */
 bool take_flag(struct words *words, const char *name, char letter);
 
-/* Whether the next word asks for help; prints it. */
+/* Whether one of the words is --help (or the first -h); prints it. */
 bool asked_for_help(const struct command *command, struct words *words);
 
 /* --- services, shared by up and serve ------------------------------------------------------------------------------------------ */
@@ -58,12 +58,19 @@ struct service_words {
     bool welcome;
 };
 
+/* What keeps a service from starting, and the exit status that it means. */
+struct trouble {
+    int status;
+    char why[WHY_BYTES];
+};
+
 /* A kind of service that the program knows. */
 struct service_kind {
     const char *name;
     const char *endpoint; /* where `up` puts it */
     const char *help;
-    struct plait_service *(*make)(struct plait_reactor *r, const struct service_words *words, char *why);
+    struct plait_service *(*make)(struct plait_reactor *r, const struct service_words *words,
+                                  struct trouble *trouble);
     int small; /* enum plait_small for a datagram form; -1: none */
 };
 
@@ -72,11 +79,23 @@ extern const size_t service_kind_count;
 
 const struct service_kind *find_service(const char *name);
 
+/* A reactor and what the program keeps running on it. */
+struct serving {
+    const struct command *command;
+    struct plait_reactor *r;
+    size_t datagrams;
+    struct plait_small_datagram *datagram[DATAGRAMS_MAX];
+};
+
+/* Makes the reactor. Returns EXIT_DONE, or says why not; serving_end undoes it in both cases. */
+int serving_begin(struct serving *serving, const struct command *command);
+void serving_end(struct serving *serving);
+
 /* Starts a service and prints its line. Returns EXIT_DONE, or says why not. */
-int start_service(const struct command *command, struct plait_reactor *r, const struct service_kind *kind, const char *endpoint,
+int start_service(struct serving *serving, const struct service_kind *kind, const char *endpoint,
                   const struct service_words *words);
 
-/* Runs until the end and frees the reactor; returns the exit status. */
-int run_services(const struct command *command, struct plait_reactor **r);
+/* Runs until the end; returns the exit status. */
+int run_services(struct serving *serving);
 
 #endif

@@ -7,20 +7,32 @@
  */
 #include "program/program.h"
 
-#include <fcntl.h>
+#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { TABLE_BYTES = 64 * 1024, PEOPLE = 256 };
 
-static struct plait_service *make_web(struct plait_reactor *r, const struct service_words *words, char *why)
+/* Writes down what is wrong; returns false for the caller to pass on. */
+static bool told(struct trouble *trouble, int status, const char *fmt, ...) PLAIT_PRINTF(3, 4);
+
+static bool told(struct trouble *trouble, int status, const char *fmt, ...)
+{
+    va_list args;
+    trouble->status = status;
+    va_start(args, fmt);
+    vsnprintf(trouble->why, sizeof trouble->why, fmt, args);
+    va_end(args);
+    return false;
+}
+
+static struct plait_service *make_web(struct plait_reactor *r, const struct service_words *words, struct trouble *trouble)
 {
     struct plait_resource *root = NULL;
     const struct plait_files_options options = {.no_listing = words->no_listing, .welcome = words->welcome};
     const char *folder = words->root ? words->root : ".";
     const plait_err err = plait_files_new(r, folder, &options, &root);
     if (err != PLAIT_OK) {
-        snprintf(why, WHY_BYTES, "the folder '%s' cannot be served: %s", folder, plait_err_text(err));
+        told(trouble, EXIT_FAILED, "the folder '%s' cannot be served: %s", folder, plait_err_text(err));
         return NULL;
     }
     return plait_http(root);
@@ -33,9 +45,10 @@ static struct plait_service *make_small(struct plait_reactor *r, enum plait_smal
 }
 
 #define MAKE_SMALL(name, which)                                                                                       \
-    static struct plait_service *make_##name(struct plait_reactor *r, const struct service_words *words, char *why)   \
+    static struct plait_service *make_##name(struct plait_reactor *r, const struct service_words *words,        \
+                                               struct trouble *trouble)                                               \
     {                                                                                                                 \
-        (void)why;                                                                                                    \
+        (void)trouble;                                                                                                \
         return make_small(r, which, words);                                                                           \
     }
 
@@ -63,47 +76,59 @@ static bool cut_person(char *line, struct plait_finger_entry *out)
     return true;
 }
 
-static bool cut_table(char *text, struct plait_finger_entry *people, size_t *count, char *why)
+/* Ends the line at `line` with a zero, without its CR. Returns the next one, NULL behind the last. */
+static char *cut_line(char *line)
 {
-    size_t line_number = 0;
-    for (char *line = text; line && *line; line_number++) {
-        char *end = strchr(line, '\n');
-        if (end)
-            *end++ = '\0';
-        if (line[0] != '\0' && line[0] != '#') {
-            if (*count == PEOPLE || !cut_person(line, &people[*count])) {
-                snprintf(why, WHY_BYTES, "line %zu of the table is not user:name:plan, or is one too many", line_number + 1);
-                return false;
-            }
-            ++*count;
-        }
-        line = end;
+    char *end = strchr(line, '\n');
+    if (!end)
+        return NULL;
+    *end = '\0';
+    if (end > line && end[-1] == '\r')
+        end[-1] = '\0';
+    return end + 1;
+}
+
+static bool cut_table(const char *path, char *text, struct plait_finger_entry *people, size_t *count,
+                      struct trouble *trouble)
+{
+    size_t number = 0;
+    char *next;
+    for (char *line = text; line; line = next) {
+        next = cut_line(line);
+        number++;
+        if (line[0] == '\0' || line[0] == '#')
+            continue;
+        if (*count == PEOPLE)
+            return told(trouble, EXIT_CONFIGURATION, "%s:%zu: a table has at most %d people", path, number, PEOPLE);
+        if (!cut_person(line, &people[(*count)++]))
+            return told(trouble, EXIT_CONFIGURATION, "%s:%zu: '%.40s' is not of the form user:name:plan", path, number, line);
     }
     return true;
 }
 
-static bool read_table(const char *path, char *text, char *why)
+static bool read_table(const char *path, char *text, struct trouble *trouble)
 {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    const ssize_t n = fd >= 0 ? read(fd, text, TABLE_BYTES) : -1;
-    if (fd >= 0)
-        close(fd);
-    if (n < 0 || n == TABLE_BYTES) {
-        snprintf(why, WHY_BYTES, n < 0 ? "the table '%s' cannot be read" : "the table '%s' is larger than 64 KiB", path);
-        return false;
-    }
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return told(trouble, EXIT_CONFIGURATION, "the table '%s' cannot be read: %s", path, strerror(errno));
+    const size_t n = fread(text, 1, TABLE_BYTES, file);
+    const bool whole = n < TABLE_BYTES && !ferror(file);
+    fclose(file);
+    if (!whole)
+        return told(trouble, EXIT_CONFIGURATION, "the table '%s' cannot be read, or has 64 KiB and more", path);
     text[n] = '\0';
     return true;
 }
 
-static struct plait_service *make_finger(struct plait_reactor *r, const struct service_words *words, char *why)
+static struct plait_service *make_finger(struct plait_reactor *r, const struct service_words *words,
+                                         struct trouble *trouble)
 {
     struct plait_finger_directory directory = plait_finger_accounts(r);
     char text[TABLE_BYTES + 1];
     struct plait_finger_entry people[PEOPLE];
     size_t count = 0;
     if (words->table) {
-        if (!read_table(words->table, text, why) || !cut_table(text, people, &count, why))
+        if (!read_table(words->table, text, trouble) || !cut_table(words->table, text, people, &count, trouble))
             return NULL;
         if (plait_finger_table(r, people, count, &directory) != PLAIT_OK)
             return NULL;
@@ -139,11 +164,23 @@ static void print_line(const struct service_kind *kind, const char *carrier, con
 {
     char text[PLAIT_ADDR_TEXT_MAX];
     plait_address_format(address, text);
-    if (strcmp(kind->name, "web") == 0 && address->kind != PLAIT_ADDR_UNIX)
-        printf("%-10s http://%s/\n", kind->name, text);
+    const bool is_url = strncmp(carrier, "http", 4) == 0;
+    if (is_url)
+        printf("%-10s %s://%s/\n", kind->name, carrier, text);
     else
-        printf("%-10s %s %s\n", kind->name, carrier, text);
+        printf("%-10s %s%s%s\n", kind->name, carrier, carrier[0] ? " " : "", text);
     fflush(stdout);
+}
+
+/* What stands before an address: how to talk to it. */
+static const char *carrier_of(const struct service_kind *kind, const char *endpoint, const struct plait_address *address)
+{
+    const bool tls = strncmp(endpoint, "tls:", 4) == 0 || strncmp(endpoint, "ssl:", 4) == 0;
+    if (address->kind == PLAIT_ADDR_UNIX)
+        return ""; /* its text says so */
+    if (strcmp(kind->name, "web") == 0)
+        return tls ? "https" : "http";
+    return tls ? "tls" : "tcp";
 }
 
 /* udp:PORT[:interface=ADDRESS] */
@@ -161,52 +198,78 @@ static plait_err udp_address(struct plait_endpoint *e, struct plait_address *out
     return plait_endpoint_finish(e);
 }
 
-static int start_datagram(const struct command *command, struct plait_reactor *r, const struct service_kind *kind, const char *endpoint,
+static int start_datagram(struct serving *serving, const struct service_kind *kind, const char *endpoint,
                           const struct service_words *words)
 {
+    const struct command *command = serving->command;
     struct plait_endpoint e;
     struct plait_address address;
-    struct plait_small_datagram *small;
     char why[WHY_BYTES] = "";
     const struct plait_small_options options = {.quote = words->quote};
     if (kind->small < 0)
-        return wrong_usage(command, "%s has no form over datagrams", kind->name);
+        return wrong_usage(command, "%s has no form over datagrams; tcp:PORT is right", kind->name);
     if (plait_endpoint_parse(endpoint, &e, why) != PLAIT_OK || udp_address(&e, &address) != PLAIT_OK)
         return wrong_usage(command, "%s", why);
-    const plait_err err = plait_small_datagram_open(r, (enum plait_small)kind->small, &address, &options, &small);
+    if (serving->datagrams == DATAGRAMS_MAX)
+        return wrong_usage(command, "at most %d datagram endpoints", DATAGRAMS_MAX);
+    struct plait_small_datagram **small = &serving->datagram[serving->datagrams];
+    const plait_err err = plait_small_datagram_open(serving->r, (enum plait_small)kind->small, &address, &options, small);
     if (err != PLAIT_OK)
         return failed(command, "%s at %s: %s", kind->name, endpoint, plait_err_text(err));
-    plait_small_datagram_address(small, &address);
+    plait_small_datagram_address(*small, &address);
+    serving->datagrams++;
     print_line(kind, "udp", &address);
-    return EXIT_DONE; /* it is the reactor's memory, and goes with the process */
+    return EXIT_DONE;
 }
 
-int start_service(const struct command *command, struct plait_reactor *r, const struct service_kind *kind, const char *endpoint,
-                  const struct service_words *words)
+static int start_listener(struct serving *serving, const struct service_kind *kind, const char *endpoint,
+                          struct plait_service *service)
 {
     char why[WHY_BYTES] = "";
     struct plait_listener *listener = NULL;
     struct plait_address address;
-    if (strncmp(endpoint, "udp:", 4) == 0)
-        return start_datagram(command, r, kind, endpoint, words);
-    struct plait_service *service = kind->make(r, words, why);
-    if (!service)
-        return failed(command, "%s: %s", kind->name, why[0] ? why : plait_err_text(PLAIT_ENOMEM));
-    const plait_err err = plait_serve_with(r, endpoint, NULL, service, &listener, why);
+    const plait_err err = plait_serve_with(serving->r, endpoint, NULL, service, &listener, why);
     if (err == PLAIT_ESYNTAX)
-        return wrong_usage(command, "%s", why);
+        return wrong_usage(serving->command, "%s: %s", kind->name, why);
     if (err != PLAIT_OK)
-        return failed(command, "%s at %s: %s", kind->name, endpoint, why[0] ? why : plait_err_text(err));
+        return failed(serving->command, "%s: %s", kind->name, why);
     if (listener) {
         plait_listener_address(listener, &address);
-        print_line(kind, address.kind == PLAIT_ADDR_UNIX ? "" : "tcp", &address);
+        print_line(kind, carrier_of(kind, endpoint, &address), &address);
     }
     return EXIT_DONE;
 }
 
-int run_services(const struct command *command, struct plait_reactor **r)
+int start_service(struct serving *serving, const struct service_kind *kind, const char *endpoint,
+                  const struct service_words *words)
 {
-    const plait_err err = plait_reactor_run(*r);
-    plait_reactor_free(r);
-    return err == PLAIT_OK ? EXIT_DONE : failed(command, "%s", plait_err_text(err));
+    struct trouble trouble = {.status = EXIT_FAILED, .why = "out of memory"};
+    if (strncmp(endpoint, "udp:", 4) == 0)
+        return start_datagram(serving, kind, endpoint, words);
+    struct plait_service *service = kind->make(serving->r, words, &trouble);
+    if (service)
+        return start_listener(serving, kind, endpoint, service);
+    (void)failed(serving->command, "%s: %s", kind->name, trouble.why);
+    return trouble.status;
+}
+
+/* --- running ------------------------------------------------------------------------------------------------------------------ */
+
+int serving_begin(struct serving *serving, const struct command *command)
+{
+    *serving = (struct serving){.command = command, .r = plait_new()};
+    return serving->r ? EXIT_DONE : failed(command, "the reactor could not be made: %s", plait_err_text(PLAIT_ENOMEM));
+}
+
+int run_services(struct serving *serving)
+{
+    const plait_err err = plait_reactor_run(serving->r);
+    return err == PLAIT_OK ? EXIT_DONE : failed(serving->command, "%s", plait_err_text(err));
+}
+
+void serving_end(struct serving *serving)
+{
+    for (size_t i = 0; i < serving->datagrams; i++)
+        plait_small_datagram_close(&serving->datagram[i]);
+    plait_reactor_free(&serving->r);
 }

@@ -76,7 +76,10 @@ bool take_flag(struct words *words, const char *name, char letter)
 
 bool asked_for_help(const struct command *command, struct words *words)
 {
-    if (!take_flag(words, "help", 'h'))
+    bool asked = take_flag(words, "help", 'h');
+    for (char **word = words->at; !asked && word < words->end; word++)
+        asked = strcmp(*word, "--help") == 0;
+    if (!asked)
         return false;
     printf("Usage: plait %s\n\n%s", command->usage, command->help);
     return true;

@@ -49,10 +49,12 @@ static void put_text(struct job *job, const char *text)
     put(job, text, strlen(text));
 }
 
+/* The first `len` bytes of a value, up to its first line's end. */
 static void put_field(struct job *job, const char *name, const char *value, size_t len)
 {
+    const char *end = memchr(value, '\n', len);
     put_text(job, name);
-    put(job, value, len);
+    put(job, value, end ? (size_t)(end - value) : len);
     put_text(job, "\n");
 }
 
@@ -97,7 +99,7 @@ static void describe(struct job *job, const struct passwd *pw)
     }
     size_t len = read_own(job, pw, ".project");
     if (len > 0)
-        put_field(job, "Project: ", job->file, strcspn(job->file, "\r\n") < len ? strcspn(job->file, "\r\n") : len);
+        put_field(job, "Project: ", job->file, len);
     len = read_own(job, pw, ".plan");
     put_text(job, len > 0 ? "Plan:\n" : "No plan.\n");
     put(job, job->file, len);
@@ -159,7 +161,7 @@ static struct plait_deferred *find(struct plait_reactor *reactor, plait_slice us
     if (plait_then(d, become_text, job) == PLAIT_OK)
         return d;
     if (!job->text)
-        let_go(job); /* the pool never had it */
+        let_go(job); /* the pool never had it; otherwise it lets go by itself */
     let_go(job);
     plait_deferred_cancel(d);
     return NULL;

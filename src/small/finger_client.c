@@ -80,6 +80,8 @@ static void connect_ended(struct plait_result *result, void *ctx)
     if (result->fault.err == PLAIT_OK) {
         c->s = plait_result_take(result).ptr;
         plait_stream_attach(c->s, &protocol, c);
+        if (c->why != PLAIT_OK)
+            plait_abort_with(c->s, c->why, NULL); /* it was to end when the connection was already made */
         return;
     }
     const struct plait_fault fault = result->fault;
@@ -110,7 +112,7 @@ static void cancel(struct plait_deferred *deferred, void *ctx)
 static plait_err make_query(struct call *c, plait_slice text, bool whois)
 {
     struct plait_finger_query query = {.whois = whois, .user = text};
-    plait_buf_init(&c->query, plait_reactor_budget(c->reactor), PLAIT_FINGER_LINE_MAX + 8);
+    plait_buf_init(&c->query, plait_reactor_budget(c->reactor), PLAIT_FINGER_LINE_MAX + 2);
     plait_finger_put(&c->query, &query);
     return c->query.err;
 }

@@ -52,22 +52,19 @@ static void answer(struct caller *c, const char *text)
     plait_close(c->s);
 }
 
-/* Sends a directory's text with CR LF at its lines' ends. */
+/* Sends a directory's text with CR LF at its lines' ends, whichever they had. */
 static void answer_text(struct caller *c, plait_slice text)
 {
+    struct plait_line lines;
+    plait_line_init(&lines, text.len + 1);
     while (text.len > 0) {
-        const size_t lf = plait_slice_find_byte(text, '\n', 0);
-        const size_t end = lf == SIZE_MAX ? text.len : lf;
-        plait_write(c->s, plait_slice_sub(text, 0, end));
+        const struct plait_frame line = plait_line_next(&lines, text);
+        const bool whole = line.event == PLAIT_FRAME_WHOLE;
+        plait_write(c->s, whole ? line.payload : text);
         plait_write(c->s, PLAIT_LIT("\r\n"));
-        text = plait_slice_sub(text, end + 1, text.len);
+        text = plait_slice_sub(text, whole ? line.taken : text.len, text.len);
     }
     plait_close(c->s);
-}
-
-static void caller_free(struct caller *c)
-{
-    plait_mem_free(c);
 }
 
 static void found(struct plait_result *result, void *ctx)
@@ -76,7 +73,7 @@ static void found(struct plait_result *result, void *ctx)
     c->lookup = NULL;
     if (!c->s) {
         result->fault.err = PLAIT_OK; /* nobody is there any more to hear of it */
-        caller_free(c);
+        plait_mem_free(c);
         return;
     }
     if (result->fault.err == PLAIT_OK) {
@@ -138,7 +135,7 @@ static void lost(struct plait_stream *s, const struct plait_fault *fault, void *
     if (c->lookup)
         plait_deferred_cancel(c->lookup); /* `found` frees */
     else
-        caller_free(c);
+        plait_mem_free(c);
 }
 
 static void out_of_time(void *ctx)
@@ -148,7 +145,7 @@ static void out_of_time(void *ctx)
 }
 
 static const struct plait_protocol protocol = {
-    .name = "finger", .data = data, .lost = lost, .flags = PLAIT_HALF_CLOSE, .input_max = PLAIT_FINGER_LINE_MAX + 8};
+    .name = "finger", .data = data, .lost = lost, .input_max = PLAIT_FINGER_LINE_MAX + 8};
 
 static plait_err open_connection(struct plait_stream *s, void *ctx)
 {

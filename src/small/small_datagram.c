@@ -17,20 +17,18 @@ struct plait_small_datagram {
     struct plait_datagram *socket;
 };
 
-/* A port on which a small service may stand: two that answer each other would never stop. */
-static bool answers_by_itself(uint16_t port)
+/* Two services that answer each other would never stop. What comes from a port where services stand, or from our own, was
+ * forged to that end. */
+static bool may_answer_by_itself(const struct plait_small_datagram *small, uint16_t port)
 {
-    static const uint16_t ports[] = {0, 7, 13, 17, 19, 37};
-    for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++) {
-        if (ports[i] == port)
-            return true;
-    }
-    return false;
+    struct plait_address own;
+    plait_datagram_address(small->socket, &own);
+    return port < 1024 || port == own.port;
 }
 
 static void reply(struct plait_small_datagram *small, const struct plait_packet *packet, plait_slice bytes)
 {
-    if (bytes.len == 0 || bytes.len > packet->bytes.len || answers_by_itself(packet->from->port))
+    if (bytes.len == 0 || bytes.len > packet->bytes.len || may_answer_by_itself(small, packet->from->port))
         return;
     /* A full queue or a vanished route loses this answer, as the network may lose any. */
     (void)!plait_send_from(small->socket, packet->to, packet->from, bytes);

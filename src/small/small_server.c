@@ -2,7 +2,7 @@
  *
  * The small services over streams: each is a protocol of a few lines. The netstring echo is framing's own framed protocol.
  *
- * Invariant: no service keeps more than a line of a peer's; a silent connection is closed; chargen writes only as much as the peer takes.
+ * Invariant: no service keeps more of a peer's than one netstring; a silent connection is closed; chargen writes only as much as the peer takes.
  * Test: tests/small/test_small_server.c.
  */
 #include "small/small_wire.h"
@@ -114,11 +114,29 @@ static const struct plait_protocol answer_protocol = {.name = "answer", .connect
 
 static void netstring_frame(struct plait_framed *framed, plait_slice payload, void *self)
 {
-    (void)self;
+    struct talk *t = self;
+    plait_timer_arm(&t->idle, t->small->options.idle);
     plait_framed_send(framed, payload);
 }
 
-static const struct plait_framed_handler netstring_handler = {.name = "netstring-echo", .frame = netstring_frame};
+static void netstring_lost(struct plait_framed *framed, const struct plait_fault *fault, void *self)
+{
+    lost(plait_framed_stream(framed), fault, self);
+}
+
+static const struct plait_framed_handler netstring_handler = {
+    .name = "netstring-echo", .frame = netstring_frame, .lost = netstring_lost};
+
+static plait_err open_netstrings(struct plait_stream *s, struct talk *t)
+{
+    const plait_err err =
+        plait_framed_attach(s, PLAIT_NETSTRINGS, t->small->options.netstring_max, &netstring_handler, t, NULL);
+    if (err == PLAIT_OK)
+        return PLAIT_OK;
+    plait_timer_stop(&t->idle);
+    plait_mem_free(t);
+    return PLAIT_FAIL(err);
+}
 
 static plait_err open_connection(struct plait_stream *s, void *ctx)
 {
@@ -127,11 +145,11 @@ static plait_err open_connection(struct plait_stream *s, void *ctx)
         [PLAIT_QOTD] = &answer_protocol,    [PLAIT_DAYTIME] = &answer_protocol,  [PLAIT_TIME] = &answer_protocol,
     };
     struct small *small = ctx;
-    if (small->which == PLAIT_NETSTRING_ECHO)
-        return plait_framed_attach(s, PLAIT_NETSTRINGS, small->options.netstring_max, &netstring_handler, NULL, NULL);
     struct talk *t = talk_new(small, s);
     if (!t)
         return PLAIT_FAIL(PLAIT_ENOMEM);
+    if (small->which == PLAIT_NETSTRING_ECHO)
+        return open_netstrings(s, t);
     plait_stream_attach(s, protocols[small->which], t);
     return PLAIT_OK;
 }

@@ -2,7 +2,7 @@
  *
  * What the small services say: pure functions of the time and a line number.
  *
- * Invariant: nothing longer than 512 bytes and CR LF (RFC 865).
+ * Invariant: no answer has more than 511 bytes (RFC 865: less than 512; RFC 864: 0 to 512).
  * Test: tests/small/test_small_wire.c.
  */
 #include "small/small_wire.h"
@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 
-enum { CHARACTERS = 95, WIDTH = 72, QUOTE_MAX = 512 };
+enum { CHARACTERS = 95, WIDTH = 72, LINES_AT_ONCE = 6, QUOTE_MAX = 509 };
 
 static const char *const names[] = {"echo", "discard", "chargen", "qotd", "daytime", "time", "netstring-echo"};
 
@@ -59,9 +59,9 @@ static size_t put_line(const char *text, uint8_t *out)
 
 static size_t put_chargen(uint8_t *out)
 {
-    for (uint64_t i = 0; i < 6; i++)
+    for (uint64_t i = 0; i < LINES_AT_ONCE; i++)
         plait__chargen_line(i, out + i * PLAIT__CHARGEN_LINE);
-    return (size_t)6 * PLAIT__CHARGEN_LINE;
+    return (size_t)LINES_AT_ONCE * PLAIT__CHARGEN_LINE;
 }
 
 size_t plait__small_answer(enum plait_small which, const char *quote, int64_t now, uint8_t out[PLAIT__SMALL_ANSWER_MAX])

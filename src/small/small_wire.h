@@ -7,7 +7,7 @@
 
 #include <plait/small.h>
 
-enum { PLAIT__CHARGEN_LINE = 74, PLAIT__SMALL_ANSWER_MAX = 520 };
+enum { PLAIT__CHARGEN_LINE = 74, PLAIT__SMALL_ANSWER_MAX = 512 };
 
 /* The `n`-th line of the character generator: 72 of the 95 printable characters, turning, and CR LF (RFC 864). */
 void plait__chargen_line(uint64_t n, uint8_t out[PLAIT__CHARGEN_LINE]);
