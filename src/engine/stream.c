@@ -103,8 +103,6 @@ static void forget_kept(struct plait_stream *s)
 /* The last step of every end: the carrier goes. `lost` follows when it says that it is gone. */
 static void close_carrier(struct plait_stream *s, bool abort)
 {
-    if (s->state >= PLAIT__S_CLOSED)
-        return;
     forget_kept(s);
     plait__stream_drop_output(s);
     if (s->state == PLAIT__S_LINGERING) {
@@ -385,9 +383,10 @@ static void call_lost(struct plait_stream *s)
     plait__stream_fault(s, &fault);
     s->flags |= PLAIT__F_LOST_TOLD;
     if (s->protocol && s->protocol->lost) {
+        const char *name = s->protocol->name; /* the table may go with the protocol's object */
         plait__callback_begin(s->reactor);
         s->protocol->lost(s, &fault, s->self);
-        plait__callback_end(s->reactor, s->protocol->name);
+        plait__callback_end(s->reactor, name);
     }
 }
 
@@ -587,10 +586,10 @@ void plait__streams_abort_all(struct plait_reactor *r, plait_err err)
 
 /* --- beginning and steering ---------------------------------------------------------------------------------------------- */
 
-plait_err plait__streams_init(struct plait_reactor *r)
+void plait__streams_init(struct plait_reactor *r)
 {
     plait_timer_init(&r->linger, r, "linger", linger_over, r);
-    return plait__fd_streams_init(r);
+    plait__fd_streams_init(r);
 }
 
 void plait__streams_deinit(struct plait_reactor *r)
