@@ -151,7 +151,7 @@ void plait__posts_close(struct plait__posts *posts);
 
 /* deferred.c. A reactor that ends: cancels every deferred that has not fired (true: there was one; call it again after running what is
  * ready, since callbacks may start new operations), and at last destroys what is left, values of unclaimed ones among them. */
-plait_err plait__deferreds_init(struct plait_reactor *r);
+void plait__deferreds_init(struct plait_reactor *r);
 bool plait__deferreds_cancel_all(struct plait_reactor *r);
 void plait__deferreds_deinit(struct plait_reactor *r);
 
@@ -169,7 +169,7 @@ size_t plait__pool_busy(const struct plait__pool *pool);
 void plait__pool_tune(struct plait__pool *pool, plait_span idle, size_t stack_bytes);
 
 /* stream.c: one turn's work on dirty streams, and on graves. */
-plait_err plait__streams_init(struct plait_reactor *r);
+void plait__streams_init(struct plait_reactor *r);
 void plait__streams_deinit(struct plait_reactor *r);
 void plait__streams_flush(struct plait_reactor *r);
 void plait__streams_release(struct plait_reactor *r);

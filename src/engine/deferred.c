@@ -19,11 +19,10 @@ static void expire(void *ctx);
 
 /* --- making and ending -------------------------------------------------------------------------------------------- */
 
-plait_err plait__deferreds_init(struct plait_reactor *r)
+void plait__deferreds_init(struct plait_reactor *r)
 {
     plait__list_init(&r->live_deferreds);
     plait__slab_init(&r->deferreds, &r->budget, sizeof(struct plait_deferred), 0);
-    return PLAIT_OK;
 }
 
 struct plait_deferred *plait_deferred_new(struct plait_reactor *reactor, const char *name, plait_cancel_fn cancel,

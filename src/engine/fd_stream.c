@@ -272,11 +272,10 @@ static const struct plait__carrier_ops fd_carrier_ops = {
 
 /* --- making and freeing -------------------------------------------------------------------------------------------------- */
 
-plait_err plait__fd_streams_init(struct plait_reactor *r)
+void plait__fd_streams_init(struct plait_reactor *r)
 {
     plait__slab_init(&r->fd_streams, &r->budget, sizeof(struct fd_stream), 0);
     plait__slab_init(&r->outs, &r->budget, sizeof(struct plait__out), 0);
-    return PLAIT_OK;
 }
 
 void plait__fd_streams_deinit(struct plait_reactor *r)
@@ -308,8 +307,8 @@ int plait__fd_stream_new(struct plait_reactor *r, enum plait__fd_kind kind, int 
     }
     const int res = plait__io_attach(r->io, &f->c.h, handle_kind[kind], fd, handle_ops[kind]);
     if (res < 0) {
-        plait__slab_free(&r->fd_streams, f);
-        return res;
+        plait__slab_free(&r->fd_streams, f); /* uncovered: the epoll engine registers late and never refuses here */
+        return res;                          /* uncovered: as above */
     }
     plait__stream_init(r, &f->s, &f->c.c, PLAIT__MEM_FD);
     *out = &f->s;

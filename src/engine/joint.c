@@ -54,8 +54,6 @@ static void eof(struct plait_stream *s, size_t rest, void *self)
     (void)rest;
     e->ended = true;
     const bool all = (!e->joint->end[0].gives || e->joint->end[0].ended) && (!e->joint->end[1].gives || e->joint->end[1].ended);
-    if (!e->other->s)
-        return;
     if (!all) {
         plait_close_write(e->other->s);
         return;

@@ -42,7 +42,7 @@ static bool has_ready(const struct plait_reactor *r)
 plait_span plait_reactor_next_timeout(const struct plait_reactor *reactor)
 {
     const struct plait_reactor *r = reactor;
-    if (has_ready(r) || plait__io_pending(r->io) || plait__posts_waiting(r->posts) || r->stopping)
+    if (has_ready(r) || plait__io_pending(r->io) || plait__posts_waiting(r->posts) || (r->stopping && r->running))
         return 0;
     const plait_time next = plait__wheel_next(r->wheel);
     if (next == PLAIT_NEVER)
@@ -223,8 +223,8 @@ static bool make_parts(struct plait_reactor *r, const struct plait_reactor_optio
     if (!r->log || !r->metrics || !r->wheel || !r->io)
         return false;
     register_counts(r);
-    if (plait__deferreds_init(r) != PLAIT_OK || plait__streams_init(r) != PLAIT_OK)
-        return false;
+    plait__deferreds_init(r);
+    plait__streams_init(r);
     r->posts = plait__posts_new(r);
     return r->posts != NULL;
 }

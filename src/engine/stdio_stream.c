@@ -26,7 +26,6 @@ struct stdio_stream {
     bool one;
     int left; /* handles that are not closed yet */
     uint64_t received, sent;
-    struct plait_soon gone; /* tells `closed` when there never was a handle to close */
 };
 
 static struct stdio_stream *of_carrier(struct plait__carrier *c)
@@ -116,21 +115,12 @@ static void shut(struct plait__carrier *c)
         close_way(x, &x->out);
 }
 
-static void tell_gone(void *ctx)
-{
-    struct stdio_stream *x = ctx;
-    x->c.up_ops->closed(x->c.up);
-}
-
 static void close_it(struct plait__carrier *c, bool abort)
 {
     struct stdio_stream *x = of_carrier(c);
     (void)abort;
-    const bool none = !x->in.open && !x->out.open && x->left == 0;
     close_way(x, &x->in);
     close_way(x, &x->out);
-    if (none)
-        plait_soon_queue(&x->gone);
 }
 
 static void no_address(struct plait__carrier *c, struct plait_address *out)
@@ -159,12 +149,11 @@ static const struct plait__carrier_ops stdio_ops = {
 void plait__stdio_stream_release(struct plait_stream *s)
 {
     struct stdio_stream *x = plait__container(s, struct stdio_stream, s);
-    plait_soon_cancel(&x->gone);
     plait_mem_free(x);
 }
 
-/* A descriptor that doesn't block: the same file opened anew where there is a name for it, else the flag on this one. Returns a descriptor that replaces
- * `fd` (closed then), `fd` itself, or -errno. */
+/* A descriptor that doesn't block: the same file opened anew where there is a name for it, else the flag on this one.
+ * Returns a new descriptor, `fd` itself, or -errno. */
 static int make_own(struct plait_sys *sys, int fd, int mode)
 {
     struct stat st;
@@ -175,11 +164,10 @@ static int make_own(struct plait_sys *sys, int fd, int mode)
         return fd; /* its position is shared on purpose, and it never blocks */
     char path[40];
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    const int own = S_ISSOCK(st.st_mode) ? -ENXIO : sys->ops->openat2(sys, AT_FDCWD, path, mode | O_NONBLOCK | O_CLOEXEC | O_NOCTTY, 0, 0);
-    if (own >= 0) {
-        sys->ops->close(sys, fd);
+    const int flags_anew = mode | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+    const int own = S_ISSOCK(st.st_mode) ? -ENXIO : sys->ops->openat2(sys, AT_FDCWD, path, flags_anew, 0, 0);
+    if (own >= 0)
         return own;
-    }
     const int flags = sys->ops->fcntl(sys, fd, F_GETFL, 0);
     const int set = flags < 0 ? flags : sys->ops->fcntl(sys, fd, F_SETFL, flags | O_NONBLOCK);
     return set < 0 ? set : fd;
@@ -187,16 +175,34 @@ static int make_own(struct plait_sys *sys, int fd, int mode)
 
 static int open_way(struct stdio_stream *x, struct way *w, int fd, int mode)
 {
+    struct plait_reactor *r = x->s.reactor;
+    w->owner = x;
     if (fd < 0)
         return 0;
-    const int own = make_own(x->s.reactor->sys, fd, mode);
+    const int own = make_own(r->sys, fd, mode);
     if (own < 0)
         return own;
-    const int res = plait__io_attach(x->s.reactor->io, &w->h, PLAIT__H_FILE, own, &way_ops);
-    w->owner = x;
-    w->open = res == 0;
-    x->left += w->open;
-    return res;
+    (void)plait__io_attach(r->io, &w->h, PLAIT__H_FILE, own, &way_ops); /* registers late: nothing can fail here */
+    w->open = true;
+    x->left++;
+    return 0;
+}
+
+/* The stream stands: what was opened anew takes the place of the caller's. */
+static void replace(struct stdio_stream *x, struct way *w, int fd)
+{
+    struct plait_sys *sys = x->s.reactor->sys;
+    if (w->open && w->h.fd != fd)
+        sys->ops->close(sys, fd);
+}
+
+/* It does not: what was opened anew goes, the caller's stay. */
+static void give_up(struct stdio_stream *x, int in)
+{
+    struct plait_sys *sys = x->s.reactor->sys;
+    if (x->in.open && x->in.h.fd != in)
+        sys->ops->close(sys, x->in.h.fd);
+    plait_mem_free(x);
 }
 
 plait_err plait_stream_of_fds(struct plait_reactor *reactor, int in, int out, struct plait_stream **s)
@@ -213,10 +219,11 @@ plait_err plait_stream_of_fds(struct plait_reactor *reactor, int in, int out, st
     if (res == 0 && !x->one)
         res = open_way(x, &x->out, out, O_WRONLY);
     if (res < 0) {
-        plait_mem_free(x);
+        give_up(x, in);
         return PLAIT_FAIL(plait_err_from_errno(-res));
     }
-    plait_soon_init(&x->gone, reactor, "stdio", tell_gone, x);
+    replace(x, &x->in, in);
+    replace(x, &x->out, out);
     plait__stream_init(reactor, &x->s, &x->c, PLAIT__MEM_STDIO);
     *s = &x->s;
     return PLAIT_OK;

@@ -92,7 +92,7 @@ struct plait_stream {
 
 enum plait__stream_memory { PLAIT__MEM_FD, PLAIT__MEM_PAIR, PLAIT__MEM_STDIO };
 
-plait_err plait__fd_streams_init(struct plait_reactor *r);
+void plait__fd_streams_init(struct plait_reactor *r);
 void plait__fd_streams_deinit(struct plait_reactor *r);
 
 /* Makes a stream on top of a carrier, in zeroed memory that is freed by its kind at the turn's end after `lost`. The

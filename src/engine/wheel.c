@@ -130,8 +130,6 @@ plait_time plait__wheel_next(const struct plait__wheel *wheel)
     uint64_t tick;
     if (!next_slot(w, &level, &slot, &tick))
         return PLAIT_NEVER;
-    if (tick < w->current)
-        tick = w->current;
     return tick >= (uint64_t)PLAIT_NEVER >> TICK_BITS ? PLAIT_NEVER - 1 : (plait_time)(tick << TICK_BITS);
 }
 

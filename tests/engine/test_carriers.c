@@ -196,6 +196,8 @@ static void what_the_peer_said_before_it_hung_up_is_heard(void **state)
         plait_flush(s);
         plait_write(s, PLAIT_LIT("and more"));
         plait_flush(s);
+        plait_write(s, PLAIT_LIT("and still more"));
+        plait_flush(s);
         bed_settle(&b);
         assert_slice(plait_slice_of(x.got, x.got_len), "413 too large");
         bed_close(&b);
@@ -241,6 +243,73 @@ static void a_failing_receive_is_told_with_its_errno(void **state)
     assert_int_equal(x.fault.err, PLAIT_ENETTIMEDOUT);
     assert_string_equal(x.fault.step, "receive");
     assert_true(x.fault.retry);
+    bed_close(&b);
+}
+
+static int refuse_epoll_ctl(struct plait_sys *sys, int epfd, int op, int fd, struct epoll_event *event)
+{
+    (void)sys, (void)epfd, (void)op, (void)fd, (void)event;
+    return -ENOSPC;
+}
+
+static void a_descriptor_that_cannot_be_watched_is_told(void **state)
+{
+    struct bed b;
+    int fd[2];
+    struct plait_stream *s;
+    (void)state;
+    memset(&x, 0, sizeof x);
+    bed_open(&b);
+    tcp_pair(fd);
+    assert_int_equal(plait__fd_stream_new(b.r, PLAIT__FD_TCP, fd[0], NULL, &s), 0);
+    peer_attach(&x, s, &peer_protocol);
+    b.ops.epoll_ctl = refuse_epoll_ctl;
+    bed_settle(&b);
+    assert_int_equal(x.fault.err, PLAIT_ENOSPACE);
+    close(fd[1]);
+    bed_close(&b);
+}
+
+static void abort_at_fds(struct plait_stream *s, const int *fds, size_t count, void *self)
+{
+    (void)self;
+    for (size_t i = 0; i < count; i++)
+        close(fds[i]);
+    plait_abort(s);
+}
+
+static void a_stream_may_end_while_descriptors_arrive(void **state)
+{
+    struct bed b;
+    static const struct plait_protocol aborts = {.name = "aborts", .fds = abort_at_fds};
+    const int fd = 0;
+    (void)state;
+    open_joined(&b, JOINT_UNIX);
+    plait_stream_attach(y.s, &aborts, NULL);
+    assert_ok(plait_write_fds(x.s, PLAIT_LIT("x"), &fd, 1));
+    bed_settle(&b);
+    assert_int_equal(b.r->stream_count, 0);
+    bed_close(&b);
+}
+
+static void control_data_of_another_kind_is_passed_over(void **state)
+{
+    struct bed b;
+    int fd[2];
+    const int one = 1;
+    struct plait_stream *s;
+    (void)state;
+    memset(&x, 0, sizeof x);
+    bed_open(&b);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd), 0);
+    assert_int_equal(setsockopt(fd[0], SOL_SOCKET, SO_PASSCRED, &one, sizeof one), 0);
+    assert_int_equal(plait__fd_stream_new(b.r, PLAIT__FD_UNIX, fd[0], NULL, &s), 0);
+    peer_attach(&x, s, &peer_protocol);
+    assert_int_equal(write(fd[1], "hi", 2), 2);
+    bed_settle(&b);
+    assert_slice(plait_slice_of(x.got, x.got_len), "hi");
+    assert_int_equal(x.fds, 0);
+    close(fd[1]);
     bed_close(&b);
 }
 
@@ -335,6 +404,63 @@ static void a_plain_file_reads_to_its_end(void **state)
     bed_close(&b);
 }
 
+static ssize_t broken_read(struct plait_sys *sys, int fd, void *buf, size_t len)
+{
+    (void)sys, (void)fd, (void)buf, (void)len;
+    return -EISDIR;
+}
+
+static void a_file_that_cannot_be_read_is_told(void **state)
+{
+    struct bed b;
+    struct plait_stream *s;
+    (void)state;
+    memset(&x, 0, sizeof x);
+    bed_open(&b);
+    const int fd = memfd_create("file", MFD_CLOEXEC);
+    b.ops.read = broken_read;
+    assert_ok(plait_stream_of_fds(b.r, fd, -1, &s));
+    peer_attach(&x, s, &peer_protocol);
+    bed_settle(&b);
+    assert_int_equal(x.fault.os_errno, EISDIR);
+    bed_close(&b);
+}
+
+static int writes_refused;
+
+static ssize_t refuse_once(struct plait_sys *sys, int fd, const struct iovec *iov, int count)
+{
+    (void)sys;
+    if (writes_refused++ == 0)
+        return -EAGAIN;
+    return writev(fd, iov, count);
+}
+
+/* epoll can't tell when a plain file takes bytes again: it is asked again. */
+static void a_plain_file_that_refuses_bytes_is_asked_again(void **state)
+{
+    struct bed b;
+    char got[8];
+    struct plait_stream *s;
+    (void)state;
+    memset(&x, 0, sizeof x);
+    bed_open(&b);
+    const int fd = memfd_create("file", MFD_CLOEXEC);
+    const int kept = dup(fd);
+    writes_refused = 0;
+    b.ops.writev = refuse_once;
+    assert_ok(plait_stream_of_fds(b.r, -1, fd, &s));
+    peer_attach(&x, s, &peer_protocol);
+    plait_write(s, PLAIT_LIT("bytes"));
+    bed_settle(&b);
+    assert_int_equal(pread(kept, got, sizeof got, 0), 5);
+    plait_close(s);
+    bed_settle(&b);
+    assert_string_equal(x.story, "cl");
+    close(kept);
+    bed_close(&b);
+}
+
 static void one_socket_serves_both_ways(void **state)
 {
     struct bed b;
@@ -379,6 +505,7 @@ static void descriptors_that_make_no_stream_stay_the_callers(void **state)
     bed_fail(&b, 1);
     assert_err(plait_stream_of_fds(b.r, in[0], in[1], &s), PLAIT_ENOMEM);
     bed_heal(&b);
+    assert_err(plait_stream_of_fds(b.r, in[0], 9999, &s), PLAIT_EINVAL);
     assert_int_equal(close(in[0]), 0);
     assert_int_equal(close(in[1]), 0);
     bed_close(&b);
@@ -451,6 +578,10 @@ TEST_MAIN(cmocka_unit_test(a_stream_knows_its_reactor_its_number_and_its_counts)
           cmocka_unit_test(a_peer_that_only_stops_reading_ends_the_stream),
           cmocka_unit_test(a_failing_receive_is_told_with_its_errno), cmocka_unit_test(two_pipes_make_a_stream),
           cmocka_unit_test(a_pipe_that_nobody_reads_fails), cmocka_unit_test(a_stream_without_a_way_out_refuses_output),
-          cmocka_unit_test(a_plain_file_reads_to_its_end), cmocka_unit_test(one_socket_serves_both_ways),
+          cmocka_unit_test(a_plain_file_reads_to_its_end), cmocka_unit_test(one_socket_serves_both_ways), cmocka_unit_test(a_file_that_cannot_be_read_is_told),
+          cmocka_unit_test(a_plain_file_that_refuses_bytes_is_asked_again),
+          cmocka_unit_test(a_descriptor_that_cannot_be_watched_is_told),
+          cmocka_unit_test(a_stream_may_end_while_descriptors_arrive),
+          cmocka_unit_test(control_data_of_another_kind_is_passed_over),
           cmocka_unit_test(descriptors_that_make_no_stream_stay_the_callers), cmocka_unit_test(streams_need_memory),
           cmocka_unit_test(addresses_go_to_the_kernel_and_back_unchanged), cmocka_unit_test(odd_socket_addresses_are_none))

@@ -4,6 +4,8 @@
  */
 #include "tests/engine/bed.h"
 
+#include <unistd.h>
+
 struct call {
     struct plait_soon soon;
     struct bed *bed;
@@ -287,6 +289,25 @@ static void the_wall_clock_is_the_tables(void **state)
     bed_close(&b);
 }
 
+static void without_a_log_of_its_own_it_writes_to_standard_error(void **state)
+{
+    char got[256] = "";
+    int pipe_fd[2];
+    (void)state;
+    assert_int_equal(pipe(pipe_fd), 0);
+    const int kept = dup(2);
+    dup2(pipe_fd[1], 2);
+    struct plait_reactor *r = plait_reactor_new(NULL);
+    plait_log_event(plait_reactor_log(r), PLAIT_LOG_WARN, "test", "event", "a sentence", NULL);
+    plait_reactor_free(&r);
+    dup2(kept, 2);
+    assert_true(read(pipe_fd[0], got, sizeof got - 1) > 0);
+    assert_non_null(strstr(got, "a sentence"));
+    close(kept);
+    close(pipe_fd[0]);
+    close(pipe_fd[1]);
+}
+
 static void a_main_program_ends_with_0_or_1(void **state)
 {
     (void)state;
@@ -310,5 +331,6 @@ TEST_MAIN(cmocka_unit_test(queued_calls_run_in_order_later_and_once), cmocka_uni
           cmocka_unit_test(a_reactor_that_finds_no_memory_is_null_and_leaves_nothing),
           cmocka_unit_test(a_reactor_that_lacks_a_call_is_null_and_leaves_nothing),
           cmocka_unit_test(the_defaults_serve_without_options), cmocka_unit_test(random_bytes_come_whole_or_not_at_all),
-          cmocka_unit_test(the_wall_clock_is_the_tables), cmocka_unit_test(a_main_program_ends_with_0_or_1),
+          cmocka_unit_test(the_wall_clock_is_the_tables),
+          cmocka_unit_test(without_a_log_of_its_own_it_writes_to_standard_error), cmocka_unit_test(a_main_program_ends_with_0_or_1),
           cmocka_unit_test(call_names_are_those_of_the_table))

@@ -140,10 +140,13 @@ static void run_leftover(struct bed *b, enum joint joint)
     plait_write(x.s, PLAIT_LIT("i"));
     bed_settle(b);
     assert_slice(plait_slice_of(y.got, y.got_len), "abcdef");
+    plait_write(x.s, PLAIT_LIT("jk"));
+    bed_settle(b);
+    assert_slice(plait_slice_of(y.got, y.got_len), "abcdefghi");
     plait_close(x.s);
     bed_settle(b);
-    assert_int_equal(y.rest, 3);
-    assert_string_equal(y.story, "cddel");
+    assert_int_equal(y.rest, 2);
+    assert_string_equal(y.story, "cdddel");
 }
 
 static void what_a_protocol_leaves_comes_again_with_more(void **state)
@@ -305,6 +308,51 @@ static void a_protocol_without_callbacks_discards_and_ends_with_its_peer(void **
     over_every_joint(run_no_data_member);
 }
 
+static void run_no_memory_for_the_rest(struct bed *b, enum joint joint)
+{
+    static uint8_t bytes[3000];
+    y.take = 1;
+    join_peers(b, joint, &x, &y);
+    bed_settle(b);
+    plait_write(x.s, plait_slice_of(bytes, sizeof bytes));
+    plait_flush(x.s);
+    bed_fail(b, 1);
+    bed_settle(b);
+    bed_heal(b);
+    assert_int_equal(y.fault.err, PLAIT_ENOMEM);
+}
+
+static void what_cannot_be_kept_ends_the_stream(void **state)
+{
+    (void)state;
+    over_every_joint(run_no_memory_for_the_rest);
+}
+
+static void abort_the_sender(struct peer *p)
+{
+    struct peer *sender = p->ctx;
+    if (sender->s)
+        plait_abort(sender->s);
+}
+
+static void run_receiver_aborts_sender(struct bed *b, enum joint joint)
+{
+    static uint8_t bytes[100000];
+    join_peers(b, joint, &x, &y);
+    y.ctx = &x;
+    y.on_data = abort_the_sender;
+    plait_write(x.s, plait_slice_of(bytes, sizeof bytes));
+    bed_settle(b);
+    assert_int_equal(x.fault.err, PLAIT_ECANCELLED);
+    assert_null(y.s);
+}
+
+static void the_receiver_may_abort_the_sender_in_the_middle(void **state)
+{
+    (void)state;
+    over_every_joint(run_receiver_aborts_sender);
+}
+
 /* --- ends -------------------------------------------------------------------------------------------------------------------- */
 
 static void run_attach_late(struct bed *b, enum joint joint)
@@ -406,7 +454,8 @@ TEST_MAIN(cmocka_unit_test(bytes_go_over_and_back_and_a_close_ends_both_sides), 
           cmocka_unit_test(what_a_protocol_leaves_comes_again_with_more), cmocka_unit_test(a_need_spares_calls),
           cmocka_unit_test(a_need_that_is_met_is_served_at_once), cmocka_unit_test(a_paused_stream_hears_nothing_until_it_resumes),
           cmocka_unit_test(a_full_window_of_which_nothing_is_taken_is_an_error),
-          cmocka_unit_test(a_new_protocol_gets_what_the_old_one_left),
+          cmocka_unit_test(a_new_protocol_gets_what_the_old_one_left), cmocka_unit_test(what_cannot_be_kept_ends_the_stream),
+          cmocka_unit_test(the_receiver_may_abort_the_sender_in_the_middle),
           cmocka_unit_test(bytes_fed_one_by_one_cost_a_call_each_at_most),
           cmocka_unit_test(a_protocol_without_callbacks_discards_and_ends_with_its_peer),
           cmocka_unit_test(a_protocol_attached_to_a_dead_stream_is_told_only_that),

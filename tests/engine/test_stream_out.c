@@ -102,6 +102,23 @@ static void above_the_high_mark_data_waits_until_there_is_room(void **state)
         run_marks((enum joint)joint);
 }
 
+static void a_protocol_need_not_care_for_room(void **state)
+{
+    struct bed b;
+    static const struct plait_protocol careless = {.name = "careless"};
+    (void)state;
+    open_joined(&b, JOINT_UNIX);
+    plait_stream_attach(x.s, &careless, NULL);
+    for (int i = 0; i < 8; i++)
+        plait_write(x.s, plait_slice_of(big, sizeof big));
+    static const struct plait_protocol sink = {.name = "sink"};
+    plait_stream_attach(y.s, &sink, NULL);
+    for (int i = 0; i < 100 && plait_pending(x.s) > 0; i++)
+        bed_settle(&b);
+    assert_false(plait_is_full(x.s));
+    bed_close(&b);
+}
+
 static void a_peer_that_takes_nothing_is_aborted(void **state)
 {
     struct bed b;
@@ -134,6 +151,9 @@ static void run_buffers(enum joint joint)
     assert_int_equal(buf.len, 0);
     struct plait_shared *shared = plait_shared_new(&b.r->budget, PLAIT_LIT("shared "));
     plait_write_shared(x.s, shared);
+    plait_write_shared(x.s, shared);
+    plait_shared_unref(&shared);
+    shared = plait_shared_new(&b.r->budget, PLAIT_LIT(""));
     plait_write_shared(x.s, shared);
     plait_shared_unref(&shared);
     plait_write(x.s, PLAIT_LIT("copied"));
@@ -431,7 +451,7 @@ static void a_flush_sends_before_the_turn_ends(void **state)
 
 TEST_MAIN(cmocka_unit_test(what_a_callback_writes_leaves_in_one_call), cmocka_unit_test(a_large_write_arrives_whole_and_in_order),
           cmocka_unit_test(above_the_high_mark_data_waits_until_there_is_room),
-          cmocka_unit_test(a_peer_that_takes_nothing_is_aborted),
+          cmocka_unit_test(a_protocol_need_not_care_for_room), cmocka_unit_test(a_peer_that_takes_nothing_is_aborted),
           cmocka_unit_test(buffers_and_shared_bytes_go_without_copies_and_a_broken_buffer_ends_the_stream),
           cmocka_unit_test(a_range_of_a_file_goes_between_other_bytes),
           cmocka_unit_test(a_file_that_is_shorter_than_said_ends_the_stream),

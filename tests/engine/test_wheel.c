@@ -142,6 +142,7 @@ static void never_means_stopped_and_a_negative_span_means_now(void **state)
     plait_timer_arm(&p.timer, PLAIT_NEVER);
     assert_false(plait_timer_runs(&p.timer));
     assert_int_equal(plait_reactor_next_timeout(b.r), PLAIT_NEVER);
+    plait_timer_arm_at(&p.timer, 0); /* long past */
     plait_timer_arm(&p.timer, -5);
     bed_pass(&b, plait_millis(1));
     assert_int_equal(p.fired, 1);
