@@ -19,7 +19,7 @@ struct waiter {
 struct plait__drain {
     struct plait_reactor *reactor;
     struct plait__list waiters;
-    struct plait_soon begin, finish;
+    struct plait_soon begin, force, finish;
     struct plait_timer grace;
     int64_t aborted;
     bool done;
@@ -40,6 +40,7 @@ static void finish(void *ctx)
         return;
     d->done = true;
     plait_timer_stop(&d->grace);
+    plait_soon_cancel(&d->force);
     while (!plait__list_empty(&d->waiters)) {
         struct waiter *w = plait__container(d->waiters.next, struct waiter, link);
         plait_fire(w->deferred, plait_value_num(d->aborted));
@@ -61,6 +62,7 @@ void plait__drain_free(struct plait__drain **drain)
     if (!d)
         return;
     plait_soon_cancel(&d->begin);
+    plait_soon_cancel(&d->force);
     plait_soon_cancel(&d->finish);
     plait_timer_stop(&d->grace);
     while (!plait__list_empty(&d->waiters)) {
@@ -186,6 +188,7 @@ static struct plait__drain *new_drain(struct plait_reactor *r)
     d->reactor = r;
     plait__list_init(&d->waiters);
     plait_soon_init(&d->begin, r, "drain", begin, d);
+    plait_soon_init(&d->force, r, "drain", force, d);
     plait_soon_init(&d->finish, r, "drain", finish, d);
     plait_timer_init(&d->grace, r, "drain-grace", force, d);
     return d;
@@ -204,7 +207,7 @@ struct plait_deferred *plait_drain(struct plait_reactor *reactor, plait_span gra
     struct plait_reactor *r = reactor;
     if (r->drain) {
         if (!r->drain->done)
-            plait_timer_arm(&r->drain->grace, 0);
+            plait_soon_queue(&r->drain->force);
         return wait_for(r->drain);
     }
     r->drain = new_drain(r);
@@ -215,8 +218,10 @@ struct plait_deferred *plait_drain(struct plait_reactor *reactor, plait_span gra
     plait__notify_stopping(r);
     plait__listeners_close_all(r);
     plait_soon_queue(&r->drain->begin);
-    if (grace != PLAIT_NEVER)
-        plait_timer_arm(&r->drain->grace, grace > 0 ? grace : 0);
+    if (grace <= 0)
+        plait_soon_queue(&r->drain->force);
+    else if (grace != PLAIT_NEVER)
+        plait_timer_arm(&r->drain->grace, grace);
     return wait_for(r->drain);
 }
 
