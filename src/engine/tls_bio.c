@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * OpenSSL's way in and out: reads take from the window of ciphertext that was lent to the carrier, writes go into the carrier's chain.
- * Nothing is buffered here, and nothing ever waits: a read without bytes says "again", a write takes everything or there is no memory.
+ * OpenSSL's way in and out: reads take from the window of ciphertext that was lent to the carrier, writes go into the
+ * carrier's chain. Nothing is buffered here, and nothing ever waits: a read without bytes says "again", a write takes
+ * everything or there is no memory.
  *
  * Invariant: what is read was in t->in, and is gone from it.
  * Test: tests/engine/test_tls_carrier.c.

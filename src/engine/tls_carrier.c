@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The TLS carrier: between a stream and the carrier below. Records that come are decrypted as fast as the stream wants them and no faster;
- * what it writes is encrypted into a short chain. It sends close_notify before it ends, and lets an alert arrive before it closes.
+ * The TLS carrier: between a stream and the carrier below. Records that come are decrypted as fast as the stream wants
+ * them and no faster; what it writes is encrypted into a short chain. It sends close_notify before it ends, and lets an
+ * alert arrive before it closes.
  *
- * Invariant: OpenSSL never waits for output (the chain takes all), so only `in` decides whether it goes on; ciphertext is kept only while
- * the stream wants nothing; nothing is told upward once `closing` is set, but `closed`.
+ * Invariant: OpenSSL never waits for output (the chain takes all), so only `in` decides whether it goes on; ciphertext
+ * is kept only while the stream wants nothing; nothing is told upward once `closing` is set, but `closed`.
  * Tests: tests/engine/test_tls_carrier.c, test_tls_end.c, tests/peers/test_openssl.sh.
  */
 #include "base/memory.h"
@@ -41,7 +42,7 @@ static void fail_with(struct plait__tls *t, plait_err err, const char *step, con
     fail(t, &fault);
 }
 
-/* --- output below ------------------------------------------------------------------------------------------------------- */
+/* --- output below ------------------------------------------------------------------------------------------------- */
 
 plait_err plait__tls_put(struct plait__tls *t, plait_slice bytes)
 {
@@ -178,7 +179,7 @@ static void notify_close(struct plait__tls *t)
     ERR_clear_error();
 }
 
-/* --- input from below --------------------------------------------------------------------------------------------------- */
+/* --- input from below --------------------------------------------------------------------------------------------- */
 
 static uint32_t wanted_below(const struct plait__tls *t)
 {
@@ -341,7 +342,7 @@ void plait__tls_step(void *ctx)
     work(ctx);
 }
 
-/* --- last words --------------------------------------------------------------------------------------------------------- */
+/* --- last words --------------------------------------------------------------------------------------------------- */
 
 static void finish(struct plait__tls *t, bool abort)
 {
@@ -387,7 +388,7 @@ void plait__tls_timer(void *ctx)
         fail_with(t, PLAIT_EPEERSTALLED, "send", NULL);
 }
 
-/* --- what the carrier below tells --------------------------------------------------------------------------------------- */
+/* --- what the carrier below tells --------------------------------------------------------------------------------- */
 
 /* Ciphertext for which there is no use yet outlives the call. False: no memory. */
 static bool hold(struct plait__tls *t, const uint8_t *bytes, size_t len)
@@ -495,7 +496,7 @@ const struct plait__up_ops plait__tls_up = {
     .closed = up_closed,
 };
 
-/* --- what the stream asks ----------------------------------------------------------------------------------------------- */
+/* --- what the stream asks ----------------------------------------------------------------------------------------- */
 
 static void want_input(struct plait__carrier *c, size_t max)
 {

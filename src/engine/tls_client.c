@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A client's context: whom it trusts, which name it asks for and verifies, its own certificate, and sessions to resume. Sessions are kept by
- * name and port, one each, the oldest dropped first; one of TLS 1.3 is used once (RFC 8446 appendix C.4).
+ * A client's context: whom it trusts, which name it asks for and verifies, its own certificate, and sessions to resume.
+ * Sessions are kept by name and port, one each, the oldest dropped first; one of TLS 1.3 is used once (RFC 8446
+ * appendix C.4).
  *
  * Invariant: without `insecure` no connection is made without a name to verify.
  * Test: tests/engine/test_tls_verify.c, test_tls_resume.c.
@@ -32,7 +33,7 @@ struct plait_tls_client {
     size_t session_count;
 };
 
-/* --- sessions ----------------------------------------------------------------------------------------------------------- */
+/* --- sessions ----------------------------------------------------------------------------------------------------- */
 
 static void drop_session(struct plait_tls_client *client, struct kept_session *kept)
 {
@@ -97,7 +98,7 @@ static void offer_session(struct plait__tls *t)
         drop_session(t->client, kept);
 }
 
-/* --- one connection ----------------------------------------------------------------------------------------------------- */
+/* --- one connection ----------------------------------------------------------------------------------------------- */
 
 /* A name as it is verified: without brackets, scope or the root's dot. Errors: PLAIT_EINVAL. */
 static plait_err clean_name(const char *name, char out[NAME_MAX_BYTES + 1], bool *is_ip)
@@ -132,7 +133,7 @@ static plait_err expect_name(struct plait__tls *t, char *name, bool is_ip)
         done = X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1;
     else
         done = X509_VERIFY_PARAM_set1_host(param, name, 0) == 1 && SSL_set_tlsext_host_name(t->ssl, name) == 1;
-    return done ? PLAIT_OK : PLAIT_FAIL(PLAIT_ENOMEM); /* unseen: OpenSSL's heap is the C library's */
+    return done ? PLAIT_OK : PLAIT_FAIL(PLAIT_ENOMEM);
 }
 
 /* Under what this connection's session is kept: name and port. */
@@ -165,11 +166,11 @@ plait_err plait__tls_client_session(struct plait__tls *t, const char *name, plai
         PLAIT_TRY(clean_name(name, clean, &is_ip));
     t->ssl = SSL_new(t->client->ctx);
     if (!t->ssl)
-        return PLAIT_FAIL(PLAIT_ENOMEM); /* unseen: OpenSSL's heap is the C library's */
+        return PLAIT_FAIL(PLAIT_ENOMEM);
     if (named)
         PLAIT_TRY(expect_name(t, clean, is_ip));
     if (alpn.len > 0 && SSL_set_alpn_protos(t->ssl, alpn.ptr, (unsigned)alpn.len) != 0)
-        return PLAIT_FAIL(PLAIT_ENOMEM); /* unseen: OpenSSL's heap is the C library's */
+        return PLAIT_FAIL(PLAIT_ENOMEM);
     if (named)
         PLAIT_TRY(make_session_key(t, clean));
     offer_session(t);
@@ -184,14 +185,15 @@ bool plait__tls_client_verifies(const struct plait_tls_client *client)
     return !client->insecure;
 }
 
-/* --- the context -------------------------------------------------------------------------------------------------------- */
+/* --- the context -------------------------------------------------------------------------------------------------- */
 
 static plait_err trust_file(struct plait_tls_client *client, const char *path, char *why)
 {
     struct plait_buf pem;
     plait_err err = plait__tls_file(client->module, path, &pem, why);
     if (err == PLAIT_OK)
-        err = plait__tls_trust(client->module, SSL_CTX_get_cert_store(client->ctx), plait_buf_slice(&pem), path, NULL, why);
+        err = plait__tls_trust(client->module, SSL_CTX_get_cert_store(client->ctx), plait_buf_slice(&pem), path, NULL,
+                               why);
     plait_buf_deinit(&pem);
     return err;
 }
@@ -202,9 +204,10 @@ static plait_err trust(struct plait_tls_client *client, const struct plait_tls_c
     if (o->ca_file)
         PLAIT_TRY(trust_file(client, o->ca_file, why));
     if (o->ca_pem.len > 0)
-        PLAIT_TRY(plait__tls_trust(client->module, SSL_CTX_get_cert_store(client->ctx), o->ca_pem, "the text given", NULL, why));
+        PLAIT_TRY(plait__tls_trust(client->module, SSL_CTX_get_cert_store(client->ctx), o->ca_pem, "the text given",
+                                   NULL, why));
     if (!o->ca_file && o->ca_pem.len == 0 && !client->insecure && SSL_CTX_set_default_verify_paths(client->ctx) != 1)
-        return PLAIT_FAIL(PLAIT_ENOMEM); /* unseen: OpenSSL's heap is the C library's */
+        return PLAIT_FAIL(PLAIT_ENOMEM);
     return PLAIT_OK;
 }
 

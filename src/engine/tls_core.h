@@ -47,8 +47,8 @@ struct plait__tls_module {
 struct plait__tls_module *plait__tls_module_of(struct plait_reactor *r);
 void plait__tls_module_unref(struct plait__tls_module *m);
 
-/* Contexts made from now on use this library context, which is the reactor's from then on. Errors: PLAIT_ENOMEM, and PLAIT_ESTATE when
- * there is one already; then it stays the caller's. */
+/* Contexts made from now on use this library context, which is the reactor's from then on. Errors: PLAIT_ENOMEM, and
+ * PLAIT_ESTATE when there is one already; then it stays the caller's. */
 plait_err plait__tls_use_libctx(struct plait_reactor *r, OSSL_LIB_CTX *libctx) PLAIT_MUST;
 
 /* A context with the settings that both sides share. NULL: no memory. */
@@ -135,7 +135,7 @@ struct plait_fault plait__tls_fault(struct plait__tls *t, const char *step);
 /* Remembers alerts; given to OpenSSL. */
 void plait__tls_on_info(const SSL *ssl, int where, int ret);
 
-/* --- tls_pem.c ---------------------------------------------------------------------------------------------------------- */
+/* --- tls_pem.c ---------------------------------------------------------------------------------------------------- */
 
 /* A certificate with its chain and key; each pointer is a reference of its own. */
 struct plait__tls_identity {
@@ -163,18 +163,19 @@ void plait__tls_identity_end(struct plait__tls_identity *identity);
 plait_err plait__tls_trust(struct plait__tls_module *m, X509_STORE *store, plait_slice pem, const char *where,
                            STACK_OF(X509_NAME) * names, char *why) PLAIT_MUST;
 
-/* --- tls_server.c, tls_client.c ----------------------------------------------------------------------------------------- */
+/* --- tls_server.c, tls_client.c ----------------------------------------------------------------------------------- */
 
 /* Makes t->ssl for one side. Errors: PLAIT_ENOMEM, and for a client PLAIT_EINVAL. */
 plait_err plait__tls_server_session(struct plait__tls *t) PLAIT_MUST;
 plait_err plait__tls_client_session(struct plait__tls *t, const char *name, plait_slice alpn) PLAIT_MUST;
 /* A module that stops: no timer runs any more. */
 void plait__tls_server_stop(struct plait__list *link);
-/* The handshake is complete: TLS 1.2 may have given a new ticket for the old session, which OpenSSL does not tell of. */
+/* The handshake is complete: TLS 1.2 may have given a new ticket for the old session, which OpenSSL does not tell
+ * of. */
 void plait__tls_client_done(struct plait__tls *t);
 bool plait__tls_client_verifies(const struct plait_tls_client *client);
 
-/* --- tls_ticket.c ------------------------------------------------------------------------------------------------------- */
+/* --- tls_ticket.c ------------------------------------------------------------------------------------------------- */
 
 struct plait__ticket_key {
     uint8_t name[16];
@@ -183,7 +184,8 @@ struct plait__ticket_key {
     bool set;
 };
 
-/* The newest key makes tickets, the one before still reads them. A key is made when it is needed, and wiped when its time is over. */
+/* The newest key makes tickets, the one before still reads them. A key is made when it is needed, and wiped when its
+ * time is over. */
 struct plait__tickets {
     struct plait_reactor *reactor;
     struct plait__ticket_key now, before;
@@ -194,7 +196,7 @@ struct plait__tickets {
 void plait__tickets_init(struct plait__tickets *tickets, struct plait_reactor *r, plait_span rotate);
 void plait__tickets_deinit(struct plait__tickets *tickets);
 /* OpenSSL's callback, with the tickets found: 1 done, 2 done and make a new ticket, 0 key unknown, -1 failed. */
-int plait__tickets_key(struct plait__tickets *tickets, uint8_t *name, uint8_t *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac,
-                       int encrypt);
+int plait__tickets_key(struct plait__tickets *tickets, uint8_t *name, uint8_t *iv, EVP_CIPHER_CTX *cipher,
+                       EVP_MAC_CTX *mac, int encrypt);
 
 #endif

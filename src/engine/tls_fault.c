@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * OpenSSL's errors as faults of ours: the alert that went over the wire, and a sentence that says what was wrong. All texts are static.
+ * OpenSSL's errors as faults of ours: the alert that went over the wire, and a sentence that says what was wrong. All
+ * texts are static.
  *
  * Invariant: OpenSSL's queue of errors, which belongs to the thread, is empty afterwards.
  * Test: tests/engine/test_tls_verify.c, test_tls_carrier.c.

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a reactor keeps for TLS: OpenSSL's library context, the BIO's table, memory for output; and what a server's and a client's context
- * have in common: TLS 1.2 and 1.3, modern suites, no compression, no renegotiation, buffers released when idle; the key log.
+ * What a reactor keeps for TLS: OpenSSL's library context, the BIO's table, memory for output; and what a server's and
+ * a client's context have in common: TLS 1.2 and 1.3, modern suites, no compression, no renegotiation, buffers released
+ * when idle; the key log.
  *
  * Invariant: the module lives as long as the reactor or a context does.
  * Test: tests/engine/test_tls_context.c.
@@ -11,8 +12,9 @@
 
 #include <fcntl.h>
 
-static const char suites_12[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
-                                "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+static const char suites_12[] =
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
+    "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
 static const char suites_13[] = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 
 static void stop(struct plait__module *module)
@@ -106,8 +108,9 @@ static void log_key(const SSL *ssl, const char *line)
 {
     const struct plait__tls *t = SSL_get_app_data(ssl);
     struct plait_sys *sys = t->module->reactor->sys;
-    const struct iovec iov[2] = {{(void *)(uintptr_t)line, strlen(line)}, {(void *)(uintptr_t)"\n", 1}};
-    sys->ops->writev(sys, t->module->keylog_fd, iov, 2); /* a key that could not be written costs a debugger, not the connection */
+    const struct iovec iov[2] = {{(void *)(uintptr_t)line, strlen(line)}, {(void *)(uintptr_t) "\n", 1}};
+    /* a key that could not be written costs a debugger, not the connection */
+    sys->ops->writev(sys, t->module->keylog_fd, iov, 2);
 }
 
 SSL_CTX *plait__tls_ctx_new(struct plait__tls_module *m, const SSL_METHOD *method)
@@ -118,7 +121,8 @@ SSL_CTX *plait__tls_ctx_new(struct plait__tls_module *m, const SSL_METHOD *metho
         return NULL;
     SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
                                  SSL_OP_PRIORITIZE_CHACHA);
-    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_mode(ctx,
+                     SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_info_callback(ctx, plait__tls_on_info);
     if (m->keylog_fd >= 0)
         SSL_CTX_set_keylog_callback(ctx, log_key);

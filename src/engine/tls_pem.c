@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Certificates and keys out of PEM: files read through the table of system calls, text parsed by OpenSSL from memory. Every failure is a
- * sentence that says which file and what is wrong with it. Keys are wiped from our own buffers.
+ * Certificates and keys out of PEM: files read through the table of system calls, text parsed by OpenSSL from memory.
+ * Every failure is a sentence that says which file and what is wrong with it. Keys are wiped from our own buffers.
  *
  * Invariant: an identity holds references of its own; one that failed to parse holds none.
  * Test: tests/engine/test_tls_context.c.
@@ -28,7 +28,7 @@ void plait__tls_why(char *why, const char *fmt, ...)
     va_end(args);
 }
 
-/* --- files -------------------------------------------------------------------------------------------------------------- */
+/* --- files -------------------------------------------------------------------------------------------------------- */
 
 static plait_err refuse_file(const char *path, int os_errno, char *why)
 {
@@ -85,7 +85,7 @@ void plait__tls_file_end(struct plait_buf *content)
     plait_buf_deinit(content);
 }
 
-/* --- PEM ---------------------------------------------------------------------------------------------------------------- */
+/* --- PEM ---------------------------------------------------------------------------------------------------------- */
 
 /* An encrypted key must not ask a terminal for its password. */
 static int no_password(char *out, int max, int writing, void *ctx)
@@ -122,29 +122,27 @@ static bool ended_well(void)
     return well;
 }
 
-static plait_err parse_chain(struct plait__tls_module *m, BIO *in, const char *where, struct plait__tls_identity *out, char *why)
+static plait_err parse_chain(struct plait__tls_module *m, BIO *in, const char *where, struct plait__tls_identity *out,
+                             char *why)
 {
     out->leaf = next_cert(m, in);
-    out->chain = sk_X509_new_null();
+    out->chain = sk_X509_new_reserve(NULL, CHAIN_MAX);
     if (!out->leaf || !out->chain) {
         const bool none = ended_well();
         plait__tls_why(why, "%s: %s", where, none ? "there is no certificate" : "the certificate could not be read");
         return PLAIT_FAIL(PLAIT_EINVAL);
     }
     X509 *cert;
-    while (sk_X509_num(out->chain) < CHAIN_MAX && (cert = next_cert(m, in))) {
-        if (sk_X509_push(out->chain, cert) <= 0) {
-            X509_free(cert);
-            return PLAIT_FAIL(PLAIT_ENOMEM); /* unseen: OpenSSL's heap is the C library's */
-        }
-    }
+    while (sk_X509_num(out->chain) < CHAIN_MAX && (cert = next_cert(m, in)))
+        sk_X509_push(out->chain, cert); /* for which there is room */
     if (ended_well())
         return PLAIT_OK;
     plait__tls_why(why, "%s: a certificate of the chain could not be read", where);
     return PLAIT_FAIL(PLAIT_EINVAL);
 }
 
-static plait_err parse_key(struct plait__tls_module *m, plait_slice pem, const char *where, struct plait__tls_identity *out, char *why)
+static plait_err parse_key(struct plait__tls_module *m, plait_slice pem, const char *where,
+                           struct plait__tls_identity *out, char *why)
 {
     BIO *in = reader(pem);
     const bool there = plait_slice_find(pem, PLAIT_LIT("PRIVATE KEY-----"), 0) != SIZE_MAX;
@@ -153,7 +151,8 @@ static plait_err parse_key(struct plait__tls_module *m, plait_slice pem, const c
     ERR_clear_error();
     if (!out->key)
         plait__tls_why(why, "%s: %s", where,
-                       there ? "the private key could not be read (one with a password is not supported)" : "there is no private key");
+                       there ? "the private key could not be read (one with a password is not supported)"
+                             : "there is no private key");
     else if (X509_check_private_key(out->leaf, out->key) == 1)
         return PLAIT_OK;
     else
@@ -168,7 +167,7 @@ plait_err plait__tls_identity_parse(struct plait__tls_module *m, plait_slice cer
     BIO *certs = reader(cert);
     *out = (struct plait__tls_identity){.leaf = NULL};
     if (!certs)
-        return PLAIT_FAIL(PLAIT_ENOMEM); /* unseen: OpenSSL's heap is the C library's */
+        return PLAIT_FAIL(PLAIT_ENOMEM);
     ERR_clear_error();
     plait_err err = parse_chain(m, certs, where, out, why);
     BIO_free(certs);
@@ -201,7 +200,7 @@ plait_err plait__tls_identity_copy(const struct plait__tls_identity *from, struc
     STACK_OF(X509) *chain = X509_chain_up_ref(from->chain);
     *out = (struct plait__tls_identity){.leaf = NULL};
     if (!chain)
-        return PLAIT_FAIL(PLAIT_ENOMEM); /* unseen: OpenSSL's heap is the C library's */
+        return PLAIT_FAIL(PLAIT_ENOMEM);
     X509_up_ref(from->leaf);
     EVP_PKEY_up_ref(from->key);
     *out = (struct plait__tls_identity){.leaf = from->leaf, .chain = chain, .key = from->key};
@@ -240,7 +239,7 @@ plait_err plait__tls_trust(struct plait__tls_module *m, X509_STORE *store, plait
     }
     BIO_free(in);
     if (!added)
-        return PLAIT_FAIL(PLAIT_ENOMEM); /* unseen: OpenSSL's heap is the C library's */
+        return PLAIT_FAIL(PLAIT_ENOMEM);
     const bool well = ended_well();
     if (well && count > 0)
         return PLAIT_OK;

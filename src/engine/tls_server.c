@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * A server's context: its certificates (of files, of a folder, of text), which of them a client gets by the name that it asked for, whom it
- * trusts as clients, the protocols that it speaks. The certificates of one reading are a set (tls_set.c); a reload makes a new set and puts
- * it in the old one's place, or fails and changes nothing. Connections hold what they took from a set.
+ * A server's context: its certificates (of files, of a folder, of text), which of them a client gets by the name that
+ * it asked for, whom it trusts as clients, the protocols that it speaks. The certificates of one reading are a set
+ * (tls_set.c); a reload makes a new set and puts it in the old one's place, or fails and changes nothing. Connections
+ * hold what they took from a set.
  *
  * Invariant: `set` is complete and usable at any time.
  * Tests: tests/engine/test_tls_context.c, test_tls_names.c.
@@ -29,26 +30,21 @@ struct plait_tls_server {
     struct plait__tickets tickets;
 };
 
-/* --- what OpenSSL asks -------------------------------------------------------------------------------------------------- */
+/* --- what OpenSSL asks -------------------------------------------------------------------------------------------- */
 
 static int choose_certificate(SSL *ssl, int *alert, void *arg)
 {
     struct plait_tls_server *server = arg;
-    switch (plait__tls_set_choose(server->set, ssl, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name))) {
-    case PLAIT_OK:
+    const plait_err err = plait__tls_set_choose(server->set, ssl, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
+    if (err == PLAIT_OK)
         return SSL_TLSEXT_ERR_OK;
-    case PLAIT_ENOTFOUND:
-        *alert = SSL_AD_UNRECOGNIZED_NAME;
-        return SSL_TLSEXT_ERR_ALERT_FATAL;
-    default:
-        *alert = SSL_AD_INTERNAL_ERROR;
-        return SSL_TLSEXT_ERR_ALERT_FATAL;
-    }
+    *alert = err == PLAIT_ENOTFOUND ? SSL_AD_UNRECOGNIZED_NAME : SSL_AD_INTERNAL_ERROR;
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
 /* RFC 7301 section 3.2: the server's preference; nothing in common is fatal. */
-static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in, unsigned in_len,
-                           void *arg)
+static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
+                           unsigned in_len, void *arg)
 {
     const struct plait_tls_server *server = arg;
     (void)ssl;
@@ -65,7 +61,8 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-static int ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt)
+static int ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac,
+                      int encrypt)
 {
     struct plait__tls *t = SSL_get_app_data(ssl);
     const int done = plait__tickets_key(&t->server->tickets, name, iv, cipher, mac, encrypt);
@@ -73,7 +70,7 @@ static int ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPH
     return done == 1 && !encrypt && SSL_version(ssl) >= TLS1_3_VERSION ? 2 : done;
 }
 
-/* --- the context of a set ----------------------------------------------------------------------------------------------- */
+/* --- the context of a set ----------------------------------------------------------------------------------------- */
 
 static plait_err trust_clients(struct plait_tls_server *server, SSL_CTX *ctx, char *why)
 {
@@ -82,14 +79,16 @@ static plait_err trust_clients(struct plait_tls_server *server, SSL_CTX *ctx, ch
     const int required = server->client_cert == PLAIT_CERT_REQUIRED ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0;
     plait_err err = plait__tls_file(server->module, server->client_ca_file, &pem, why);
     if (err == PLAIT_OK)
-        err = plait__tls_trust(server->module, SSL_CTX_get_cert_store(ctx), plait_buf_slice(&pem), server->client_ca_file, names, why);
+        err = plait__tls_trust(server->module, SSL_CTX_get_cert_store(ctx), plait_buf_slice(&pem),
+                               server->client_ca_file, names, why);
     plait_buf_deinit(&pem);
     SSL_CTX_set_client_CA_list(ctx, names);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | required, NULL);
     return err;
 }
 
-/* A session is resumed only where it began: by the same server, and with client certificates only by the same reading of their issuers. */
+/* A session is resumed only where it began: by the same server, and with client certificates only by the same reading
+ * of their issuers. */
 static plait_err set_session_context(struct plait_tls_server *server, SSL_CTX *ctx)
 {
     uint8_t id[16];
@@ -116,7 +115,16 @@ static plait_err set_up(struct plait_tls_server *server, SSL_CTX *ctx, char *why
     return trust_clients(server, ctx, why);
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------------------ */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+/* Adds what was given as text to a set. */
+static plait_err add_own(struct plait_tls_server *server, struct plait__tls_set *set, size_t i, char *why)
+{
+    struct plait__tls_identity copy;
+    const plait_err err = plait__tls_identity_copy(&server->own[i], &copy);
+    return err == PLAIT_OK ? plait__tls_set_add(set, &copy, "the text given", NULL, i == 0 && server->own_first, why)
+                           : err;
+}
 
 static plait_err read_files(struct plait_tls_server *server, struct plait__tls_set *set, char *why)
 {
@@ -127,10 +135,8 @@ static plait_err read_files(struct plait_tls_server *server, struct plait__tls_s
     }
     if (server->cert_dir)
         PLAIT_TRY(plait__tls_set_folder(set, server->cert_dir, why));
-    for (size_t i = 0; i < server->own_count; i++) {
-        PLAIT_TRY(plait__tls_identity_copy(&server->own[i], &identity));
-        PLAIT_TRY(plait__tls_set_add(set, &identity, "the text given", NULL, i == 0 && server->own_first, why));
-    }
+    for (size_t i = 0; i < server->own_count; i++)
+        PLAIT_TRY(add_own(server, set, i, why));
     return PLAIT_OK;
 }
 
@@ -155,7 +161,7 @@ static plait_err read_all(struct plait_tls_server *server, char *why)
     return PLAIT_OK;
 }
 
-/* --- making ------------------------------------------------------------------------------------------------------------- */
+/* --- making ------------------------------------------------------------------------------------------------------- */
 
 static plait_err keep_text(struct plait_tls_server *server, const char *text, char **out)
 {
@@ -251,9 +257,7 @@ plait_err plait_tls_server_add(struct plait_tls_server *server, plait_slice cert
     PLAIT_TRY(plait__tls_identity_parse(server->module, cert_pem, key_pem, "the text given", &identity, why));
     plait__tls_why(why, "out of memory");
     PLAIT_TRY(keep_own(server, &identity));
-    plait_err err = plait__tls_identity_copy(&server->own[server->own_count - 1], &identity);
-    if (err == PLAIT_OK)
-        err = plait__tls_set_add(server->set, &identity, "the text given", NULL, false, why);
+    const plait_err err = add_own(server, server->set, server->own_count - 1, why);
     if (err != PLAIT_OK)
         plait__tls_identity_end(&server->own[--server->own_count]);
     else
@@ -307,7 +311,7 @@ plait_err plait__tls_server_session(struct plait__tls *t)
 {
     t->ssl = SSL_new(plait__tls_set_ctx(t->server->set));
     if (!t->ssl)
-        return PLAIT_FAIL(PLAIT_ENOMEM); /* unseen: OpenSSL's heap is the C library's */
+        return PLAIT_FAIL(PLAIT_ENOMEM);
     SSL_set_accept_state(t->ssl);
     return PLAIT_OK;
 }

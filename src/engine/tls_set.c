@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The certificates of one reading, and a sorted table from names to them. A name is looked up as it is, then with its first label replaced by
- * "*". Several certificates may serve one name (one of each kind of key); OpenSSL then takes the one that the client can use.
+ * The certificates of one reading, and a sorted table from names to them. A name is looked up as it is, then with its
+ * first label replaced by "*". Several certificates may serve one name (one of each kind of key); OpenSSL then takes
+ * the one that the client can use.
  *
- * Invariant: `names` is sorted whenever somebody looks something up; names are in lower case and without the root's dot.
- * Test: tests/engine/test_tls_names.c.
+ * Invariant: `names` is sorted whenever somebody looks something up; names are in lower case and without the root's
+ * dot. Test: tests/engine/test_tls_names.c.
  */
 #include "engine/tls_set.h"
 
@@ -40,7 +41,7 @@ static struct plait_budget *budget_of(const struct plait__tls_set *set)
     return &set->module->reactor->budget;
 }
 
-/* --- names -------------------------------------------------------------------------------------------------------------- */
+/* --- names -------------------------------------------------------------------------------------------------------- */
 
 /* A name as it stands in the table. Returns its length, 0 when it can't stand there. */
 static size_t normal(plait_slice name, char out[NAME_BYTES_MAX + 1])
@@ -81,8 +82,9 @@ static plait_err add_names(struct plait__tls_set *set, size_t identity)
     for (int i = 0; i < sk_GENERAL_NAME_num(all) && err == PLAIT_OK; i++) {
         const GENERAL_NAME *one = sk_GENERAL_NAME_value(all, i);
         if (one->type == GEN_DNS)
-            err = add_name(set, plait_slice_of(ASN1_STRING_get0_data(one->d.dNSName), (size_t)ASN1_STRING_length(one->d.dNSName)),
-                           identity);
+            err = add_name(
+                set, plait_slice_of(ASN1_STRING_get0_data(one->d.dNSName), (size_t)ASN1_STRING_length(one->d.dNSName)),
+                identity);
     }
     GENERAL_NAMES_free(all);
     return err;
@@ -126,7 +128,7 @@ static plait_err use(SSL *ssl, const struct plait__tls_identity *identity)
     if (SSL_use_cert_and_key(ssl, identity->leaf, identity->key, identity->chain, 1) == 1)
         return PLAIT_OK;
     ERR_clear_error();
-    return PLAIT_FAIL(PLAIT_ENOMEM); /* unseen: it was tried before, and OpenSSL's heap is the C library's */
+    return PLAIT_FAIL(PLAIT_ENOMEM);
 }
 
 plait_err plait__tls_set_choose(struct plait__tls_set *set, SSL *ssl, const char *name)
@@ -144,7 +146,7 @@ plait_err plait__tls_set_choose(struct plait__tls_set *set, SSL *ssl, const char
     return PLAIT_OK;
 }
 
-/* --- filling it --------------------------------------------------------------------------------------------------------- */
+/* --- filling it --------------------------------------------------------------------------------------------------- */
 
 static int64_t expiry_of(const X509 *cert)
 {
@@ -176,8 +178,8 @@ static bool take(struct plait__tls_set *set, struct plait__tls_identity *identit
     return true;
 }
 
-plait_err plait__tls_set_add(struct plait__tls_set *set, struct plait__tls_identity *identity, const char *where, const char *name,
-                             bool fallback, char *why)
+plait_err plait__tls_set_add(struct plait__tls_set *set, struct plait__tls_identity *identity, const char *where,
+                             const char *name, bool fallback, char *why)
 {
     const size_t names = set->name_count;
     const bool good = SSL_CTX_use_cert_and_key(set->trial, identity->leaf, identity->key, identity->chain, 1) == 1;
@@ -203,7 +205,7 @@ plait_err plait__tls_set_add(struct plait__tls_set *set, struct plait__tls_ident
     return PLAIT_OK;
 }
 
-/* --- a folder ----------------------------------------------------------------------------------------------------------- */
+/* --- a folder ----------------------------------------------------------------------------------------------------- */
 
 static plait_err add_file(struct plait__tls_set *set, const char *folder, plait_slice name, char *why)
 {
@@ -224,8 +226,10 @@ static plait_err add_file(struct plait__tls_set *set, const char *folder, plait_
     return plait__tls_set_add(set, &identity, path, fallback ? NULL : host, fallback, why);
 }
 
-/* Records as getdents64(2) gives them: inode and offset of 8 bytes each, length of 2, kind of 1, the terminated name. */
-static plait_err add_records(struct plait__tls_set *set, const char *folder, const uint8_t *records, size_t bytes, char *why)
+/* Records as getdents64(2) gives them: inode and offset of 8 bytes each, length of 2, kind of 1, the terminated
+ * name. */
+static plait_err add_records(struct plait__tls_set *set, const char *folder, const uint8_t *records, size_t bytes,
+                             char *why)
 {
     for (size_t at = 0; at + 19 < bytes;) {
         uint16_t len;
@@ -257,7 +261,7 @@ plait_err plait__tls_set_folder(struct plait__tls_set *set, const char *folder, 
     return err;
 }
 
-/* --- the whole ---------------------------------------------------------------------------------------------------------- */
+/* --- the whole ---------------------------------------------------------------------------------------------------- */
 
 struct plait__tls_set *plait__tls_set_new(struct plait__tls_module *m)
 {
@@ -300,7 +304,7 @@ plait_err plait__tls_set_finish(struct plait__tls_set *set, char *why)
     const struct plait__tls_identity *first = &set->identities[set->fallback];
     if (SSL_CTX_use_cert_and_key(set->ctx, first->leaf, first->key, first->chain, 1) == 1)
         return PLAIT_OK;
-    return PLAIT_FAIL(PLAIT_ENOMEM); /* unseen: it was tried before, and OpenSSL's heap is the C library's */
+    return PLAIT_FAIL(PLAIT_ENOMEM);
 }
 
 SSL_CTX *plait__tls_set_ctx(struct plait__tls_set *set)

@@ -13,10 +13,11 @@ struct plait__tls_set;
 struct plait__tls_set *plait__tls_set_new(struct plait__tls_module *m);
 void plait__tls_set_free(struct plait__tls_set **set);
 
-/* Adds an identity, which is taken over in any case. It serves the names that its certificate holds, and `name` (may be NULL); `fallback`: and
- * names that nobody knows. Errors: PLAIT_EINVAL (too weak), PLAIT_ENOMEM; then the set is as it was. */
-plait_err plait__tls_set_add(struct plait__tls_set *set, struct plait__tls_identity *identity, const char *where, const char *name,
-                             bool fallback, char *why) PLAIT_MUST;
+/* Adds an identity, which is taken over in any case. It serves the names that its certificate holds, and `name` (may be
+ * NULL); `fallback`: and names that nobody knows. Errors: PLAIT_EINVAL (too weak), PLAIT_ENOMEM; then the set is as it
+ * was. */
+plait_err plait__tls_set_add(struct plait__tls_set *set, struct plait__tls_identity *identity, const char *where,
+                             const char *name, bool fallback, char *why) PLAIT_MUST;
 
 /* Adds NAME.pem of a folder for each NAME; default.pem is the fallback. */
 plait_err plait__tls_set_folder(struct plait__tls_set *set, const char *folder, char *why) PLAIT_MUST;
@@ -30,7 +31,8 @@ SSL_CTX *plait__tls_set_ctx(struct plait__tls_set *set);
 /* Seconds since 1970 at which the first certificate expires. */
 int64_t plait__tls_set_expiry(const struct plait__tls_set *set);
 
-/* Gives a connection the certificates of a name; `name` NULL: none was asked for. Errors: PLAIT_ENOTFOUND (and no fallback), PLAIT_ENOMEM. */
+/* Gives a connection the certificates of a name; `name` NULL: none was asked for. Errors: PLAIT_ENOTFOUND (and no
+ * fallback), PLAIT_ENOMEM. */
 plait_err plait__tls_set_choose(struct plait__tls_set *set, SSL *ssl, const char *name) PLAIT_MUST;
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Puts TLS under a stream: the carrier that was there becomes the lower one. What the stream wrote before leaves in the clear first (TQ-157);
- * what it had received and not taken ends it, for nobody knows who sent that. Also what the handshake agreed on, and the end of it all.
+ * Puts TLS under a stream: the carrier that was there becomes the lower one. What the stream wrote before leaves in the
+ * clear first (TQ-157); what it had received and not taken ends it, for nobody knows who sent that. Also what the
+ * handshake agreed on, and the end of it all.
  *
  * Invariant: when starting fails, the stream is as it was.
  * Test: tests/engine/test_starttls.c, test_tls_carrier.c.
@@ -14,7 +15,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-/* --- what was agreed on ------------------------------------------------------------------------------------------------- */
+/* --- what was agreed on ------------------------------------------------------------------------------------------- */
 
 /* Puts a copy of bytes at *at, terminated. */
 static char *keep(char **at, const void *bytes, size_t len)
@@ -31,8 +32,8 @@ static char *keep(char **at, const void *bytes, size_t len)
 static BIO *subject_of(X509 *cert)
 {
     BIO *text = cert ? BIO_new(BIO_s_mem()) : NULL;
-    if (text && X509_NAME_print_ex(text, X509_get_subject_name(cert), 0, XN_FLAG_RFC2253) < 0)
-        (void)BIO_reset(text);
+    if (text)
+        X509_NAME_print_ex(text, X509_get_subject_name(cert), 0, XN_FLAG_RFC2253);
     return text;
 }
 
@@ -86,7 +87,7 @@ plait_err plait__tls_note(struct plait__tls *t)
     return err;
 }
 
-/* --- making and ending -------------------------------------------------------------------------------------------------- */
+/* --- making and ending -------------------------------------------------------------------------------------------- */
 
 void plait__tls_release(struct plait__tls *t)
 {
@@ -123,7 +124,8 @@ static plait_err make_session(struct plait__tls *t, const char *name, plait_slic
     return PLAIT_OK;
 }
 
-static struct plait__tls *new_carrier(struct plait_stream *s, struct plait_tls_server *server, struct plait_tls_client *client)
+static struct plait__tls *new_carrier(struct plait_stream *s, struct plait_tls_server *server,
+                                      struct plait_tls_client *client)
 {
     struct plait__tls_module *m = plait__tls_module_of(s->reactor);
     struct plait__tls *t = m ? plait_mem_new(&s->budget, sizeof *t) : NULL;
@@ -164,8 +166,8 @@ static void install(struct plait_stream *s, struct plait__tls *t)
     plait__stream_mark(s);
 }
 
-plait_err plait__tls_start(struct plait_stream *s, struct plait_tls_server *server, struct plait_tls_client *client, const char *name,
-                           plait_slice alpn)
+plait_err plait__tls_start(struct plait_stream *s, struct plait_tls_server *server, struct plait_tls_client *client,
+                           const char *name, plait_slice alpn)
 {
     if (s->state > PLAIT__S_OPEN || s->carrier->ops->tls || (s->flags & (PLAIT__F_SHUT_WANTED | PLAIT__F_EOF_SEEN)))
         return PLAIT_FAIL(PLAIT_ESTATE);
@@ -194,7 +196,8 @@ plait_err plait_starttls_server(struct plait_stream *s, struct plait_tls_server 
     return plait__tls_start(s, server, NULL, NULL, plait_slice_of(NULL, 0));
 }
 
-plait_err plait_starttls_client(struct plait_stream *s, struct plait_tls_client *client, const char *name, plait_slice alpn)
+plait_err plait_starttls_client(struct plait_stream *s, struct plait_tls_client *client, const char *name,
+                                plait_slice alpn)
 {
     return plait__tls_start(s, NULL, client, name, alpn);
 }

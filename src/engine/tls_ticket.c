@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Keys of session tickets. The newest makes tickets; the one before still reads them, so that a ticket lives for one turn at least and two
- * at most. A key is made when the first ticket needs it; the timer wipes, and stops when there is nothing left to wipe.
+ * Keys of session tickets. The newest makes tickets; the one before still reads them, so that a ticket lives for one
+ * turn at least and two at most. A key is made when the first ticket needs it; the timer wipes, and stops when there is
+ * nothing left to wipe.
  *
  * Invariant: `before` is set only while the timer runs; a key that is not set is all zero.
  * Test: tests/engine/test_tls_resume.c.
@@ -54,7 +55,8 @@ static bool set_up(struct plait__ticket_key *key, uint8_t *iv, EVP_CIPHER_CTX *c
     params[0] = OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key->mac, sizeof key->mac);
     params[1] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0);
     params[2] = OSSL_PARAM_construct_end();
-    return EVP_MAC_CTX_set_params(mac, params) == 1 && EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->cipher, iv, encrypt) == 1;
+    return EVP_MAC_CTX_set_params(mac, params) == 1 &&
+           EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->cipher, iv, encrypt) == 1;
 }
 
 static int seal(struct plait__tickets *t, uint8_t *name, uint8_t *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
@@ -72,7 +74,8 @@ static bool is_named(const struct plait__ticket_key *key, const uint8_t *name)
     return key->set && memcmp(key->name, name, sizeof key->name) == 0;
 }
 
-int plait__tickets_key(struct plait__tickets *t, uint8_t *name, uint8_t *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt)
+int plait__tickets_key(struct plait__tickets *t, uint8_t *name, uint8_t *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac,
+                       int encrypt)
 {
     if (encrypt)
         return seal(t, name, iv, cipher, mac);

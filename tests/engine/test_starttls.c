@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tests of src/engine/tls_start.c: TLS that begins in the middle of a stream, and bytes in the clear where none may be (RFC 3207 section 4.2;
- * CVE-2011-0411 and its kin).
+ * Tests of src/engine/tls_start.c: TLS that begins in the middle of a stream, and bytes in the clear where none may be
+ * (RFC 3207 section 4.2; CVE-2011-0411 and its kin).
  */
 #include "tests/engine/tls_bed.h"
 
@@ -105,7 +105,7 @@ static void secured_comes_before_data(void **state)
     tls_bed_close(&t);
 }
 
-/* --- bytes in the clear behind the command ------------------------------------------------------------------------------------ */
+/* --- bytes in the clear behind the command ------------------------------------------------------------------------ */
 
 static size_t take_one(struct plait_stream *s, plait_slice in, void *self)
 {
@@ -164,7 +164,7 @@ static void bytes_kept_from_before_end_the_stream(void **state)
     tls_bed_close(&t);
 }
 
-/* --- output in the clear that is in the way ------------------------------------------------------------------------------------- */
+/* --- output in the clear that is in the way ----------------------------------------------------------------------- */
 
 static char folder[TEST_PATH_BYTES];
 
@@ -308,7 +308,7 @@ static void a_peer_that_takes_nothing_in_the_clear_is_left(void **state)
     tls_bed_close(&t);
 }
 
-/* --- refusals -------------------------------------------------------------------------------------------------------------------- */
+/* --- refusals ----------------------------------------------------------------------------------------------------- */
 
 static void a_stream_that_ends_starts_no_tls(void **state)
 {
@@ -343,7 +343,8 @@ static void a_stream_whose_flush_fails_is_lost_and_that_is_all(void **state)
 TEST_MAIN_WITH(make, end, cmocka_unit_test(tls_can_begin_in_the_middle_of_a_stream),
                cmocka_unit_test(what_was_written_before_leaves_in_the_clear_however_slowly),
                cmocka_unit_test(secured_comes_before_data), cmocka_unit_test(bytes_behind_the_command_end_the_server),
-               cmocka_unit_test(bytes_behind_the_answer_end_the_client), cmocka_unit_test(bytes_kept_from_before_end_the_stream),
+               cmocka_unit_test(bytes_behind_the_answer_end_the_client),
+               cmocka_unit_test(bytes_kept_from_before_end_the_stream),
                cmocka_unit_test(a_file_in_the_clear_goes_first),
                cmocka_unit_test(a_file_in_the_clear_that_ends_early_ends_the_stream),
                cmocka_unit_test(closing_sends_what_was_written_in_the_clear),

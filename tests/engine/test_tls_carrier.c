@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tests of src/engine/tls_carrier.c and tls_bio.c: records over every carrier, however narrow, and backpressure through both layers.
+ * Tests of src/engine/tls_carrier.c and tls_bio.c: records over every carrier, however narrow, and backpressure through
+ * both layers.
  */
 #include "tests/engine/tls_bed.h"
 
@@ -353,8 +354,8 @@ static void two_layers_of_tls_are_refused(void **state)
 }
 
 TEST_MAIN_WITH(make, end, cmocka_unit_test(both_versions_work_over_every_carrier),
-               cmocka_unit_test(nothing_is_known_of_tls_before_the_handshake), cmocka_unit_test(records_may_come_byte_by_byte),
-               cmocka_unit_test(records_may_leave_byte_by_byte),
+               cmocka_unit_test(nothing_is_known_of_tls_before_the_handshake),
+               cmocka_unit_test(records_may_come_byte_by_byte), cmocka_unit_test(records_may_leave_byte_by_byte),
                cmocka_unit_test(what_is_written_before_the_handshake_ends_goes_behind_it),
                cmocka_unit_test(much_goes_through_in_order), cmocka_unit_test(a_paused_reader_holds_the_writer_back),
                cmocka_unit_test(nothing_is_lost_between_the_layers_when_reading_stops),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tests of how contexts are made (src/engine/tls_module.c, tls_pem.c, tls_server.c, tls_client.c): what is wrong is said in a sentence, a
- * reload is all or nothing, files are read through the table of system calls, keys are logged where that is asked for.
+ * Tests of how contexts are made (src/engine/tls_module.c, tls_pem.c, tls_server.c, tls_client.c): what is wrong is
+ * said in a sentence, a reload is all or nothing, files are read through the table of system calls, keys are logged
+ * where that is asked for.
  */
 #include "tests/engine/tls_bed.h"
 
@@ -79,18 +80,22 @@ static void a_server_says_what_is_wrong_with_its_certificate(void **state)
     open_bed();
     const plait_slice none = plait_slice_of(NULL, 0);
     server_refuses(&(struct plait_tls_server_options){.no_tickets = true}, PLAIT_EINVAL, "needs a certificate");
-    server_refuses(&(struct plait_tls_server_options){.cert_pem = PLAIT_LIT("x")}, PLAIT_EINVAL, "there is no certificate");
+    server_refuses(&(struct plait_tls_server_options){.cert_pem = PLAIT_LIT("x")}, PLAIT_EINVAL,
+                   "there is no certificate");
     server_refuses(&(struct plait_tls_server_options){.cert_pem = plait_slice_text(broken_cert)}, PLAIT_EINVAL,
                    "the certificate could not be read");
-    server_refuses(&(struct plait_tls_server_options){.cert_pem = joined(certs.server.cert_pem, plait_slice_text(broken_cert))},
-                   PLAIT_EINVAL, "a certificate of the chain could not be read");
-    server_refuses(&(struct plait_tls_server_options){.cert_pem = certs.server.cert_pem}, PLAIT_EINVAL, "there is no private key");
-    server_refuses(&(struct plait_tls_server_options){.cert_pem = certs.server.cert_pem, .key_pem = certs.ca.key_pem}, PLAIT_EINVAL,
-                   "does not fit the certificate");
-    server_refuses(&(struct plait_tls_server_options){.cert_pem = certs.server.both_pem, .alpn = PLAIT_LIT("\003h2")}, PLAIT_EINVAL,
-                   "ALPN");
-    server_refuses(&(struct plait_tls_server_options){.cert_pem = certs.server.both_pem, .client_cert = PLAIT_CERT_OPTIONAL},
-                   PLAIT_EINVAL, "issue them");
+    server_refuses(
+        &(struct plait_tls_server_options){.cert_pem = joined(certs.server.cert_pem, plait_slice_text(broken_cert))},
+        PLAIT_EINVAL, "a certificate of the chain could not be read");
+    server_refuses(&(struct plait_tls_server_options){.cert_pem = certs.server.cert_pem}, PLAIT_EINVAL,
+                   "there is no private key");
+    server_refuses(&(struct plait_tls_server_options){.cert_pem = certs.server.cert_pem, .key_pem = certs.ca.key_pem},
+                   PLAIT_EINVAL, "does not fit the certificate");
+    server_refuses(&(struct plait_tls_server_options){.cert_pem = certs.server.both_pem, .alpn = PLAIT_LIT("\003h2")},
+                   PLAIT_EINVAL, "ALPN");
+    server_refuses(
+        &(struct plait_tls_server_options){.cert_pem = certs.server.both_pem, .client_cert = PLAIT_CERT_OPTIONAL},
+        PLAIT_EINVAL, "issue them");
     assert_err(plait_tls_server_add(t.server, PLAIT_LIT("x"), none, t.why), PLAIT_EINVAL);
     assert_non_null(strstr(t.why, "the text given: there is no certificate"));
     close_bed();
@@ -102,9 +107,12 @@ static void a_key_with_a_password_is_refused_without_asking(void **state)
     open_bed();
     BIO *bio = BIO_new(BIO_s_mem());
     char *text;
-    assert_int_equal(PEM_write_bio_PrivateKey(bio, certs.server.key, EVP_aes_128_cbc(), (const unsigned char *)"secret", 6, NULL, NULL), 1);
+    assert_int_equal(PEM_write_bio_PrivateKey(bio, certs.server.key, EVP_aes_128_cbc(), (const unsigned char *)"secret",
+                                              6, NULL, NULL),
+                     1);
     const long len = BIO_get_mem_data(bio, &text);
-    server_refuses(&(struct plait_tls_server_options){.cert_pem = certs.server.cert_pem, .key_pem = plait_slice_of(text, (size_t)len)},
+    server_refuses(&(struct plait_tls_server_options){.cert_pem = certs.server.cert_pem,
+                                                      .key_pem = plait_slice_of(text, (size_t)len)},
                    PLAIT_EINVAL, "with a password is not supported");
     BIO_free(bio);
     close_bed();
@@ -131,29 +139,32 @@ static void files_that_cannot_be_read_are_named(void **state)
     file(0, "cert.pem", certs.server.cert_pem);
     file(1, "key.pem", certs.server.key_pem);
     (void)snprintf(path[2], sizeof path[2], "%s/none.pem", folder);
-    server_refuses(&(struct plait_tls_server_options){.cert_file = path[2]}, PLAIT_ENOTFOUND, "none.pem: it does not exist");
-    server_refuses(&(struct plait_tls_server_options){.cert_file = path[0], .key_file = path[2]}, PLAIT_ENOTFOUND, "none.pem");
+    server_refuses(&(struct plait_tls_server_options){.cert_file = path[2]}, PLAIT_ENOTFOUND,
+                   "none.pem: it does not exist");
+    server_refuses(&(struct plait_tls_server_options){.cert_file = path[0], .key_file = path[2]}, PLAIT_ENOTFOUND,
+                   "none.pem");
     server_refuses(&(struct plait_tls_server_options){.cert_file = folder}, PLAIT_EINVAL, "not a plain file");
-    server_refuses(&(struct plait_tls_server_options){.cert_dir = path[2]}, PLAIT_ENOTFOUND, "none.pem: it does not exist");
+    server_refuses(&(struct plait_tls_server_options){.cert_dir = path[2]}, PLAIT_ENOTFOUND,
+                   "none.pem: it does not exist");
     client_refuses(&(struct plait_tls_client_options){.ca_file = path[2]}, PLAIT_ENOTFOUND, "none.pem");
-    client_refuses(&(struct plait_tls_client_options){.ca_file = path[1]}, PLAIT_EINVAL, "key.pem: there is no certificate");
-    client_refuses(&(struct plait_tls_client_options){.ca_pem = plait_slice_text(broken_cert)}, PLAIT_EINVAL, "could not be read");
+    client_refuses(&(struct plait_tls_client_options){.ca_file = path[1]}, PLAIT_EINVAL,
+                   "key.pem: there is no certificate");
+    client_refuses(&(struct plait_tls_client_options){.ca_pem = plait_slice_text(broken_cert)}, PLAIT_EINVAL,
+                   "could not be read");
     client_refuses(&(struct plait_tls_client_options){.cert_file = path[2]}, PLAIT_ENOTFOUND, "none.pem");
-    client_refuses(&(struct plait_tls_client_options){.cert_pem = PLAIT_LIT("x")}, PLAIT_EINVAL, "there is no certificate");
-    server_refuses(&(struct plait_tls_server_options){.cert_file = path[0],
-                                                      .key_file = path[1],
-                                                      .client_cert = PLAIT_CERT_REQUIRED,
-                                                      .client_ca_file = path[2]},
-                   PLAIT_ENOTFOUND, "none.pem");
-    server_refuses(&(struct plait_tls_server_options){.cert_file = path[0],
-                                                      .key_file = path[1],
-                                                      .client_cert = PLAIT_CERT_REQUIRED,
-                                                      .client_ca_file = path[1]},
-                   PLAIT_EINVAL, "key.pem: there is no certificate");
+    client_refuses(&(struct plait_tls_client_options){.cert_pem = PLAIT_LIT("x")}, PLAIT_EINVAL,
+                   "there is no certificate");
+    server_refuses(
+        &(struct plait_tls_server_options){
+            .cert_file = path[0], .key_file = path[1], .client_cert = PLAIT_CERT_REQUIRED, .client_ca_file = path[2]},
+        PLAIT_ENOTFOUND, "none.pem");
+    server_refuses(
+        &(struct plait_tls_server_options){
+            .cert_file = path[0], .key_file = path[1], .client_cert = PLAIT_CERT_REQUIRED, .client_ca_file = path[1]},
+        PLAIT_EINVAL, "key.pem: there is no certificate");
     tls_bed_server(&t, &(struct plait_tls_server_options){.cert_file = path[0], .key_file = path[1]});
-    tls_bed_client(&t, &(struct plait_tls_client_options){.ca_file = file(3, "ca.pem", certs.ca.cert_pem),
-                                                          .cert_file = path[0],
-                                                          .key_file = path[1]});
+    tls_bed_client(&t, &(struct plait_tls_client_options){
+                           .ca_file = file(3, "ca.pem", certs.ca.cert_pem), .cert_file = path[0], .key_file = path[1]});
     tls_bed_join(&t, &peer_protocol);
     assert_string_equal(t.c.story, "cs");
     close_bed();
@@ -178,7 +189,8 @@ static void a_folder_without_certificates_is_refused(void **state)
     open_bed();
     server_refuses(&(struct plait_tls_server_options){.cert_dir = folder}, PLAIT_EINVAL, "NAME.pem");
     file(0, "bad.example.pem", PLAIT_LIT("nonsense"));
-    server_refuses(&(struct plait_tls_server_options){.cert_dir = folder}, PLAIT_EINVAL, "bad.example.pem: there is no certificate");
+    server_refuses(&(struct plait_tls_server_options){.cert_dir = folder}, PLAIT_EINVAL,
+                   "bad.example.pem: there is no certificate");
     /* /tmp/x/././././… */
     size_t len = (size_t)snprintf(deep, sizeof deep, "%s", folder);
     while (len + 3 < 1015)
@@ -187,7 +199,7 @@ static void a_folder_without_certificates_is_refused(void **state)
     close_bed();
 }
 
-/* --- system calls that fail -------------------------------------------------------------------------------------------------------- */
+/* --- system calls that fail --------------------------------------------------------------------------------------- */
 
 static int no_fstat(struct plait_sys *sys, int fd, struct stat *out)
 {
@@ -232,7 +244,8 @@ static void failing_system_calls_are_told(void **state)
     const size_t before = test_open_descriptors();
     file(0, "both.pem", certs.server.both_pem);
     t.b.ops.fstat = no_fstat;
-    server_refuses(&(struct plait_tls_server_options){.cert_file = path[0]}, PLAIT_EIO, "both.pem: input or output failed");
+    server_refuses(&(struct plait_tls_server_options){.cert_file = path[0]}, PLAIT_EIO,
+                   "both.pem: input or output failed");
     t.b.ops = good;
     t.b.ops.pread = no_pread;
     server_refuses(&(struct plait_tls_server_options){.cert_file = path[0]}, PLAIT_EIO, "both.pem");
@@ -250,7 +263,7 @@ static void failing_system_calls_are_told(void **state)
     close_bed();
 }
 
-/* --- reload ------------------------------------------------------------------------------------------------------------------------ */
+/* --- reload ------------------------------------------------------------------------------------------------------- */
 
 static const char *subject_now(void)
 {
@@ -345,7 +358,7 @@ static void references_are_counted(void **state)
     close_bed();
 }
 
-/* --- keys, library context, memory --------------------------------------------------------------------------------------------------- */
+/* --- keys, library context, memory -------------------------------------------------------------------------------- */
 
 static const char *env_keylog(struct plait_sys *sys, const char *name)
 {
@@ -457,9 +470,11 @@ static void memory_may_run_out_anywhere(void **state)
 }
 
 TEST_MAIN_WITH(make, end, cmocka_unit_test(a_server_says_what_is_wrong_with_its_certificate),
-               cmocka_unit_test(a_key_with_a_password_is_refused_without_asking), cmocka_unit_test(weak_certificates_are_refused),
-               cmocka_unit_test(files_that_cannot_be_read_are_named), cmocka_unit_test(a_file_beyond_reason_is_refused),
-               cmocka_unit_test(a_folder_without_certificates_is_refused), cmocka_unit_test(failing_system_calls_are_told),
+               cmocka_unit_test(a_key_with_a_password_is_refused_without_asking),
+               cmocka_unit_test(weak_certificates_are_refused), cmocka_unit_test(files_that_cannot_be_read_are_named),
+               cmocka_unit_test(a_file_beyond_reason_is_refused),
+               cmocka_unit_test(a_folder_without_certificates_is_refused),
+               cmocka_unit_test(failing_system_calls_are_told),
                cmocka_unit_test(a_reload_changes_new_connections_and_no_old_one),
                cmocka_unit_test(certificates_that_were_added_survive_a_reload),
                cmocka_unit_test(the_first_certificate_to_expire_is_known), cmocka_unit_test(references_are_counted),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tests of how a TLS connection ends (src/engine/tls_carrier.c): close_notify, half-close, truncation, alerts that arrive, a peer that does
- * nothing, memory that runs out at every place.
+ * Tests of how a TLS connection ends (src/engine/tls_carrier.c): close_notify, half-close, truncation, alerts that
+ * arrive, a peer that does nothing, memory that runs out at every place.
  */
 #include "tests/engine/tls_bed.h"
 
@@ -165,6 +165,24 @@ static void truncation_is_told_after_a_pause_too(void **state)
     tls_bed_close(&t);
 }
 
+static void end_below(struct peer *p)
+{
+    plait__tls_up.input_end(tls_of(p->s));
+}
+
+static void an_end_that_comes_while_data_is_delivered_is_told_behind_it(void **state)
+{
+    (void)state;
+    tls_bed_open(&t, &certs);
+    tls_bed_join(&t, &peer_protocol);
+    t.s.on_data = end_below;
+    plait_write(t.c.s, PLAIT_LIT("x"));
+    bed_settle(&t.b);
+    assert_string_equal(t.s.story, "csdl");
+    assert_int_equal(t.s.fault.err, PLAIT_ETLSTRUNCATED);
+    tls_bed_close(&t);
+}
+
 static void a_peer_that_skips_close_notify_after_ours_does_no_harm(void **state)
 {
     (void)state;
@@ -219,7 +237,7 @@ static void an_abort_is_one(void **state)
     over_every_joint_and_version(run_abort);
 }
 
-/* --- alerts ------------------------------------------------------------------------------------------------------------------- */
+/* --- alerts ------------------------------------------------------------------------------------------------------- */
 
 /* A server, and at the other end somebody who speaks in the clear. */
 static void join_in_the_clear(void)
@@ -345,7 +363,7 @@ static void data_before_a_damaged_record_is_delivered(void **state)
     tls_bed_close(&t);
 }
 
-/* --- peers that take nothing --------------------------------------------------------------------------------------------------- */
+/* --- peers that take nothing -------------------------------------------------------------------------------------- */
 
 static void a_peer_that_takes_no_handshake_is_left(void **state)
 {
@@ -457,7 +475,7 @@ static void a_failure_below_is_the_reason_unless_tls_failed_before(void **state)
     tls_bed_close(&t);
 }
 
-/* --- memory -------------------------------------------------------------------------------------------------------------------- */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
 
 static void scenario(void)
 {
@@ -554,7 +572,9 @@ TEST_MAIN_WITH(make, end, cmocka_unit_test(a_close_is_an_orderly_end_for_both),
                cmocka_unit_test(a_half_close_during_the_handshake_waits_for_its_end),
                cmocka_unit_test(a_close_during_the_handshake_does_not_wait),
                cmocka_unit_test(what_was_written_leaves_although_close_came_during_the_handshake),
-               cmocka_unit_test(an_end_without_close_notify_is_told), cmocka_unit_test(truncation_is_told_after_a_pause_too),
+               cmocka_unit_test(an_end_without_close_notify_is_told),
+               cmocka_unit_test(truncation_is_told_after_a_pause_too),
+               cmocka_unit_test(an_end_that_comes_while_data_is_delivered_is_told_behind_it),
                cmocka_unit_test(a_peer_that_skips_close_notify_after_ours_does_no_harm),
                cmocka_unit_test(a_peer_that_never_answers_close_notify_is_left_after_two_seconds),
                cmocka_unit_test(an_abort_is_one), cmocka_unit_test(who_speaks_something_else_is_refused),
@@ -564,8 +584,8 @@ TEST_MAIN_WITH(make, end, cmocka_unit_test(a_close_is_an_orderly_end_for_both),
                cmocka_unit_test(a_damaged_record_ends_the_connection_on_both_sides),
                cmocka_unit_test(data_before_a_damaged_record_is_delivered),
                cmocka_unit_test(a_peer_that_takes_no_handshake_is_left),
-               cmocka_unit_test(a_peer_that_takes_no_ciphertext_is_left), cmocka_unit_test(closing_waits_for_the_ciphertext),
-               cmocka_unit_test(closing_does_not_wait_for_ever),
+               cmocka_unit_test(a_peer_that_takes_no_ciphertext_is_left),
+               cmocka_unit_test(closing_waits_for_the_ciphertext), cmocka_unit_test(closing_does_not_wait_for_ever),
                cmocka_unit_test(the_carrier_below_may_fail_while_last_words_are_said),
                cmocka_unit_test(a_failure_below_is_the_reason_unless_tls_failed_before),
                cmocka_unit_test(memory_may_run_out_anywhere), cmocka_unit_test(openssl_memory_counts_as_an_estimate),

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * OpenSSL's own heap fails: at every allocation of the first few hundred and at seeded ones beyond. A context, a connection ends; nothing else
- * does, and nothing is left behind.
+ * OpenSSL's own heap fails: at every allocation of the first few hundred and at seeded ones beyond. A context, a
+ * connection ends; nothing else does, and nothing is left behind.
  */
 #include "tests/engine/tls_bed.h"
+
+#include "engine/tls_set.h"
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -12,20 +14,26 @@ static uint64_t calls;
 static uint64_t fail_at;
 static bool fail_after;
 
+static const char *fail_in; /* only allocations of this file of OpenSSL count; NULL: all */
+
+static bool refuses(const char *file)
+{
+    if (fail_in && !strstr(file, fail_in))
+        return false;
+    calls++;
+    return fail_at > 0 && (calls == fail_at || (fail_after && calls > fail_at));
+}
+
 static void *refusing_malloc(size_t bytes, const char *file, int line)
 {
-    (void)file;
     (void)line;
-    calls++;
-    return fail_at > 0 && (calls == fail_at || (fail_after && calls > fail_at)) ? NULL : malloc(bytes);
+    return refuses(file) ? NULL : malloc(bytes);
 }
 
 static void *refusing_realloc(void *ptr, size_t bytes, const char *file, int line)
 {
-    (void)file;
     (void)line;
-    calls++;
-    return fail_at > 0 && (calls == fail_at || (fail_after && calls > fail_at)) ? NULL : realloc(ptr, bytes);
+    return refuses(file) ? NULL : realloc(ptr, bytes);
 }
 
 static void plain_free(void *ptr, const char *file, int line)
@@ -64,8 +72,10 @@ static int end(void **state)
 
 static plait_err make_contexts(void)
 {
-    const struct plait_tls_server_options so = {
-        .cert_file = path, .cert_pem = certs.server.both_pem, .client_cert = PLAIT_CERT_OPTIONAL, .client_ca_file = ca_path};
+    const struct plait_tls_server_options so = {.cert_file = path,
+                                                .cert_pem = certs.server.both_pem,
+                                                .client_cert = PLAIT_CERT_OPTIONAL,
+                                                .client_ca_file = ca_path};
     const struct plait_tls_client_options co = {.ca_pem = certs.ca.cert_pem, .cert_pem = certs.client.both_pem};
     plait_err err = plait_tls_server_new(t.b.r, &so, &t.server, t.why);
     if (err == PLAIT_OK)
@@ -136,4 +146,119 @@ static void openssl_may_run_out_of_memory(void **state)
         run(n, true);
 }
 
-TEST_MAIN_WITH(make, end, cmocka_unit_test(openssl_may_run_out_of_memory))
+/* --- every allocation of the smaller steps ------------------------------------------------------------------------ */
+
+typedef plait_err (*step_fn)(void);
+
+/* Runs a step with its n-th allocation failing, for every n of a few files: with all there are it would take
+ * minutes. */
+static void every_allocation(step_fn step, uint64_t most)
+{
+    static const char *const files[] = {"stack.c",    "x509_lu.c",  "ssl_lib.c", "ssl_cert.c", "x509_vpm.c",
+                                        "bio_lib.c",  "x509_set.c", "x_name.c",  "o_str.c",    "buffer.c",
+                                        "extensions", "tasn_new.c", "ssl_rsa.c", "ex_data.c"};
+    for (size_t i = 0; i < TEST_COUNT(files); i++) {
+        fail_at = 0;
+        fail_after = false;
+        fail_in = files[i];
+        calls = 0;
+        assert_ok(step());
+        const uint64_t used = calls < most ? calls : most;
+        for (uint64_t n = 1; n <= used; n++) {
+            calls = 0;
+            fail_at = n;
+            (void)step(); /* OpenSSL gets over some */
+            fail_at = 0;
+            ERR_clear_error();
+        }
+    }
+    fail_in = NULL;
+}
+
+static struct test_cert leaf;
+static struct plait__tls_identity identity;
+static struct plait_stream *pair[2];
+
+static plait_err parse(void)
+{
+    struct plait__tls_identity parsed;
+    struct plait__tls_module *m = plait__tls_module_of(t.b.r);
+    const plait_err err = plait__tls_identity_parse(m, leaf.both_pem, plait_slice_of(NULL, 0), "x", &parsed, t.why);
+    plait__tls_identity_end(&parsed);
+    return err;
+}
+
+static plait_err trust(void)
+{
+    struct plait__tls_module *m = plait__tls_module_of(t.b.r);
+    X509_STORE *store = X509_STORE_new();
+    STACK_OF(X509_NAME) *names = sk_X509_NAME_new_null();
+    const plait_err err = store ? plait__tls_trust(m, store, leaf.cert_pem, "x", names, t.why) : PLAIT_ENOMEM;
+    X509_STORE_free(store);
+    sk_X509_NAME_pop_free(names, X509_NAME_free);
+    return err;
+}
+
+static plait_err fill_set(void)
+{
+    struct plait__tls_identity copy;
+    struct plait__tls_set *set = plait__tls_set_new(plait__tls_module_of(t.b.r));
+    SSL *ssl = NULL;
+    plait_err err = set ? plait__tls_identity_copy(&identity, &copy) : PLAIT_ENOMEM;
+    if (err == PLAIT_OK)
+        err = plait__tls_set_add(set, &copy, "x", NULL, true, t.why);
+    if (err == PLAIT_OK)
+        err = plait__tls_set_finish(set, t.why);
+    if (err == PLAIT_OK)
+        ssl = SSL_new(plait__tls_set_ctx(set));
+    if (ssl)
+        err = plait__tls_set_choose(set, ssl, "a.example");
+    SSL_free(ssl);
+    plait__tls_set_free(&set);
+    return err;
+}
+
+static plait_err new_client(void)
+{
+    struct plait_tls_client *client;
+    const plait_err err = plait_tls_client_new(t.b.r, NULL, &client, t.why);
+    plait_tls_client_unref(&client);
+    return err;
+}
+
+static plait_err start(void)
+{
+    assert_ok(plait_pair_new(t.b.r, &pair[0], &pair[1]));
+    plait_err err = plait_starttls_client(pair[0], t.client, "a.example", PLAIT_LIT("\001x"));
+    if (err == PLAIT_OK)
+        err = plait_starttls_server(pair[1], t.server);
+    for (int i = 0; i < 2; i++)
+        plait__stream_discard(pair[i]);
+    bed_settle(&t.b);
+    return err;
+}
+
+static void each_step_may_run_out_of_memory(void **state)
+{
+    (void)state;
+    static const step_fn steps[] = {parse, trust, fill_set, new_client, start};
+    memset(&t, 0, sizeof t);
+    bed_open(&t.b);
+    assert_ok(make_contexts());
+    struct test_cert middle;
+    test_cert_make(&middle, &certs.ca, &(struct test_cert_ask){.subject = "Middle", .is_ca = true});
+    test_cert_make(&leaf, &middle, &(struct test_cert_ask){.subject = "leaf", .san = "DNS:a.example"});
+    assert_ok(
+        plait__tls_identity_parse(plait__tls_module_of(t.b.r), leaf.cert_pem, leaf.key_pem, "x", &identity, t.why));
+    for (size_t i = 0; i < TEST_COUNT(steps); i++)
+        every_allocation(steps[i], steps[i] == fill_set ? 200 : 60);
+    plait__tls_identity_end(&identity);
+    test_cert_end(&leaf);
+    test_cert_end(&middle);
+    plait_tls_server_unref(&t.server);
+    plait_tls_client_unref(&t.client);
+    bed_close(&t.b);
+}
+
+TEST_MAIN_WITH(make, end, cmocka_unit_test(each_step_may_run_out_of_memory),
+               cmocka_unit_test(openssl_may_run_out_of_memory))

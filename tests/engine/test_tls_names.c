@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tests of src/engine/tls_set.c and tls_server.c: which certificate a client gets by the name that it asks for (RFC 6066 section 3), and which
- * protocol (RFC 7301).
+ * Tests of src/engine/tls_set.c and tls_server.c: which certificate a client gets by the name that it asks for (RFC
+ * 6066 section 3), and which protocol (RFC 7301).
  */
 #include "tests/engine/tls_bed.h"
 
@@ -13,9 +13,12 @@ static int make(void **state)
 {
     (void)state;
     tls_certs_make(&certs);
-    test_cert_make(&b_cert, &certs.ca, &(struct test_cert_ask){.subject = "of b", .san = "DNS:b.example,DNS:B2.example."});
-    test_cert_make(&wild_cert, &certs.ca, &(struct test_cert_ask){.subject = "of all", .san = "DNS:*.b.example,IP:192.0.2.1"});
-    test_cert_make(&rsa_cert, &certs.ca, &(struct test_cert_ask){.subject = "of b, RSA", .san = "DNS:b.example", .rsa = true});
+    test_cert_make(&b_cert, &certs.ca,
+                   &(struct test_cert_ask){.subject = "of b", .san = "DNS:b.example,DNS:B2.example."});
+    test_cert_make(&wild_cert, &certs.ca,
+                   &(struct test_cert_ask){.subject = "of all", .san = "DNS:*.b.example,IP:192.0.2.1"});
+    test_cert_make(&rsa_cert, &certs.ca,
+                   &(struct test_cert_ask){.subject = "of b, RSA", .san = "DNS:b.example", .rsa = true});
     return 0;
 }
 
@@ -97,7 +100,7 @@ static void names_beyond_reason_are_left_out(void **state)
     test_cert_end(&odd);
 }
 
-/* --- a folder ------------------------------------------------------------------------------------------------------------------- */
+/* --- a folder ----------------------------------------------------------------------------------------------------- */
 
 static char folder[TEST_PATH_BYTES];
 
@@ -143,12 +146,13 @@ static void without_a_default_unknown_names_are_refused(void **state)
     test_folder_remove(folder);
 }
 
-/* --- protocols ------------------------------------------------------------------------------------------------------------------ */
+/* --- protocols ---------------------------------------------------------------------------------------------------- */
 
 static void expect_alpn(const char *server, const char *client, const char *chosen)
 {
     tls_bed_open(&t, &certs);
-    tls_bed_server(&t, &(struct plait_tls_server_options){.cert_pem = certs.server.both_pem, .alpn = plait_slice_text(server)});
+    tls_bed_server(
+        &t, &(struct plait_tls_server_options){.cert_pem = certs.server.both_pem, .alpn = plait_slice_text(server)});
     t.alpn = plait_slice_text(client);
     tls_bed_join(&t, &peer_protocol);
     if (chosen) {
@@ -174,6 +178,7 @@ static void the_server_prefers_one_of_the_clients_protocols(void **state)
 
 TEST_MAIN_WITH(make, end, cmocka_unit_test(a_certificate_is_chosen_by_name),
                cmocka_unit_test(a_name_may_have_a_certificate_of_each_kind_of_key),
-               cmocka_unit_test(names_beyond_reason_are_left_out), cmocka_unit_test(a_folder_holds_a_certificate_a_name),
+               cmocka_unit_test(names_beyond_reason_are_left_out),
+               cmocka_unit_test(a_folder_holds_a_certificate_a_name),
                cmocka_unit_test(without_a_default_unknown_names_are_refused),
                cmocka_unit_test(the_server_prefers_one_of_the_clients_protocols))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tests of sessions that are taken up again: a client's cache (src/engine/tls_client.c), a server's ticket keys (src/engine/tls_ticket.c).
+ * Tests of sessions that are taken up again: a client's cache (src/engine/tls_client.c), a server's ticket keys
+ * (src/engine/tls_ticket.c).
  */
 #include "tests/engine/tls_bed.h"
 
@@ -114,7 +115,8 @@ static void a_ticket_outlives_one_turn_of_the_keys_and_not_two(void **state)
     (void)state;
     tls_bed_open(&t, &certs);
     t.version = TLS1_2_VERSION; /* of which a session is used more than once */
-    tls_bed_server(&t, &(struct plait_tls_server_options){.cert_pem = certs.server.both_pem, .ticket_rotate = plait_seconds(10)});
+    tls_bed_server(
+        &t, &(struct plait_tls_server_options){.cert_pem = certs.server.both_pem, .ticket_rotate = plait_seconds(10)});
     assert_false(connect_once());
     assert_true(connect_once());
     bed_pass(&t.b, plait_seconds(11));
@@ -200,7 +202,7 @@ static void the_cache_has_an_end(void **state)
     tls_bed_close(&t);
 }
 
-/* --- sessions and client certificates ------------------------------------------------------------------------------------------- */
+/* --- sessions and client certificates ----------------------------------------------------------------------------- */
 
 static void a_reload_of_client_issuers_ends_sessions(void **state)
 {
@@ -214,7 +216,8 @@ static void a_reload_of_client_issuers_ends_sessions(void **state)
     tls_bed_server(&t, &(struct plait_tls_server_options){.cert_pem = certs.server.both_pem,
                                                           .client_cert = PLAIT_CERT_REQUIRED,
                                                           .client_ca_file = path});
-    tls_bed_client(&t, &(struct plait_tls_client_options){.ca_pem = certs.ca.cert_pem, .cert_pem = certs.client.both_pem});
+    tls_bed_client(&t,
+                   &(struct plait_tls_client_options){.ca_pem = certs.ca.cert_pem, .cert_pem = certs.client.both_pem});
     assert_false(connect_once());
     assert_true(connect_once());
     assert_ok(plait_tls_server_reload(t.server, t.why));

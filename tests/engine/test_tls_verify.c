@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tests of who is believed (src/engine/tls_client.c, tls_server.c, tls_fault.c): a client verifies chain, time and name or address; a server
- * that asks for client certificates verifies those.
+ * Tests of who is believed (src/engine/tls_client.c, tls_server.c, tls_fault.c): a client verifies chain, time and name
+ * or address; a server that asks for client certificates verifies those.
  */
 #include "tests/engine/tls_bed.h"
 
@@ -27,7 +27,7 @@ static int end(void **state)
 
 static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
 
-/* --- what a client believes ------------------------------------------------------------------------------------------------------ */
+/* --- what a client believes --------------------------------------------------------------------------------------- */
 
 struct server_case {
     const char *what;
@@ -43,27 +43,83 @@ static const struct server_case server_cases[] = {
     {"a dot at the end changes nothing", {.subject = "x", .san = "DNS:a.example"}, .name = "a.example."},
     {"letters' case changes nothing", {.subject = "x", .san = "DNS:a.example"}, .name = "A.Example"},
     {"a wildcard fits one label", {.subject = "x", .san = "DNS:*.w.example"}, .name = "b.w.example"},
-    {"and only one", {.subject = "x", .san = "DNS:*.w.example"}, .name = "c.b.w.example", .detail = "the certificate is for another name", .alert = 42},
-    {"a part of a label is none", {.subject = "x", .san = "DNS:a*.w.example"}, .name = "ab.w.example", .detail = "the certificate is for another name", .alert = 42},
-    {"another name", {.subject = "x", .san = "DNS:b.example"}, .name = "a.example", .detail = "the certificate is for another name", .alert = 42},
-    {"the subject is no name", {.subject = "a.example"}, .name = "a.example", .detail = "the certificate is for another name", .alert = 42},
+    {"and only one",
+     {.subject = "x", .san = "DNS:*.w.example"},
+     .name = "c.b.w.example",
+     .detail = "the certificate is for another name",
+     .alert = 42},
+    {"a part of a label is none",
+     {.subject = "x", .san = "DNS:a*.w.example"},
+     .name = "ab.w.example",
+     .detail = "the certificate is for another name",
+     .alert = 42},
+    {"another name",
+     {.subject = "x", .san = "DNS:b.example"},
+     .name = "a.example",
+     .detail = "the certificate is for another name",
+     .alert = 42},
+    {"the subject is no name",
+     {.subject = "a.example"},
+     .name = "a.example",
+     .detail = "the certificate is for another name",
+     .alert = 42},
     {"an address fits", {.subject = "x", .san = "IP:192.0.2.1"}, .name = "192.0.2.1"},
     {"an address of IPv6 fits", {.subject = "x", .san = "IP:2001:db8::1"}, .name = "[2001:db8::1]"},
     {"a scope is the caller's own affair", {.subject = "x", .san = "IP:fe80::1"}, .name = "fe80::1%2"},
-    {"another address", {.subject = "x", .san = "IP:192.0.2.1"}, .name = "192.0.2.2", .detail = "the certificate is for another address", .alert = 42},
-    {"an address is no name", {.subject = "x", .san = "DNS:192.0.2.1"}, .name = "192.0.2.1", .detail = "the certificate is for another address", .alert = 42},
-    {"expired", {.subject = "x", .san = "DNS:a.example", .expired = true}, .name = "a.example", .detail = "the certificate has expired", .alert = 45},
-    {"too early", {.subject = "x", .san = "DNS:a.example", .too_early = true}, .name = "a.example", .detail = "the certificate is not valid yet", .alert = 42},
-    {"unknown issuer", {.subject = "x", .san = "DNS:a.example"}, .by_other = true, .name = "a.example", .detail = "the certificate's issuer is unknown", .alert = 48},
-    {"self-signed", {.subject = "x", .san = "DNS:a.example"}, .by_itself = true, .name = "a.example", .detail = "the certificate is self-signed, and not one that is trusted", .alert = 48},
-    {"issued by who may not", {.subject = "x", .san = "DNS:a.example"}, .by_leaf = true, .name = "a.example", .detail = "invalid CA certificate", .alert = 48},
-    {"for clients only", {.subject = "x", .san = "DNS:a.example", .for_clients = true}, .name = "a.example", .detail = "the certificate is not meant for this use", .alert = 43},
+    {"another address",
+     {.subject = "x", .san = "IP:192.0.2.1"},
+     .name = "192.0.2.2",
+     .detail = "the certificate is for another address",
+     .alert = 42},
+    {"an address is no name",
+     {.subject = "x", .san = "DNS:192.0.2.1"},
+     .name = "192.0.2.1",
+     .detail = "the certificate is for another address",
+     .alert = 42},
+    {"expired",
+     {.subject = "x", .san = "DNS:a.example", .expired = true},
+     .name = "a.example",
+     .detail = "the certificate has expired",
+     .alert = 45},
+    {"too early",
+     {.subject = "x", .san = "DNS:a.example", .too_early = true},
+     .name = "a.example",
+     .detail = "the certificate is not valid yet",
+     .alert = 42},
+    {"unknown issuer",
+     {.subject = "x", .san = "DNS:a.example"},
+     .by_other = true,
+     .name = "a.example",
+     .detail = "the certificate's issuer is unknown",
+     .alert = 48},
+    {"self-signed",
+     {.subject = "x", .san = "DNS:a.example"},
+     .by_itself = true,
+     .name = "a.example",
+     .detail = "the certificate is self-signed, and not one that is trusted",
+     .alert = 48},
+    {"issued by who may not",
+     {.subject = "x", .san = "DNS:a.example"},
+     .by_leaf = true,
+     .name = "a.example",
+     .detail = "invalid CA certificate",
+     .alert = 48},
+    {"for clients only",
+     {.subject = "x", .san = "DNS:a.example", .for_clients = true},
+     .name = "a.example",
+     .detail = "the certificate is not meant for this use",
+     .alert = 43},
 };
 
 static void check_server_case(const struct server_case *c, int version)
 {
     struct test_cert cert;
-    test_cert_make(&cert, c->by_itself ? NULL : c->by_other ? &other_ca : c->by_leaf ? &certs.server : &certs.ca, &c->ask);
+    test_cert_make(&cert,
+                   c->by_itself  ? NULL
+                   : c->by_other ? &other_ca
+                   : c->by_leaf  ? &certs.server
+                                 : &certs.ca,
+                   &c->ask);
     tls_bed_open(&t, &certs);
     tls_bed_server(&t, &(struct plait_tls_server_options){.cert_pem = cert.both_pem});
     t.name = c->name;
@@ -170,7 +226,7 @@ static void a_client_needs_a_name_that_can_be_verified(void **state)
     tls_bed_close(&t);
 }
 
-/* --- what a server believes ------------------------------------------------------------------------------------------------------ */
+/* --- what a server believes --------------------------------------------------------------------------------------- */
 
 static char folder[TEST_PATH_BYTES];
 static char ca_file[TEST_PATH_BYTES + 16];

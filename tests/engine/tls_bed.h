@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the tests of TLS stand on: two peers with TLS between them, certificates that are made once a run, and a carrier to put below TLS that
- * lets through as few bytes at a time as a test wants.
+ * What the tests of TLS stand on: two peers with TLS between them, certificates that are made once a run, and a carrier
+ * to put below TLS that lets through as few bytes at a time as a test wants.
  */
 #ifndef PLAIT_TESTS_ENGINE_TLS_BED_H
 #define PLAIT_TESTS_ENGINE_TLS_BED_H
@@ -11,7 +11,7 @@
 
 #include "engine/tls_core.h"
 
-/* --- a narrow carrier ------------------------------------------------------------------------------------------------------- */
+/* --- a narrow carrier --------------------------------------------------------------------------------------------- */
 
 struct narrow {
     struct plait__carrier c;
@@ -182,7 +182,7 @@ static inline void narrow_put(struct narrow *n, struct plait_stream *s, size_t i
     s->carrier = &n->c;
 }
 
-/* --- certificates, made once ------------------------------------------------------------------------------------------------ */
+/* --- certificates, made once -------------------------------------------------------------------------------------- */
 
 struct tls_certs {
     struct test_cert ca, server, client;
@@ -191,8 +191,9 @@ struct tls_certs {
 static inline void tls_certs_make(struct tls_certs *certs)
 {
     test_cert_make(&certs->ca, NULL, &(struct test_cert_ask){.subject = "Test root", .is_ca = true});
-    test_cert_make(&certs->server, &certs->ca,
-                   &(struct test_cert_ask){.subject = "server", .san = "DNS:a.example,DNS:*.wild.example,IP:127.0.0.1,IP:::1"});
+    test_cert_make(
+        &certs->server, &certs->ca,
+        &(struct test_cert_ask){.subject = "server", .san = "DNS:a.example,DNS:*.wild.example,IP:127.0.0.1,IP:::1"});
     test_cert_make(&certs->client, &certs->ca, &(struct test_cert_ask){.subject = "Alice", .for_clients = true});
 }
 
@@ -203,7 +204,7 @@ static inline void tls_certs_end(struct tls_certs *certs)
     test_cert_end(&certs->client);
 }
 
-/* --- two peers with TLS between them ---------------------------------------------------------------------------------------- */
+/* --- two peers with TLS between them ------------------------------------------------------------------------------ */
 
 struct tls_bed {
     struct bed b;

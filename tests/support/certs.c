@@ -13,8 +13,8 @@
 static void set_name(X509 *cert, const char *subject)
 {
     X509_NAME *name = X509_get_subject_name(cert);
-    assert_int_equal(
-        X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)subject, -1, -1, 0), 1);
+    assert_int_equal(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)subject, -1, -1, 0),
+                     1);
 }
 
 static void set_times(X509 *cert, const struct test_cert_ask *ask)
@@ -83,7 +83,8 @@ void test_cert_make(struct test_cert *out, const struct test_cert *issuer, const
     X509 *by = issuer ? issuer->cert : out->cert;
     X509_set_version(out->cert, X509_VERSION_3);
     assert_int_equal(RAND_bytes(serial, sizeof serial), 1);
-    ASN1_INTEGER_set_uint64(X509_get_serialNumber(out->cert), serial[0] | (uint64_t)serial[1] << 8 | (uint64_t)serial[2] << 16);
+    ASN1_INTEGER_set_uint64(X509_get_serialNumber(out->cert),
+                            serial[0] | (uint64_t)serial[1] << 8 | (uint64_t)serial[2] << 16);
     set_name(out->cert, ask->subject);
     set_times(out->cert, ask);
     X509_set_issuer_name(out->cert, X509_get_subject_name(by));

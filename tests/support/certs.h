@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Certificates made while a test runs: an issuer, and what it issues. They hold from 1970 to 2099, so that they fit every clock a test may
- * have, unless one is asked for that does not.
+ * Certificates made while a test runs: an issuer, and what it issues. They hold from 1970 to 2099, so that they fit
+ * every clock a test may have, unless one is asked for that does not.
  */
 #ifndef PLAIT_TESTS_SUPPORT_CERTS_H
 #define PLAIT_TESTS_SUPPORT_CERTS_H
@@ -24,9 +24,9 @@ struct test_cert_ask {
     const char *san;     /* OpenSSL's syntax: "DNS:a.example,IP:127.0.0.1"; NULL: none */
     bool is_ca;
     bool rsa;
-    bool weak;      /* an RSA key of 512 bits */
-    bool expired;   /* ended as 1970 began */
-    bool too_early; /* begins in 2098 */
+    bool weak;        /* an RSA key of 512 bits */
+    bool expired;     /* ended as 1970 began */
+    bool too_early;   /* begins in 2098 */
     bool for_clients; /* extended key usage: clients only */
 };
 
