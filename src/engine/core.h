@@ -27,10 +27,7 @@ struct plait__pool;    /* pool.c */
 struct plait__signals; /* signals.c */
 struct plait__posts;   /* post.c */
 struct plait__wheel;   /* wheel.c */
-struct plait__drain;   /* pressure.c: looks at the reactor's memory at the turn's end. */
-void plait__pressure_look(struct plait_reactor *r);
-
-/* drain.c */
+struct plait__drain;   /* drain.c */
 
 /* Numbers that are always counted. Times in nanoseconds. */
 struct plait__counts {

@@ -10,6 +10,8 @@
  */
 #include "engine/stream_core.h"
 
+#include <assert.h>
+
 enum { INPUT_MAX = 64 * 1024, KEPT_FIRST = 512 };
 
 static size_t input_max(const struct plait_stream *s)
@@ -166,8 +168,12 @@ static void drop_kept(struct plait_stream *s, size_t taken)
         forget_kept(s);
 }
 
+/* Every callback but `lost` begins here. What is asserted are the laws of the contract, which debug builds check. */
 static void enter(struct plait_stream *s)
 {
+    assert(s->state == PLAIT__S_OPEN);
+    assert(s->flags & PLAIT__F_CONNECTED);
+    assert(!(s->flags & (PLAIT__F_IN_CALL | PLAIT__F_LOST_TOLD)));
     s->flags |= PLAIT__F_IN_CALL;
 }
 
@@ -381,6 +387,7 @@ static void call_lost(struct plait_stream *s)
 {
     struct plait_fault fault;
     plait__stream_fault(s, &fault);
+    assert(!(s->flags & PLAIT__F_IN_CALL));
     s->flags |= PLAIT__F_LOST_TOLD;
     if (s->protocol && s->protocol->lost) {
         const char *name = s->protocol->name; /* the table may go with the protocol's object */

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""hello, echo and titles do what their first lines say; a port in use ends with a sentence; SIGTERM ends with 0."""
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+EXAMPLES = os.path.join(os.environ["PLAIT_BUILD"], "examples")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def connect(port):
+    for _ in range(200):
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=20)
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+    raise AssertionError("nobody listens")
+
+
+def start(name, port):
+    program = subprocess.Popen([os.path.join(EXAMPLES, name), f"tcp:{port}"], stderr=subprocess.PIPE, text=True)
+    connect(port).close()
+    return program
+
+
+def stop(program):
+    program.send_signal(signal.SIGTERM)
+    program.communicate(timeout=20)
+    assert program.returncode == 0, program.returncode
+
+
+def hello_and_titles():
+    port = free_port()
+    program = start("hello", port)
+    url = f"http://127.0.0.1:{port}/hello"
+    with urllib.request.urlopen(url, timeout=20) as answer:
+        assert answer.status == 200 and answer.read() == b"Hello, World!"
+    taken = subprocess.run([os.path.join(EXAMPLES, "hello"), f"tcp:{port}"], capture_output=True, text=True, timeout=20)
+    assert taken.returncode == 1 and "in use" in taken.stderr, taken
+    titles = subprocess.run([os.path.join(EXAMPLES, "titles"), url, url], capture_output=True, text=True, timeout=40)
+    assert titles.returncode == 0 and titles.stdout == f"{url}: 200, 13 bytes\n" * 2, titles
+    refused = f"http://127.0.0.1:{free_port()}/"
+    titles = subprocess.run([os.path.join(EXAMPLES, "titles"), refused], capture_output=True, text=True, timeout=40)
+    assert titles.returncode == 1 and "refused" in titles.stderr, titles
+    stop(program)
+
+
+def echo():
+    port = free_port()
+    program = start("echo", port)
+    with connect(port) as s:
+        s.sendall(b"there and back")
+        got = b""
+        while len(got) < 14:
+            got += s.recv(100)
+        assert got == b"there and back", got
+    stop(program)
+
+
+def main():
+    hello_and_titles()
+    echo()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
