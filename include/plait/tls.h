@@ -44,8 +44,8 @@ struct plait_tls_server_options {
 };
 
 /** Makes a server's TLS context. `why` (may be NULL, else 200 bytes) gets a sentence on failure. Errors:
- * PLAIT_ENOTFOUND, PLAIT_EACCESS, PLAIT_EINVAL (no usable certificate, key does not fit), PLAIT_ENOMEM. Ownership: one
- * reference, the caller's. */
+ * PLAIT_ENOTFOUND, PLAIT_EACCESS, PLAIT_EIO, PLAIT_EINVAL (no usable certificate, key does not fit), PLAIT_ENOMEM.
+ * Ownership: one reference, the caller's, to be given up before the reactor is freed. */
 PLAIT_API plait_err plait_tls_server_new(struct plait_reactor *reactor, const struct plait_tls_server_options *options,
                                          struct plait_tls_server **out, char *why) PLAIT_MUST;
 
@@ -78,8 +78,8 @@ struct plait_tls_client_options {
     void *reserved[8];
 };
 
-/** Makes a client's TLS context, with a cache of sessions. Errors and `why`: as plait_tls_server_new. Ownership: one
- * reference, the caller's. */
+/** Makes a client's TLS context, with a cache of sessions; `options` may be NULL. Errors and `why`: as
+ * plait_tls_server_new. Ownership: one reference, the caller's, to be given up before the reactor is freed. */
 PLAIT_API plait_err plait_tls_client_new(struct plait_reactor *reactor, const struct plait_tls_client_options *options,
                                          struct plait_tls_client **out, char *why) PLAIT_MUST;
 
@@ -90,13 +90,15 @@ PLAIT_API struct plait_tls_client *plait_tls_client_ref(struct plait_tls_client 
 PLAIT_API void plait_tls_client_unref(struct plait_tls_client **client);
 
 /** Turns a stream in the clear into a TLS server's; what was written before goes in the clear first. Input that was
- * kept and not taken ends the stream with PLAIT_ECLEARTEXT. Errors: PLAIT_ESTATE (closing, or TLS already),
+ * kept and not taken ends the stream with PLAIT_ECLEARTEXT. Errors: PLAIT_ESTATE (closing, ended, or TLS already),
  * PLAIT_ENOMEM. Callbacks: `secured` in a later turn, or `lost`; no `data` before it. Source: RFC 3207 section 4.2 and
  * its kin. */
 PLAIT_API plait_err plait_starttls_server(struct plait_stream *s, struct plait_tls_server *server) PLAIT_MUST;
 
-/** Turns a stream in the clear into a TLS client's that asks for and verifies `name`. Errors and callbacks: as
- * plait_starttls_server. An IP address is verified as one and sends no SNI. Source: RFC 6125, RFC 6066 section 3. */
+/** Turns a stream in the clear into a TLS client's that asks for and verifies `name`, which only an insecure client may
+ * leave out; `alpn` is in wire form, or empty. An IP address is verified as one and sends no SNI. Errors and callbacks:
+ * as plait_starttls_server; PLAIT_EINVAL (no name that can be verified, malformed alpn). Source: RFC 6125, RFC 6066
+ * section 3. */
 PLAIT_API plait_err plait_starttls_client(struct plait_stream *s, struct plait_tls_client *client, const char *name,
                                           plait_slice alpn) PLAIT_MUST;
 
