@@ -25,7 +25,7 @@ enum {
     PLAIT__TLS_RECORD = 16 * 1024, /* plaintext of one record at most (RFC 8446 section 5.1) */
     PLAIT__TLS_OUT_LENT = 2304,
     PLAIT__TLS_WHY = 200,           /* bytes of a sentence */
-    PLAIT__TLS_ESTIMATE = 12 * 1024 /* what OpenSSL's heap holds for one connection; charged to the stream's budget */
+    PLAIT__TLS_ESTIMATE = 14 * 1024 /* what OpenSSL holds for an idle connection; charged to the stream */
 };
 
 /* What a reactor keeps for TLS, made with its first context. Contexts hold references, and the reactor one. */
