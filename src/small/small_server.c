@@ -77,7 +77,7 @@ static void chargen_fill(struct plait_stream *s, void *self)
     struct talk *t = self;
     uint8_t line[PLAIT__CHARGEN_LINE];
     plait_timer_arm(&t->idle, t->small->options.idle);
-    while (!plait_is_full(s)) {
+    while (plait_is_open(s) && !plait_is_full(s)) { /* a write that fails ends the stream */
         plait__chargen_line(t->line++, line);
         plait_write(s, plait_slice_of(line, sizeof line));
     }
