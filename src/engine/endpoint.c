@@ -180,25 +180,34 @@ plait_err plait_endpoint_finish(struct plait_endpoint *endpoint)
 
 enum { WORD_MAX = 16 };
 
-/* Levenshtein's distance of two short words, cut at WORD_MAX. */
+static size_t least_of(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static bool are_swapped(const char *a, const char *b, size_t i, size_t j)
+{
+    return i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+}
+
+/* Edits between two short words, cut at WORD_MAX: letters put in, left out, changed, or swapped with their neighbour. */
 static size_t distance(const char *a, const char *b)
 {
     const size_t n = strnlen(a, WORD_MAX);
     const size_t m = strnlen(b, WORD_MAX);
-    size_t row[WORD_MAX + 1];
-    for (size_t j = 0; j <= m; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= n; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= m; j++) {
-            const size_t swap = diagonal + (plait__lower((uint8_t)a[i - 1]) != (uint8_t)b[j - 1]);
-            const size_t edit = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            diagonal = row[j];
-            row[j] = swap < edit ? swap : edit;
+    size_t d[WORD_MAX + 1][WORD_MAX + 1];
+    for (size_t i = 0; i <= n; i++) {
+        for (size_t j = 0; j <= m; j++) {
+            if (i == 0 || j == 0) {
+                d[i][j] = i + j;
+                continue;
+            }
+            d[i][j] = least_of(least_of(d[i - 1][j], d[i][j - 1]) + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+            if (are_swapped(a, b, i, j))
+                d[i][j] = least_of(d[i][j], d[i - 2][j - 2] + 1);
         }
     }
-    return row[m];
+    return d[n][m];
 }
 
 const char *plait__endpoint_guess(const struct plait_endpoint_kind *kinds, const char *name, bool listens)

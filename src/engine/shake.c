@@ -77,18 +77,20 @@ static plait_err note(struct shake *k, const struct plait__proxy_header *header)
 static size_t header_done(struct shake *k, const struct plait__proxy_header *header, plait_slice in, size_t used)
 {
     struct plait_stream *s = k->s;
+    const bool tls = k->listener->tls != NULL;
     plait_err err = note(k, header);
     k->header = false;
-    if (err == PLAIT_OK && k->listener->tls)
+    if (err == PLAIT_OK && tls)
         err = begin_tls(k, plait_slice_sub(in, used, in.len));
-    else if (err == PLAIT_OK)
-        hand_over(k);
     if (err != PLAIT_OK) {
         log_bad(k, "a proxied connection was closed", err);
         plait_abort_with(s, err, NULL);
         return in.len;
     }
-    return k->listener->tls ? in.len : used;
+    if (tls)
+        return in.len;
+    hand_over(k);
+    return used;
 }
 
 static size_t data(struct plait_stream *s, plait_slice in, void *self)
