@@ -172,7 +172,7 @@ static void whichever_allocation_fails_only_the_connection_ends(void **state)
                 (void)!plait__service_open_alone(service, room->served, NULL);
             else
                 plait_abort(room->served);
-            for (int i = 0; i < 20 && room->p.s && room->p.got_len < 100000; i++) {
+            for (int i = 0; i < 12 && room->p.s && room->p.got_len < 4096; i++) {
                 if (i == 1)
                     plait_write(room->p.s, PLAIT_LIT("5:hello,3:ab"));
                 assert_ok(plait_reactor_step(room->b.r, 0));
