@@ -68,12 +68,11 @@ static plait_err take_piece(const struct plait_response *response, plait_slice p
     return PLAIT_OK;
 }
 
-static int finish_output(struct fetch *f, const char *url)
+/* Returns whether all of the output is where it belongs. */
+static bool finish_output(struct fetch *f)
 {
     const bool written = fflush(f->out) == 0 && !ferror(f->out);
-    if (f->path && fclose(f->out) != 0)
-        return failed(f->command, "%s: the file '%s' could not be written", url, f->path);
-    return written ? EXIT_DONE : failed(f->command, "%s: the output could not be written", url);
+    return (!f->path || fclose(f->out) == 0) && written;
 }
 
 /* An answer of 4xx or 5xx is a failure, told after its body was shown. */
@@ -95,10 +94,12 @@ static int fetch_one(struct fetch *f, const char *url)
     int status = err == PLAIT_OK ? judge(f, url, value.ptr) : EXIT_FAILED;
     if (err == PLAIT_OK)
         value.destroy(value.ptr);
-    const int written = finish_output(f, url);
-    if (err != PLAIT_OK)
+    const bool written = finish_output(f);
+    if (err != PLAIT_OK && err != PLAIT_ENOSPACE)
         return failed(f->command, "%s: %s%s", url, plait_err_text(err), f->got > 0 ? "; it did not arrive whole" : "");
-    return status != EXIT_DONE ? status : written;
+    if (!written || err != PLAIT_OK)
+        return failed(f->command, "%s: the output could not be written", url);
+    return status;
 }
 
 static bool add_field(struct fetch *f, char *text)
