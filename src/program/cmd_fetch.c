@@ -3,7 +3,7 @@
  * plait fetch: gets what a URL names, to standard output or a file, with a progress line where somebody watches.
  *
  * Invariant: bytes go out as they come; nothing of a body is kept. A file that did not arrive whole is said to be so.
- * Test: tests/program/test_fetch.py.
+ * Test: tests/program/clients.py.
  */
 #include "program/program.h"
 

@@ -2,7 +2,7 @@
  *
  * plait finger: asks who somebody is, and prints the answer with everything unprintable escaped.
  *
- * Test: tests/program/test_finger.py.
+ * Test: tests/program/clients.py.
  */
 #include "program/program.h"
 

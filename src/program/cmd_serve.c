@@ -2,7 +2,7 @@
  *
  * plait serve: the services that are named, each at its endpoints.
  *
- * Test: tests/program/test_serve.py.
+ * Test: tests/program/serve.py.
  */
 #include "program/program.h"
 

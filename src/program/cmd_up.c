@@ -2,7 +2,7 @@
  *
  * plait up: every harmless service there is, on loopback and high ports.
  *
- * Test: tests/program/test_up.py.
+ * Test: tests/program/serve.py.
  */
 #include "program/program.h"
 

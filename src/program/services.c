@@ -3,7 +3,7 @@
  * The services that the program knows: how each is made of its words, and how one is started at an endpoint.
  *
  * Invariant: a service that could not start has said why in one line.
- * Test: tests/program/.
+ * Tests: tests/program/*.py.
  */
 #include "program/program.h"
 

@@ -3,7 +3,7 @@
  * Reading the words of a command line, and saying what is wrong with them. Options are --name VALUE or --name=VALUE, some with one letter.
  *
  * Invariant: a word is taken only by what understood it.
- * Test: tests/program/.
+ * Tests: tests/program/*.py.
  */
 #include "program/program.h"
 

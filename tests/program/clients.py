@@ -4,6 +4,9 @@ import http.server
 import os
 import socket
 import threading
+import sys
+
+sys.dont_write_bytecode = True
 
 from harness import Server, check, finish, folder, run
 

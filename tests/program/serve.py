@@ -5,6 +5,9 @@ import signal
 import socket
 import time
 import urllib.request
+import sys
+
+sys.dont_write_bytecode = True
 
 from harness import Server, ask_datagram, check, finish, folder, run, talk, wrong
 

@@ -2,6 +2,9 @@
 """The command line: help, version, and one line for each mistake that says what is wrong and what would be right."""
 import os
 import re
+import sys
+
+sys.dont_write_bytecode = True
 
 from harness import check, finish, folder, run, wrong
 
