@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Fuzzes the parser of endpoint strings. Beyond not crashing: every text is terminated within the storage, a failure has
- * a sentence of one line, and all arguments can be asked for.
+ * Fuzzes the parser of endpoint strings. Beyond not crashing: every text is terminated within the storage, a failure
+ * has a sentence of one line, and all arguments can be asked for.
  */
 #include <plait/endpoint.h>
 

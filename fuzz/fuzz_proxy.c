@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Fuzzes the PROXY protocol's header. Beyond not crashing: a header that is read whole is PLAIT_EAGAIN for every shorter
- * beginning, and what is written of it reads back as the same.
+ * Fuzzes the PROXY protocol's header. Beyond not crashing: a header that is read whole is PLAIT_EAGAIN for every
+ * shorter beginning, and what is written of it reads back as the same.
  */
 #include "engine/proxy_wire.h"
 

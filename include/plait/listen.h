@@ -51,10 +51,10 @@ PLAIT_API void plait_service_unref(struct plait_service **service);
 /* Limits of a listener. The zero value of a member is its default; SIZE_MAX or PLAIT_NEVER takes a limit off. */
 struct plait_limits {
     size_t connections;           /* at once through this listener; 10,000 */
-    size_t connections_per_peer;  /* at once from one IPv4 address or IPv6 /64; 1,000 */
+    size_t connections_per_peer;  /* at once from one IPv4 address or IPv6 /64; 1,000, but no limit for the loopback */
     size_t accepts_per_second;    /* 50,000; more wait in the backlog */
     size_t memory;                /* bytes of all its connections; 512 MiB */
-    size_t memory_per_peer;       /* 128 MiB */
+    size_t memory_per_peer;       /* 128 MiB, but no limit for the loopback */
     size_t memory_per_connection; /* 16 MiB */
     plait_span handshake;         /* for TLS and PROXY headers; 10 s */
     plait_span stall;             /* a peer that accepts no byte for so long is aborted; 60 s */
@@ -77,8 +77,8 @@ struct plait_listen_options {
 };
 
 /** Listens on an address. Errors: PLAIT_EADDRINUSE, PLAIT_EADDRNOTAVAIL, PLAIT_EACCESS, PLAIT_EDESCRIPTORS,
- * PLAIT_ENOMEM, PLAIT_EINVAL. Ownership: the service reference is taken, also on failure; the listener is the reactor's
- * until plait_listener_close. Callbacks: the service's open for each connection, in later turns. */
+ * PLAIT_ENOMEM, PLAIT_EINVAL, PLAIT_EDRAINING. Ownership: the service reference is taken, also on failure; the listener
+ * is the reactor's until plait_listener_close. Callbacks: the service's open for each connection, in later turns. */
 PLAIT_API plait_err plait_listen(struct plait_reactor *reactor, const struct plait_address *address,
                                  const struct plait_listen_options *options, struct plait_service *service,
                                  struct plait_listener **out) PLAIT_MUST;
@@ -121,8 +121,8 @@ PLAIT_API plait_err plait_serve_with(struct plait_reactor *reactor, const char *
 
 /** Drains: every listener stops, every connection is told through its protocol's `drain`, after `grace` what is left is
  * aborted; then plait_reactor_run returns. Fires when the last connection is gone, with how many were aborted
- * (value.num). A second call forces the end at once. Returns NULL only for lack of memory, and drains all the same.
- * Ownership: as plait_deferred_new. Errors: none. */
+ * (value.num). A second call forces the end at once. Returns NULL only for lack of memory, and drains all the same,
+ * perhaps without the grace. Listeners stay their users' to close. Ownership: as plait_deferred_new. Errors: none. */
 PLAIT_API struct plait_deferred *plait_drain(struct plait_reactor *reactor, plait_span grace) PLAIT_MUST;
 
 /** Whether a drain is under way. */
@@ -153,9 +153,9 @@ struct plait_connect_options {
 };
 
 /** Connects to one address. Fires with a stream (value.ptr) that is connected, and secured when TLS was asked for;
- * attach a protocol inside the callback, or it is aborted. Errors: PLAIT_EREFUSED, PLAIT_EUNREACHABLE,
- * PLAIT_ENETTIMEDOUT, PLAIT_ETIMEDOUT, PLAIT_EADDRNOTAVAIL, PLAIT_EDESCRIPTORS, PLAIT_EVERIFY, PLAIT_ETLS,
- * PLAIT_ECANCELLED … Ownership: as plait_deferred_new; the stream is the reactor's. */
+ * attach a protocol inside the first callback, or it is aborted a moment (10 ms) later. Errors: PLAIT_EREFUSED,
+ * PLAIT_EUNREACHABLE, PLAIT_ENETTIMEDOUT, PLAIT_ETIMEDOUT, PLAIT_EADDRNOTAVAIL, PLAIT_EDESCRIPTORS, PLAIT_EVERIFY,
+ * PLAIT_ETLS, PLAIT_ECANCELLED … Ownership: as plait_deferred_new; the stream is the reactor's. */
 PLAIT_API struct plait_deferred *plait_connect_address(struct plait_reactor *reactor,
                                                        const struct plait_address *address,
                                                        const struct plait_connect_options *options) PLAIT_MUST;

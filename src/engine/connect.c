@@ -133,16 +133,7 @@ static void lost(struct plait_stream *s, const struct plait_fault *fault, void *
     fail(c, told);
 }
 
-/* Bytes that came with the end of the handshake: they are for the protocol to come. */
-static size_t hold(struct plait_stream *s, plait_slice in, void *self)
-{
-    (void)in;
-    (void)self;
-    plait_pause(s);
-    return 0;
-}
-
-static const struct plait_protocol handshake = {.name = "connect", .data = hold, .secured = secured, .lost = lost};
+static const struct plait_protocol handshake = {.name = "connect", .secured = secured, .lost = lost};
 
 static void begin_tls(struct connecting *c, struct plait_stream *s)
 {

@@ -13,8 +13,8 @@
 
 /* --- offers (offer.c) --------------------------------------------------------------------------------------------- */
 
-/* A stream on its way to whoever will attach a protocol to it. It is held (PLAIT__F_HELD): reads nothing, and if it ends
- * it is not told of before somebody can hear it. The first callback of the deferred sees it, or its fault. */
+/* A stream on its way to whoever will attach a protocol to it. It is held (PLAIT__F_HELD): reads nothing, and if it
+ * ends it is not told of before somebody can hear it. The first callback of the deferred sees it, or its fault. */
 struct plait__offer;
 
 struct plait__offer *plait__offer_new(struct plait_reactor *r) __attribute__((warn_unused_result));

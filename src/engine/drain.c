@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The drain: nothing is accepted any more, every connection is told through its protocol, what is left after the grace is
- * aborted, and the reactor stops when the last one is gone. One interface for all protocols: NULL for `drain` means that
- * there is nothing to say.
+ * The drain: nothing is accepted any more, every connection is told through its protocol, what is left after the grace
+ * is aborted, and the reactor stops when the last one is gone. One interface for all protocols: NULL for `drain` means
+ * that there is nothing to say.
  *
- * Invariant: a reactor drains once; r->drain stays until the reactor ends. Protocols are told from the ready list, never
- * inside plait_drain.
+ * Invariant: a reactor drains once; r->drain stays until the reactor ends. Protocols are told from the ready list,
+ * never inside plait_drain.
  * Test: tests/engine/test_drain.c.
  */
 #include "engine/listen_core.h"
@@ -65,12 +65,7 @@ void plait__drain_free(struct plait__drain **drain)
     plait_soon_cancel(&d->force);
     plait_soon_cancel(&d->finish);
     plait_timer_stop(&d->grace);
-    while (!plait__list_empty(&d->waiters)) {
-        struct waiter *w = plait__container(d->waiters.next, struct waiter, link);
-        plait_fire_fault(w->deferred, plait_fault_make(PLAIT_ECANCELLED, "drain"));
-        release_waiter(w);
-    }
-    plait_mem_free(d);
+    plait_mem_free(d); /* nobody waits: the reactor has cancelled all deferreds by now */
 }
 
 /* --- force -------------------------------------------------------------------------------------------------------- */

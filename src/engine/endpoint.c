@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The parser of endpoint strings, in Twisted's syntax: "kind:argument:key=value", a backslash before ':', '=' and itself
- * where they stand for themselves. Beyond it, colons between brackets at a value's start do not separate, so that
- * "tcp:[::1]:80" can be written. It knows no kind; what is wrong is told in one sentence that says where and what would
- * be right.
+ * The parser of endpoint strings, in Twisted's syntax: "kind:argument:key=value", a backslash before ':', '=' and
+ * itself where they stand for themselves. Beyond it, colons between brackets at a value's start do not separate, so
+ * that "tcp:[::1]:80" can be written. It knows no kind; what is wrong is told in one sentence that says where and what
+ * would be right.
  *
  * Invariant: texts lie in the endpoint's own storage, terminated; `count` of them are filled.
  * Tests: tests/engine/test_endpoint.c, fuzz/fuzz_endpoint.c.
@@ -75,7 +75,8 @@ static plait_err check_key(struct parser *p, const char *key, int at)
 {
     struct plait_endpoint *e = p->e;
     if (key[0] == '\0')
-        return plait_endpoint_wrong(e, "column %d: there is no key before '='; write key=value, or \\= for the sign", at);
+        return plait_endpoint_wrong(e, "column %d: there is no key before '='; write key=value, or \\= for the sign",
+                                    at);
     for (size_t i = 0; i < e->count; i++) {
         if (strcmp(e->arg[i].key, key) == 0)
             return plait_endpoint_wrong(e, "column %d: \"%.40s=\" is there twice; give it once", at, key);
@@ -190,7 +191,8 @@ static bool are_swapped(const char *a, const char *b, size_t i, size_t j)
     return i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
 }
 
-/* Edits between two short words, cut at WORD_MAX: letters put in, left out, changed, or swapped with their neighbour. */
+/* Edits between two short words, cut at WORD_MAX: letters put in, left out, changed, or swapped with their
+ * neighbour. */
 static size_t distance(const char *a, const char *b)
 {
     const size_t n = strnlen(a, WORD_MAX);

@@ -36,9 +36,9 @@ static void trace(struct plait__race *race, const char *what, const struct plait
 /* How much an error says: one of this machine's own more than the peer's no, that more than silence. */
 static int rank(plait_err err)
 {
-    static const plait_err order[] = {PLAIT_OK,           PLAIT_ENAMEFAILED,  PLAIT_ENAMENOTFOUND, PLAIT_EINVAL,
-                                      PLAIT_EADDRNOTAVAIL, PLAIT_EUNREACHABLE, PLAIT_ENETTIMEDOUT,  PLAIT_ERESET,
-                                      PLAIT_EREFUSED};
+    static const plait_err order[] = {PLAIT_OK,           PLAIT_ENAMEFAILED,   PLAIT_ENAMENOTFOUND,
+                                      PLAIT_EINVAL,       PLAIT_EADDRNOTAVAIL, PLAIT_EUNREACHABLE,
+                                      PLAIT_ENETTIMEDOUT, PLAIT_ERESET,        PLAIT_EREFUSED};
     const int count = (int)(sizeof order / sizeof order[0]);
     for (int i = 0; i < count; i++) {
         if (order[i] == err)
@@ -210,9 +210,7 @@ static int attach(struct plait__race *race, struct attempt *a, const struct plai
     if (fd < 0)
         return fd;
     const int res = plait__io_attach(r->io, &a->h, PLAIT__H_SOCKET, fd, &attempt_ops);
-    if (res < 0)
-        r->sys->ops->close(r->sys, fd);
-    return res;
+    return res < 0 ? (r->sys->ops->close(r->sys, fd), res) : 0;
 }
 
 /* Returns 0 or -errno; then nothing is left of it. */

@@ -44,8 +44,8 @@ plait_err plait__kind_systemd_listen(struct plait_endpoint *e, struct plait_list
                                      struct plait_service *service, struct plait_listener **out);
 plait_err plait__kind_stdio_listen(struct plait_endpoint *e, struct plait_listen_options *o,
                                    struct plait_service *service, struct plait_listener **out);
-plait_err plait__kind_fd_listen(struct plait_endpoint *e, struct plait_listen_options *o,
-                                struct plait_service *service, struct plait_listener **out);
+plait_err plait__kind_fd_listen(struct plait_endpoint *e, struct plait_listen_options *o, struct plait_service *service,
+                                struct plait_listener **out);
 struct plait_deferred *plait__kind_tcp_connect(struct plait_endpoint *e, struct plait_connect_options *o,
                                                plait_err *err);
 struct plait_deferred *plait__kind_tcp6_connect(struct plait_endpoint *e, struct plait_connect_options *o,

@@ -120,7 +120,8 @@ static plait_err find_passed(struct plait_endpoint *e, int *fd)
 
 static plait_err read_domain(struct plait_endpoint *e, int *kind)
 {
-    static const char *const names[] = {[PLAIT_ADDR_IP4] = "INET", [PLAIT_ADDR_IP6] = "INET6", [PLAIT_ADDR_UNIX] = "UNIX"};
+    static const char *const names[] = {
+        [PLAIT_ADDR_IP4] = "INET", [PLAIT_ADDR_IP6] = "INET6", [PLAIT_ADDR_UNIX] = "UNIX"};
     const char *text = plait_endpoint_arg(e, "domain", 0);
     *kind = PLAIT_ADDR_NONE;
     if (!text)
@@ -192,8 +193,8 @@ static plait_err read_fd(struct plait_endpoint *e, int *fd)
     return PLAIT_OK;
 }
 
-plait_err plait__kind_fd_listen(struct plait_endpoint *e, struct plait_listen_options *o,
-                                struct plait_service *service, struct plait_listener **out)
+plait_err plait__kind_fd_listen(struct plait_endpoint *e, struct plait_listen_options *o, struct plait_service *service,
+                                struct plait_listener **out)
 {
     int fd = -1;
     plait_err err = read_fd(e, &fd);
@@ -249,8 +250,7 @@ static struct plait_deferred *offer_fds(struct plait_endpoint *e, int in, int ou
     return NULL;
 }
 
-struct plait_deferred *plait__kind_fd_connect(struct plait_endpoint *e, struct plait_connect_options *o,
-                                              plait_err *err)
+struct plait_deferred *plait__kind_fd_connect(struct plait_endpoint *e, struct plait_connect_options *o, plait_err *err)
 {
     int fd = -1;
     (void)o;

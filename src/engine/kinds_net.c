@@ -113,8 +113,8 @@ static plait_err make_server(struct plait_endpoint *e, struct plait_listen_optio
     if (!tls.cert_file && !tls.cert_dir) {
         if (o->tls)
             return PLAIT_OK;
-        return plait_endpoint_wrong(e, "\"%s:\" needs cert=FILE with the certificate, and key=FILE unless it is in there",
-                                    e->kind);
+        return plait_endpoint_wrong(
+            e, "\"%s:\" needs cert=FILE with the certificate, and key=FILE unless it is in there", e->kind);
     }
     PLAIT_TRY(plait_tls_server_new(e->reactor, &tls, made, e->why));
     o->tls = *made;
@@ -171,7 +171,8 @@ static plait_err read_trust(struct plait_endpoint *e, struct plait_listen_option
     plait__proxy_trust_free(&o->proxy);
     const plait_err err = plait_proxy_trust_new(e->reactor, plait_slice_text(list), &o->proxy);
     if (err == PLAIT_ESYNTAX)
-        return plait_endpoint_wrong(e, "trust=%.60s is no list of addresses and networks such as 10.0.0.0/8,unix", list);
+        return plait_endpoint_wrong(e, "trust=%.60s is no list of addresses and networks such as 10.0.0.0/8,unix",
+                                    list);
     return err;
 }
 

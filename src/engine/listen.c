@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Listeners: making them, holding them back, ending them. What happens to an accepted connection is listen_accept.c, the
- * file of a UNIX socket is listen_unix.c.
+ * Listeners: making them, holding them back, ending them. What happens to an accepted connection is listen_accept.c,
+ * the file of a UNIX socket is listen_unix.c.
  *
- * Invariant: the handle accepts exactly while no reason to pause is set; the object lives until the user has let go, the
- * handle is closed and no connection is left.
+ * Invariant: the handle accepts exactly while no reason to pause is set; the object lives until the user has let go,
+ * the handle is closed and no connection is left.
  * Test: tests/engine/test_listen.c.
  */
 #include "engine/listen_core.h"

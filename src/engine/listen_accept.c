@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Accepting: a descriptor becomes a stream that counts in its listener and is opened by the service. And everything that
- * goes wrong there (TQ-1 to 10).
+ * Accepting: a descriptor becomes a stream that counts in its listener and is opened by the service. And everything
+ * that goes wrong there (TQ-1 to 10).
  *
  * Out of descriptors, a listener pauses: clients wait in the kernel's backlog, which costs nothing. It goes on when a
  * descriptor of ours is closed, or looks again after a second. When that has gone on for longer than clients should be

@@ -48,7 +48,7 @@ struct plait__counted {
     struct plait_budget budget;
     size_t count;
     size_t count_max;
-    uint8_t key[9]; /* family and the address or its first 64 bits */
+    uint8_t key[9];  /* family and the address or its first 64 bits */
     uint8_t key_len; /* 0: everybody without an IP address, and who has not said yet who he is */
 };
 
@@ -116,7 +116,8 @@ void plait__counted_settle(struct plait__counted *entry);
 void plait__counted_add(struct plait__counted *entry, struct plait_stream *s);
 /* Moves a stream's books and memory to another entry of the same listener. Errors: PLAIT_EOVERLOAD, PLAIT_ENOMEM: then
  * it stays where it was. */
-plait_err plait__counted_move(struct plait__counted *from, struct plait__counted *to, struct plait_stream *s) PLAIT_MUST;
+plait_err plait__counted_move(struct plait__counted *from, struct plait__counted *to, struct plait_stream *s)
+    PLAIT_MUST;
 void plait__counted_forget(struct plait__peer *books, struct plait_stream *s);
 /* One accept more: whether the rate allows the next one now. */
 bool plait__rate_take(struct plait_listener *l);

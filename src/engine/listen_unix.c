@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The file of a UNIX listening socket: one that a crash left behind is replaced, its permissions are set on purpose, and
- * it is removed at the end if it is still ours (TQ-111 to 116). Abstract names have no file.
+ * The file of a UNIX listening socket: one that a crash left behind is replaced, its permissions are set on purpose,
+ * and it is removed at the end if it is still ours (TQ-111 to 116). Abstract names have no file.
  *
  * A file is stale when it is a socket and connecting to it is refused. Just before it is removed it is looked at again:
  * it must still be the same file. Two that start in the same moment may still meet between that look and the removal.
@@ -36,8 +36,8 @@ static bool is_refused(struct plait_sys *sys, const struct sockaddr_storage *ss,
 static void tell_replaced(struct plait_reactor *r, const char *path)
 {
     const struct plait_field fields[] = {plait_field_text("path", path), plait_field_end()};
-    plait_log_event(r->log, PLAIT_LOG_NOTICE, "engine", "stale-socket", "replaced a socket file that nobody listened on",
-                    fields);
+    plait_log_event(r->log, PLAIT_LOG_NOTICE, "engine", "stale-socket",
+                    "replaced a socket file that nobody listened on", fields);
 }
 
 static bool remove_stale(struct plait_reactor *r, const char *path, const struct sockaddr_storage *ss, socklen_t len)

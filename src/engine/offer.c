@@ -4,8 +4,8 @@
  * so the stream is held back until the first callback runs, and a moment more for whoever passes results on (a task, a
  * group). Then it has a protocol, or it is aborted.
  *
- * Invariant: PLAIT__F_HELD is set while offer->s is the stream, whose `self` is the offer; the offer goes when its claim
- * has ended and the stream is taken or given up.
+ * Invariant: PLAIT__F_HELD is set while offer->s is the stream, whose `self` is the offer; the offer goes when its
+ * claim has ended and the stream is taken or given up.
  * Test: tests/engine/test_connect.c.
  */
 #include "engine/connect_core.h"
@@ -135,7 +135,7 @@ void plait__offer_fire(struct plait__offer *offer, struct plait_stream *s, struc
         s->state = PLAIT__S_NEW;
     s->protocol = NULL;
     s->self = offer;
-    s->flags &= ~(uint32_t)(PLAIT__F_CONNECTED | PLAIT__F_PAUSED);
+    s->flags &= ~(uint32_t)PLAIT__F_CONNECTED;
     s->flags |= PLAIT__F_HELD | PLAIT__F_CALL_DATA;
     offer->s = s;
     plait__fire_claim(d, &offer->claim);

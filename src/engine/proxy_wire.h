@@ -7,11 +7,12 @@
 
 #include <plait/address.h>
 
-#define PLAIT__PROXY_V1_MAX 107 /* bytes of a line with its end */
+#define PLAIT__PROXY_V1_MAX 107  /* bytes of a line with its end */
 #define PLAIT__PROXY_V2_MAX 4096 /* bytes that we take; the length field could say more */
 
 struct plait__proxy_header {
-    bool told; /* it says whom the connection is for; else (LOCAL, UNKNOWN, UNSPEC) the addresses of the connection count */
+    /* it says whom the connection is for; else (LOCAL, UNKNOWN, UNSPEC) the addresses of the connection count */
+    bool told;
     struct plait_address source, destination;
 };
 

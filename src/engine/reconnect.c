@@ -3,8 +3,8 @@
  * A client that stays connected: connects, opens its service on the stream, and after the loss connects again, after
  * delays that grow and are spread by chance. A connection that was up starts the delays anew.
  *
- * Invariant: at most one of these holds: an attempt runs, the timer runs, a stream is up. The object outlives its stream
- * and its attempt; after stop it goes with the last of them.
+ * Invariant: at most one of these holds: an attempt runs, the timer runs, a stream is up. The object outlives its
+ * stream and its attempt; after stop it goes with the last of them.
  * Test: tests/engine/test_reconnect.c.
  */
 #include "base/try.h"
@@ -165,10 +165,6 @@ static void attempted(struct plait_result *result, void *ctx)
 {
     struct plait_reconnect *c = ctx;
     c->attempt = NULL;
-    if (c->stopped) {
-        settle(c); /* a stream that came all the same is given up by its offer */
-        return;
-    }
     if (result->fault.err == PLAIT_OK)
         open_on(c, plait_result_take(result).ptr);
     else

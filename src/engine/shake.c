@@ -4,8 +4,10 @@
  * deadline. A protocol of our own holds the stream meanwhile. The service is opened when all is done, so that it never
  * hears of a connection that came to nothing, and finds the peer's true address and what TLS agreed on.
  *
- * Invariant: the stream's `self` is the struct shake until it is freed, which happens before the service is opened or in
- * `lost`.
+ * Bytes that come with the end of the TLS handshake are kept by the stream, since `data` comes after `secured`.
+ *
+ * Invariant: the stream's `self` is the struct shake until it is freed, which happens before the service is opened or
+ * in `lost`.
  * Tests: tests/engine/test_proxy.c, test_listen.c.
  */
 #include "base/try.h"
@@ -37,7 +39,7 @@ static void hand_over(struct shake *k)
     struct plait_stream *s = k->s;
     struct plait_listener *l = k->listener;
     end(k);
-    s->flags &= ~(uint32_t)(PLAIT__F_CONNECTED | PLAIT__F_PAUSED);
+    s->flags &= ~(uint32_t)PLAIT__F_CONNECTED;
     s->flags |= PLAIT__F_CALL_DATA; /* what is left is the service's */
     if (l->tls)
         s->flags |= PLAIT__F_CALL_SECURED;
@@ -98,10 +100,6 @@ static size_t data(struct plait_stream *s, plait_slice in, void *self)
     struct shake *k = self;
     struct plait__proxy_header header;
     size_t used;
-    if (!k->header) { /* TLS is up, and its first bytes came before `secured` was told: they are the service's */
-        plait_pause(s);
-        return 0;
-    }
     const plait_err err = plait__proxy_parse(in, &header, &used);
     if (err == PLAIT_EAGAIN)
         return 0;

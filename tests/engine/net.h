@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the tests of listening and connecting stand on: a reactor on the real kernel whose clock the test moves and whose
- * calls it can make fail, a service that notes what happens to it, and plain clients made with the system's own calls.
+ * What the tests of listening and connecting stand on: a reactor on the real kernel whose clock the test moves and
+ * whose calls it can make fail, a service that notes what happens to it, and plain clients made with the system's own
+ * calls.
  */
 #ifndef PLAIT_TESTS_ENGINE_NET_H
 #define PLAIT_TESTS_ENGINE_NET_H
@@ -84,7 +85,7 @@ static inline void net_turn(struct net *n)
             if (!met_)                                                                                                 \
                 (void)usleep(500);                                                                                     \
         }                                                                                                              \
-        assert_true(met_ && #condition);                                                                               \
+        assert_true(met_ &&#condition);                                                                                \
     } while (0)
 
 /* Gives what must not happen the time to happen. */
@@ -239,7 +240,7 @@ static inline int plain_connect_unix(const char *path)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    strcpy(un.sun_path, path);
+    (void)snprintf(un.sun_path, sizeof un.sun_path, "%.107s", path);
     if (connect(fd, (struct sockaddr *)&un, sizeof un) == 0)
         return fd;
     close(fd);

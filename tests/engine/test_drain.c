@@ -181,6 +181,7 @@ static void the_reactors_end_cancels_the_wait(void **state)
 
 TEST_MAIN(cmocka_unit_test(everybody_is_told_and_the_reactor_stops),
           cmocka_unit_test(who_does_not_end_in_time_is_aborted), cmocka_unit_test(a_second_call_forces_the_end),
-          cmocka_unit_test(a_protocol_without_words_is_closed), cmocka_unit_test(without_connections_it_is_over_at_once),
+          cmocka_unit_test(a_protocol_without_words_is_closed),
+          cmocka_unit_test(without_connections_it_is_over_at_once),
           cmocka_unit_test(cancelling_the_wait_does_not_stop_the_drain),
           cmocka_unit_test(without_memory_it_drains_all_the_same), cmocka_unit_test(the_reactors_end_cancels_the_wait))

@@ -4,7 +4,7 @@
  */
 #include "tests/engine/net.h"
 
-/* --- the parser ----------------------------------------------------------------------------------------------------- */
+/* --- the parser --------------------------------------------------------------------------------------------------- */
 
 struct parsed {
     const char *text, *kind;
@@ -104,7 +104,7 @@ static void arguments_are_found_by_key_and_by_place(void **state)
     assert_ok(plait_endpoint_finish(&e));
 }
 
-/* --- what each kind says of a mistake --------------------------------------------------------------------------------- */
+/* --- what each kind says of a mistake ----------------------------------------------------------------------------- */
 
 struct mistake {
     const char *text, *says;
@@ -143,7 +143,8 @@ static void mistakes_in_listening_are_explained(void **state)
         {"unix:/x:backlog=z", "backlog"},
         {"unix:/x:y", "no further \"y\""},
         {"unix:/"
-         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+         "a",
          "longer than 107"},
         {"systemd:", "index=N or name=NAME"},
         {"systemd:index=0:name=x", "one of them"},
@@ -253,7 +254,8 @@ static void no_memory_for_the_kinds(void **state)
     net_close(&n);
 }
 
-TEST_MAIN(cmocka_unit_test(texts_are_split_and_unescaped), cmocka_unit_test(what_cannot_be_parsed_is_told_with_its_place),
-          cmocka_unit_test(a_sentence_is_one_line), cmocka_unit_test(arguments_are_found_by_key_and_by_place),
+TEST_MAIN(cmocka_unit_test(texts_are_split_and_unescaped),
+          cmocka_unit_test(what_cannot_be_parsed_is_told_with_its_place), cmocka_unit_test(a_sentence_is_one_line),
+          cmocka_unit_test(arguments_are_found_by_key_and_by_place),
           cmocka_unit_test(mistakes_in_listening_are_explained), cmocka_unit_test(mistakes_in_connecting_are_explained),
           cmocka_unit_test(kinds_can_be_added_and_listed), cmocka_unit_test(no_memory_for_the_kinds))

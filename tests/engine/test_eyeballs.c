@@ -8,7 +8,7 @@
 #include <plait/listen.h>
 #include <plait/sim.h>
 
-/* --- a world with a far host that has several addresses --------------------------------------------------------------- */
+/* --- a world with a far host that has several addresses ----------------------------------------------------------- */
 
 struct story {
     char text[2048];
@@ -149,7 +149,7 @@ static void assert_winner(const struct race *race, const char *ip)
     assert_string_equal(plait_address_format_host(&race->winner, text), ip);
 }
 
-/* --- who wins --------------------------------------------------------------------------------------------------------- */
+/* --- who wins ----------------------------------------------------------------------------------------------------- */
 
 static void a_fast_first_address_needs_no_second(void **state)
 {
@@ -248,7 +248,7 @@ static void the_timeout_ends_all_attempts(void **state)
     race_close(&race);
 }
 
-/* --- many seeds ------------------------------------------------------------------------------------------------------- */
+/* --- many seeds --------------------------------------------------------------------------------------------------- */
 
 /* Ten races against a host that listens on some addresses, while bytes are delayed, connections reset, and calls fail:
  * each ends exactly once, and nothing is left. */

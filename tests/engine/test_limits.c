@@ -84,12 +84,9 @@ static void addresses_are_counted_as_their_owners_have_them(void **state)
     static const struct {
         const char *a, *b;
         bool same;
-    } row[] = {{"192.0.2.1", "192.0.2.1", true},
-               {"192.0.2.1", "192.0.2.2", false},
-               {"2001:db8::1", "2001:db8::ffff", true},
-               {"2001:db8::1", "2001:db8:0:1::1", false},
-               {"::ffff:192.0.2.1", "192.0.2.1", true},
-               {"::ffff:192.0.2.1", "::ffff:192.0.2.2", false}};
+    } row[] = {{"192.0.2.1", "192.0.2.1", true},        {"192.0.2.1", "192.0.2.2", false},
+               {"2001:db8::1", "2001:db8::ffff", true}, {"2001:db8::1", "2001:db8:0:1::1", false},
+               {"::ffff:192.0.2.1", "192.0.2.1", true}, {"::ffff:192.0.2.1", "::ffff:192.0.2.2", false}};
     struct net n;
     struct srv v = {.opened = 0};
     (void)state;
@@ -174,7 +171,7 @@ static void accepts_a_second_are_bounded(void **state)
     net_close(&n);
 }
 
-/* --- memory --------------------------------------------------------------------------------------------------------- */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
 
 static void budgets_nest(void **state)
 {
@@ -319,8 +316,8 @@ static void the_stall_limit_reaches_the_stream(void **state)
     net_close(&n);
 }
 
-TEST_MAIN(cmocka_unit_test(a_full_listener_lets_clients_wait), cmocka_unit_test(a_full_reactor_holds_all_listeners_back),
-          cmocka_unit_test(one_address_has_only_so_many),
+TEST_MAIN(cmocka_unit_test(a_full_listener_lets_clients_wait),
+          cmocka_unit_test(a_full_reactor_holds_all_listeners_back), cmocka_unit_test(one_address_has_only_so_many),
           cmocka_unit_test(addresses_are_counted_as_their_owners_have_them),
           cmocka_unit_test(the_loopback_has_no_limit_of_its_own_by_default),
           cmocka_unit_test(an_entry_without_memory_refuses_the_connection),

@@ -150,7 +150,7 @@ static void no_memory_for_a_service_frees_its_context(void **state)
     net_close(&n);
 }
 
-/* --- what listening can fail of ------------------------------------------------------------------------------------ */
+/* --- what listening can fail of ----------------------------------------------------------------------------------- */
 
 static void listening_fails_with_the_reason(void **state)
 {
@@ -159,9 +159,9 @@ static void listening_fails_with_the_reason(void **state)
         int os_errno;
         plait_err err;
     } row[] = {
-        {"socket", EMFILE, PLAIT_EDESCRIPTORS},    {"setsockopt", ENOPROTOOPT, PLAIT_EIO},
-        {"bind", EADDRINUSE, PLAIT_EADDRINUSE},    {"bind", EADDRNOTAVAIL, PLAIT_EADDRNOTAVAIL},
-        {"bind", EACCES, PLAIT_EACCESS},           {"listen", EADDRINUSE, PLAIT_EADDRINUSE},
+        {"socket", EMFILE, PLAIT_EDESCRIPTORS}, {"setsockopt", ENOPROTOOPT, PLAIT_EIO},
+        {"bind", EADDRINUSE, PLAIT_EADDRINUSE}, {"bind", EADDRNOTAVAIL, PLAIT_EADDRNOTAVAIL},
+        {"bind", EACCES, PLAIT_EACCESS},        {"listen", EADDRINUSE, PLAIT_EADDRINUSE},
         {"epoll_ctl", ENOSPC, PLAIT_ENOSPACE},
     };
     (void)state;
@@ -277,7 +277,7 @@ static void ipv6_listens_for_ipv6_only_unless_asked(void **state)
     net_close(&n);
 }
 
-/* --- accept's errors ------------------------------------------------------------------------------------------------ */
+/* --- accept's errors ---------------------------------------------------------------------------------------------- */
 
 /* TQ-6, TQ-8: errors of one connection. */
 static void an_error_of_one_connection_is_skipped(void **state)
@@ -472,7 +472,7 @@ static void no_memory_for_a_stream_closes_the_connection(void **state)
     net_close(&n);
 }
 
-/* --- sockets of others ---------------------------------------------------------------------------------------------- */
+/* --- sockets of others -------------------------------------------------------------------------------------------- */
 
 static int plain_listener(uint16_t *port)
 {
@@ -515,8 +515,8 @@ static void what_does_not_listen_is_refused(void **state)
         const char *call;
         uint64_t k;
         int os_errno;
-    } row[] = {{"getsockopt", 1, EBADF}, {"getsockopt", 2, EBADF}, {"fcntl", 1, EMFILE}, {"fcntl", 2, EIO},
-               {"fcntl", 3, EIO},        {"epoll_ctl", 1, ENOMEM}};
+    } row[] = {{"getsockopt", 1, EBADF}, {"getsockopt", 2, EBADF}, {"fcntl", 1, EMFILE},
+               {"fcntl", 2, EIO},        {"fcntl", 3, EIO},        {"epoll_ctl", 1, ENOMEM}};
     struct net n;
     struct srv v = {.opened = 0};
     struct plait_listener *l;
@@ -538,7 +538,7 @@ static void what_does_not_listen_is_refused(void **state)
     assert_int_equal(v.freed, 2 + TEST_COUNT(row));
 }
 
-/* --- UNIX sockets --------------------------------------------------------------------------------------------------- */
+/* --- UNIX sockets ------------------------------------------------------------------------------------------------- */
 
 struct folder {
     char path[TEST_PATH_BYTES];
@@ -596,7 +596,7 @@ static void leave_stale(const struct folder *f)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
     const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    strcpy(un.sun_path, f->socket);
+    (void)snprintf(un.sun_path, sizeof un.sun_path, "%.100s", f->socket);
     assert_int_equal(bind(fd, (struct sockaddr *)&un, sizeof un), 0);
     close(fd);
     assert_true(exists(f));
@@ -664,8 +664,11 @@ static void doubt_about_a_stale_file_leaves_it(void **state)
         const char *call;
         uint64_t k;
         int os_errno;
-    } row[] = {{"fstatat", 1, EACCES}, {"fstatat", 2, EIO}, {"socket", 2, EMFILE},
-               {"connect", 1, EAGAIN}, {"unlinkat", 1, EACCES}};
+    } row[] = {{"fstatat", 1, EACCES},
+               {"fstatat", 2, EIO},
+               {"socket", 2, EMFILE},
+               {"connect", 1, EAGAIN},
+               {"unlinkat", 1, EACCES}};
     (void)state;
     for (size_t i = 0; i < TEST_COUNT(row); i++) {
         struct net n;

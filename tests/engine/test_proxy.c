@@ -7,11 +7,13 @@
 
 #include "engine/proxy_wire.h"
 
-
-/* --- the codec ------------------------------------------------------------------------------------------------------ */
+/* --- the codec ---------------------------------------------------------------------------------------------------- */
 
 #define SIG "\r\n\r\n\0\r\nQUIT\n"
-#define BYTES(literal) {(const uint8_t *)(literal), sizeof(literal) - 1}
+#define BYTES(literal)                                                                                                 \
+    {                                                                                                                  \
+        (const uint8_t *)(literal), sizeof(literal) - 1                                                                \
+    }
 
 struct good {
     plait_slice bytes;
@@ -31,7 +33,8 @@ static const struct good good[] = {
      "255.255.255.255:65535"},
     {BYTES("PROXY TCP6 2001:db8::1 ::1 0 1\r\n"), true, "[2001:db8::1]:0", "[::1]:1"},
     {BYTES("PROXY UNKNOWN\r\n"), false, "-", "-"},
-    {BYTES("PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n"),
+    {BYTES("PROXY UNKNOWN ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 "
+           "65535\r\n"),
      false, "-", "-"},
     {BYTES(SIG "\x20\x00\x00\x00"), false, "-", "-"},
     {BYTES(SIG "\x20\x11\x00\x03zzz"), false, "-", "-"},
@@ -188,7 +191,7 @@ static void what_is_written_reads_back(void **state)
     plait_buf_deinit(&buf);
 }
 
-/* --- trust ---------------------------------------------------------------------------------------------------------- */
+/* --- trust -------------------------------------------------------------------------------------------------------- */
 
 static void trust_is_a_list_of_networks(void **state)
 {
@@ -221,7 +224,8 @@ static void trust_is_a_list_of_networks(void **state)
 
 static void a_bad_list_is_refused(void **state)
 {
-    static const char *const list[] = {"", "localhost", "10.0.0.0/33", "10.0.0.0/", "::/129", "127.0.0.1,", "1.1.1.1/x"};
+    static const char *const list[] = {"",       "localhost",  "10.0.0.0/33", "10.0.0.0/",
+                                       "::/129", "127.0.0.1,", "1.1.1.1/x"};
     struct net n;
     struct plait_proxy_trust *trust;
     char many[65 * 8 + 1] = "";
@@ -238,7 +242,7 @@ static void a_bad_list_is_refused(void **state)
     net_close(&n);
 }
 
-/* --- listeners ------------------------------------------------------------------------------------------------------ */
+/* --- listeners ---------------------------------------------------------------------------------------------------- */
 
 static struct plait_listener *listen_behind_proxy(struct net *n, struct srv *v, const char *list,
                                                   struct plait_listen_options o)
@@ -254,8 +258,7 @@ static void the_service_sees_the_true_addresses_and_what_followed(void **state)
     char text[PLAIT_ADDR_TEXT_MAX];
     (void)state;
     net_open(&n);
-    struct plait_listener *l =
-        listen_behind_proxy(&n, &v, "127.0.0.1", (struct plait_listen_options){.backlog = 5});
+    struct plait_listener *l = listen_behind_proxy(&n, &v, "127.0.0.1", (struct plait_listen_options){.backlog = 5});
     const int fd = plain_connect(net_port(l));
     net_idle(&n);
     assert_int_equal(v.opened, 0);
@@ -282,8 +285,7 @@ static void a_header_that_comes_in_pieces_is_waited_for(void **state)
     struct srv v = {.opened = 0};
     (void)state;
     net_open(&n);
-    struct plait_listener *l =
-        listen_behind_proxy(&n, &v, "127.0.0.1", (struct plait_listen_options){.backlog = 5});
+    struct plait_listener *l = listen_behind_proxy(&n, &v, "127.0.0.1", (struct plait_listen_options){.backlog = 5});
     const int fd = plain_connect(net_port(l));
     for (const char *at = header; *at; at++) {
         plain_send(fd, plait_slice_of(at, 1));
@@ -300,8 +302,7 @@ static void a_health_check_keeps_the_proxys_address(void **state)
     struct srv v = {.opened = 0};
     (void)state;
     net_open(&n);
-    struct plait_listener *l =
-        listen_behind_proxy(&n, &v, "127.0.0.1", (struct plait_listen_options){.backlog = 5});
+    struct plait_listener *l = listen_behind_proxy(&n, &v, "127.0.0.1", (struct plait_listen_options){.backlog = 5});
     const int fd = plain_connect(net_port(l));
     plain_send(fd, plait_slice_of(SIG "\x20\x00\x00\x00", 16));
     net_until(&n, v.connected == 1);
@@ -331,8 +332,7 @@ static void a_bad_header_ends_the_connection(void **state)
     struct srv v = {.opened = 0};
     (void)state;
     net_open(&n);
-    struct plait_listener *l =
-        listen_behind_proxy(&n, &v, "127.0.0.1", (struct plait_listen_options){.backlog = 5});
+    struct plait_listener *l = listen_behind_proxy(&n, &v, "127.0.0.1", (struct plait_listen_options){.backlog = 5});
     int fd = plain_connect(net_port(l));
     plain_send(fd, PLAIT_LIT("GET / HTTP/1.1\r\n\r\n"));
     net_until(&n, plain_ended(fd));
@@ -352,8 +352,8 @@ static void a_header_that_does_not_come_is_not_waited_for_long(void **state)
     struct srv v = {.opened = 0};
     (void)state;
     net_open(&n);
-    struct plait_listener *l = listen_behind_proxy(
-        &n, &v, "127.0.0.1", (struct plait_listen_options){.limits = {.handshake = 2000000000}});
+    struct plait_listener *l =
+        listen_behind_proxy(&n, &v, "127.0.0.1", (struct plait_listen_options){.limits = {.handshake = 2000000000}});
     const int fd = plain_connect(net_port(l));
     net_until(&n, plait_listener_count(l) == 1);
     bed_pass(&n.b, plait_millis(1900));
@@ -394,8 +394,8 @@ static void a_peers_memory_moves_with_it_or_it_ends(void **state)
     struct srv v = {.opened = 0};
     (void)state;
     net_open(&n);
-    struct plait_listener *l = listen_behind_proxy(
-        &n, &v, "127.0.0.1", (struct plait_listen_options){.limits = {.memory_per_peer = 100}});
+    struct plait_listener *l =
+        listen_behind_proxy(&n, &v, "127.0.0.1", (struct plait_listen_options){.limits = {.memory_per_peer = 100}});
     const int fd = plain_connect(net_port(l));
     plain_send(fd, PLAIT_LIT("PROXY TCP4 192.0.2.1 192.0.2.2 1 443\r\n"));
     net_until(&n, plain_ended(fd));
@@ -410,8 +410,7 @@ static void no_memory_for_the_addresses_ends_the_connection(void **state)
     struct srv v = {.opened = 0};
     (void)state;
     net_open(&n);
-    struct plait_listener *l =
-        listen_behind_proxy(&n, &v, "127.0.0.1", (struct plait_listen_options){.backlog = 5});
+    struct plait_listener *l = listen_behind_proxy(&n, &v, "127.0.0.1", (struct plait_listen_options){.backlog = 5});
     for (uint64_t k = 1; k <= 3; k++) {
         const int fd = plain_connect(net_port(l));
         net_until(&n, plait_listener_count(l) == 1);
@@ -442,7 +441,9 @@ TEST_MAIN(cmocka_unit_test(good_headers_are_read_however_they_are_cut),
           cmocka_unit_test(the_service_sees_the_true_addresses_and_what_followed),
           cmocka_unit_test(a_header_that_comes_in_pieces_is_waited_for),
           cmocka_unit_test(a_health_check_keeps_the_proxys_address),
-          cmocka_unit_test(a_peer_that_is_not_trusted_is_turned_away), cmocka_unit_test(a_bad_header_ends_the_connection),
+          cmocka_unit_test(a_peer_that_is_not_trusted_is_turned_away),
+          cmocka_unit_test(a_bad_header_ends_the_connection),
           cmocka_unit_test(a_header_that_does_not_come_is_not_waited_for_long),
-          cmocka_unit_test(limits_per_peer_count_the_true_peer), cmocka_unit_test(a_peers_memory_moves_with_it_or_it_ends),
+          cmocka_unit_test(limits_per_peer_count_the_true_peer),
+          cmocka_unit_test(a_peers_memory_moves_with_it_or_it_ends),
           cmocka_unit_test(no_memory_for_the_addresses_ends_the_connection))

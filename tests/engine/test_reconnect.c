@@ -239,8 +239,7 @@ static void options_are_copied(void **state)
     memset(&p, 0, sizeof p);
     net_open(n);
     assert_ok(plait_tls_client_new(n->r, &insecure, &tls, NULL));
-    const struct plait_reconnect_options o = {
-        .connect = {.tls = tls, .server_name = name, .alpn = {alpn, 3}}};
+    const struct plait_reconnect_options o = {.connect = {.tls = tls, .server_name = name, .alpn = {alpn, 3}}};
     p.c = plait_reconnect_start(n->r, "tcp:127.0.0.1:1", &o, srv_service(n, &p.client));
     plait_tls_client_unref(&tls);
     memset(name, 'x', sizeof name - 1);

@@ -7,7 +7,7 @@
 
 #include <sys/wait.h>
 
-/* --- helpers -------------------------------------------------------------------------------------------------------- */
+/* --- helpers ------------------------------------------------------------------------------------------------------ */
 
 static struct plait_listener *serve(struct net *n, struct srv *v, const char *endpoint)
 {
@@ -54,7 +54,7 @@ static void echo_over(const char *listen, const char *connect)
     free(c);
 }
 
-/* --- tcp and unix --------------------------------------------------------------------------------------------------- */
+/* --- tcp and unix ------------------------------------------------------------------------------------------------- */
 
 static void tcp_endpoints_meet(void **state)
 {
@@ -117,7 +117,52 @@ static void unix_endpoints_meet(void **state)
     test_folder_remove(folder);
 }
 
-/* --- failures that stop the program ---------------------------------------------------------------------------------- */
+static void no_memory_for_the_usual_tls_context_is_told(void **state)
+{
+    struct net n;
+    struct seen seen;
+    (void)state;
+    net_open(&n);
+    watch_result(plait_connect(n.r, "tls:127.0.0.1:x", NULL), &seen); /* makes room for sentences and deferreds */
+    net_until(&n, seen.calls == 1);
+    struct net other;
+    net_open(&other);
+    watch_result(plait_connect(other.r, "tcp:x", NULL), &seen);
+    net_until(&other, seen.calls == 1);
+    bed_fail(&other.b, 1);
+    watch_result(plait_connect(other.r, "tls:127.0.0.1:1", NULL), &seen);
+    net_until(&other, seen.calls == 1);
+    bed_heal(&other.b);
+    assert_true(seen.err != PLAIT_OK);
+    net_close(&other);
+    net_close(&n);
+}
+
+static void stdio_without_memory_fails(void **state)
+{
+    struct net n;
+    struct srv v = {.opened = 0};
+    (void)state;
+    net_open(&n);
+    bool worked = false;
+    for (uint64_t k = 1; k < 5 && !worked; k++) {
+        int pair[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+        struct plait_service *service = srv_service(&n, &v);
+        struct plait_stream *s;
+        assert_int_equal(plait__fd_stream_new(n.r, PLAIT__FD_UNIX, pair[0], NULL, &s), 0);
+        bed_fail(&n.b, k);
+        worked = plait__service_open_alone(service, s, NULL) == PLAIT_OK;
+        bed_heal(&n.b);
+        close(pair[1]);
+        net_until(&n, n.r->stream_count == 0);
+    }
+    assert_true(worked);
+    assert_true(v.freed >= 2);
+    net_close(&n);
+}
+
+/* --- failures that stop the program ------------------------------------------------------------------------------- */
 
 static void a_service_that_cannot_start_makes_run_return(void **state)
 {
@@ -161,7 +206,7 @@ static void wrong_endpoints_without_memory_still_fail(void **state)
     net_close(&n);
 }
 
-/* --- TLS ------------------------------------------------------------------------------------------------------------ */
+/* --- TLS ---------------------------------------------------------------------------------------------------------- */
 
 static void tls_endpoints_meet(void **state)
 {
@@ -219,7 +264,7 @@ static void tls_endpoints_meet(void **state)
     test_folder_remove(folder);
 }
 
-/* --- PROXY ---------------------------------------------------------------------------------------------------------- */
+/* --- PROXY -------------------------------------------------------------------------------------------------------- */
 
 static void haproxy_wraps_another_endpoint(void **state)
 {
@@ -254,7 +299,7 @@ static void no_memory_for_trust_fails(void **state)
     net_close(&n);
 }
 
-/* --- descriptors of others ------------------------------------------------------------------------------------------ */
+/* --- descriptors of others ---------------------------------------------------------------------------------------- */
 
 static int plain_listener_at(int fd, uint16_t *port)
 {
@@ -373,6 +418,7 @@ static int on_stdio(void)
 /* Runs a function in a child; a failed assertion there is an exit status here. */
 static pid_t in_child(int (*fn)(void), int in, int out)
 {
+    (void)fflush(NULL);
     const pid_t child = fork();
     assert_true(child >= 0);
     if (child > 0)
@@ -383,7 +429,8 @@ static pid_t in_child(int (*fn)(void), int in, int out)
         (void)dup2(out, 1);
     for (int fd = 3; fd < 64; fd++)
         close(fd);
-    _exit(fn());
+    (void)fflush(NULL);
+    exit(fn()); /* not _exit: coverage is written at the end */
 }
 
 static void assert_child_ends_well(pid_t child)
@@ -439,7 +486,32 @@ static void stdio_fails_without_descriptors_or_memory(void **state)
     assert_err(plait_serve_with(n.r, "stdio:", NULL, srv_service(&n, &v), &l, why), PLAIT_EDESCRIPTORS);
     net_fail(&n, "fcntl", 2, 1, EMFILE);
     assert_err(plait_serve_with(n.r, "stdio:", NULL, srv_service(&n, &v), &l, why), PLAIT_EDESCRIPTORS);
+    int tube[2];
+    int pair[2];
+    char text[40];
     struct seen seen;
+    assert_int_equal(pipe2(tube, O_CLOEXEC), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    (void)snprintf(text, sizeof text, "fd:%d", tube[0]);
+    bed_fill(&n.b);
+    n.b.heap.fail_at = n.b.heap.calls + 1;
+    watch_result(plait_connect(n.r, text, NULL), &seen);
+    net_until(&n, seen.calls == 1);
+    assert_err(seen.err, PLAIT_ENOMEM);
+    n.b.heap.fail_at = n.b.heap.calls + 1;
+    watch_result(plait_connect(n.r, "stdio:", NULL), &seen);
+    net_until(&n, seen.calls == 1);
+    assert_err(seen.err, PLAIT_ENOMEM);
+    (void)snprintf(text, sizeof text, "fd:%d", pair[0]);
+    n.b.heap.fail_at = n.b.heap.calls + 1;
+    watch_result(plait_connect(n.r, text, NULL), &seen);
+    net_until(&n, seen.calls == 1);
+    assert_err(seen.err, PLAIT_ENOMEM);
+    bed_heal(&n.b);
+    for (int i = 0; i < 2; i++) {
+        close(tube[i]);
+        close(pair[i]);
+    }
     net_fail(&n, "fcntl", 1, 1, EMFILE);
     watch_result(plait_connect(n.r, "stdio:", NULL), &seen);
     net_until(&n, seen.calls == 1);
@@ -448,7 +520,7 @@ static void stdio_fails_without_descriptors_or_memory(void **state)
     assert_int_equal(v.freed, 2);
 }
 
-/* --- exec ----------------------------------------------------------------------------------------------------------- */
+/* --- exec --------------------------------------------------------------------------------------------------------- */
 
 static void a_program_is_connected_to_and_ends_with_its_stream(void **state)
 {
@@ -498,6 +570,7 @@ TEST_MAIN(cmocka_unit_test(tcp_endpoints_meet), cmocka_unit_test(without_interfa
           cmocka_unit_test(an_endpoints_words_override_the_options), cmocka_unit_test(unix_endpoints_meet),
           cmocka_unit_test(a_service_that_cannot_start_makes_run_return),
           cmocka_unit_test(a_service_that_starts_says_nothing),
+          cmocka_unit_test(no_memory_for_the_usual_tls_context_is_told), cmocka_unit_test(stdio_without_memory_fails),
           cmocka_unit_test(wrong_endpoints_without_memory_still_fail), cmocka_unit_test(tls_endpoints_meet),
           cmocka_unit_test(haproxy_wraps_another_endpoint), cmocka_unit_test(no_memory_for_trust_fails),
           cmocka_unit_test(a_listening_descriptor_is_served_on), cmocka_unit_test(a_descriptor_is_connected_to),

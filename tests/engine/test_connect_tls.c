@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Connecting and listening with TLS: what is verified, what is told when, how a handshake ends, alone and behind a
+ * PROXY header.
+ */
+#include "tests/engine/connect_bed.h"
+#include "tests/support/certs.h"
+
+#include <openssl/ssl.h>
+
+/* --- TLS ---------------------------------------------------------------------------------------------------------- */
+
+struct tls_place {
+    struct place p;
+    struct test_cert ca, cert;
+    struct plait_tls_server *server;
+    struct plait_tls_client *client;
+    struct plait_listener *secure;
+    struct plait_address at;
+};
+
+static void tls_open(struct tls_place *t)
+{
+    char why[200];
+    memset(t, 0, sizeof *t);
+    const struct test_cert_ask issuer = {.subject = "test root", .is_ca = true};
+    const struct test_cert_ask leaf = {.subject = "host", .san = "DNS:host.example,IP:127.0.0.1"};
+    test_cert_make(&t->ca, NULL, &issuer);
+    test_cert_make(&t->cert, &t->ca, &leaf);
+    place_open(&t->p);
+    const struct plait_tls_server_options so = {.cert_pem = t->cert.cert_pem, .key_pem = t->cert.key_pem};
+    const struct plait_tls_client_options co = {.ca_pem = t->ca.cert_pem};
+    assert_ok(plait_tls_server_new(t->p.n.r, &so, &t->server, why));
+    assert_ok(plait_tls_client_new(t->p.n.r, &co, &t->client, why));
+    const struct plait_listen_options o = {.tls = t->server};
+    t->secure = net_listen(&t->p.n, &t->p.v, &o);
+    plait_listener_address(t->secure, &t->at);
+}
+
+static void tls_close(struct tls_place *t)
+{
+    plait_tls_server_unref(&t->server);
+    plait_tls_client_unref(&t->client);
+    place_close(&t->p);
+    test_cert_end(&t->cert);
+    test_cert_end(&t->ca);
+}
+
+static void tls_on_both_sides_is_up_before_anybody_is_told(void **state)
+{
+    struct tls_place t;
+    (void)state;
+    tls_open(&t);
+    const struct plait_connect_options o = {.tls = t.client};
+    client_start(t.p.c, plait_connect_address(t.p.n.r, &t.at, &o));
+    t.p.c->p.greeting = PLAIT_LIT("hello");
+    net_until(&t.p.n, t.p.c->p.got_len == 5);
+    assert_true(plait_stream_tls(t.p.c->p.s)->verified);
+    assert_int_equal(t.p.v.secured, 1);
+    assert_int_equal(t.p.v.connected, 1);
+    assert_string_equal(t.p.v.got, "hello");
+    assert_true(strncmp(t.p.c->p.story, "csd", 3) == 0);
+    tls_close(&t);
+}
+
+static void a_name_that_does_not_fit_is_refused(void **state)
+{
+    struct tls_place t;
+    (void)state;
+    tls_open(&t);
+    const struct plait_connect_options o = {.tls = t.client, .server_name = "other.example"};
+    client_start(t.p.c, plait_connect_address(t.p.n.r, &t.at, &o));
+    client_expect(&t.p.n, t.p.c, PLAIT_EVERIFY);
+    net_until(&t.p.n, plait_listener_count(t.secure) == 0);
+    assert_int_equal(t.p.v.opened, 0);
+    assert_true(bed_logged(&t.p.n.b, "handshake-failed"));
+    tls_close(&t);
+}
+
+static void the_hosts_name_is_verified_without_its_dot(void **state)
+{
+    struct tls_place t;
+    (void)state;
+    tls_open(&t);
+    struct names names = {.cancelled = 0};
+    t.p.at.port = t.at.port;
+    const struct plait_connect_options o = {.tls = t.client, .server_name = "host.example"};
+    names_begin(&t.p, &names, &o);
+    names_refuse(&t.p.n, &names, 0, PLAIT_ENAMENOTFOUND);
+    names_answer(&t.p.n, &names, 1, one_ip4, 1);
+    client_expect(&t.p.n, t.p.c, PLAIT_OK);
+    tls_close(&t);
+}
+
+static void tls_against_a_server_that_says_nothing_times_out(void **state)
+{
+    struct tls_place t;
+    (void)state;
+    tls_open(&t);
+    const struct plait_connect_options o = {.tls = t.client};
+    uint8_t hello = 0;
+    (void)hello;
+    t.p.v.attach_nothing = false;
+    const int mute = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t len = sizeof in;
+    assert_int_equal(bind(mute, (struct sockaddr *)&in, sizeof in), 0);
+    assert_int_equal(listen(mute, 5), 0);
+    assert_int_equal(getsockname(mute, (struct sockaddr *)&in, &len), 0);
+    const struct plait_address at = loopback(ntohs(in.sin_port));
+    client_start(t.p.c, plait_connect_address(t.p.n.r, &at, &o));
+    net_idle(&t.p.n);
+    bed_pass(&t.p.n.b, plait_seconds(31));
+    client_expect(&t.p.n, t.p.c, PLAIT_ETIMEDOUT);
+    assert_string_equal(t.p.c->seen.fault.step, "handshake");
+    t.p.c->seen.calls = 0;
+    struct plait_deferred *d = plait_connect_address(t.p.n.r, &at, &o);
+    client_start(t.p.c, d);
+    net_idle(&t.p.n);
+    plait_deferred_cancel(d);
+    client_expect(&t.p.n, t.p.c, PLAIT_ECANCELLED);
+    t.p.c->seen.calls = 0;
+    client_start(t.p.c, plait_connect_address(t.p.n.r, &at, &o));
+    net_idle(&t.p.n);
+    for (int i = 0; i < 3; i++) /* the server goes in the middle of the handshake */
+        close(accept4(mute, NULL, NULL, SOCK_CLOEXEC));
+    net_until(&t.p.n, t.p.c->seen.calls == 1);
+    assert_true(t.p.c->seen.err != PLAIT_OK);
+    close(mute);
+    tls_close(&t);
+}
+
+static void a_tls_client_that_says_nothing_is_not_waited_for_long(void **state)
+{
+    struct tls_place t;
+    (void)state;
+    tls_open(&t);
+    const int fd = plain_connect(t.at.port);
+    net_until(&t.p.n, plait_listener_count(t.secure) == 1);
+    bed_pass(&t.p.n.b, plait_seconds(11));
+    net_until(&t.p.n, plain_ended(fd));
+    assert_int_equal(t.p.v.opened, 0);
+    close(fd);
+    tls_close(&t);
+}
+
+/* TLS behind the PROXY protocol: the first bytes of TLS come with the header. */
+static void tls_follows_a_proxy_header(void **state)
+{
+    struct tls_place t;
+    struct plait_listen_options o;
+    (void)state;
+    tls_open(&t);
+    o = (struct plait_listen_options){.tls = t.server};
+    assert_ok(plait_proxy_trust_new(t.p.n.r, PLAIT_LIT("127.0.0.1"), &o.proxy));
+    struct plait_listener *l = net_listen(&t.p.n, &t.p.v, &o);
+    const struct plait_address at = loopback(net_port(l));
+    client_start(t.p.c, plait_connect_address(t.p.n.r, &at, NULL));
+    client_expect(&t.p.n, t.p.c, PLAIT_OK);
+    plait_write(t.p.c->p.s, PLAIT_LIT("PROXY TCP4 192.0.2.1 192.0.2.2 1 443\r\n"));
+    assert_ok(plait_starttls_client(t.p.c->p.s, t.client, "host.example", plait_slice_of(NULL, 0)));
+    plait_write(t.p.c->p.s, PLAIT_LIT("hello"));
+    net_until(&t.p.n, t.p.c->p.got_len == 5);
+    assert_int_equal(t.p.v.peer.ip[0], 192);
+    assert_int_equal(t.p.v.secured, 1);
+    tls_close(&t);
+}
+
+static void a_drain_ends_a_handshake(void **state)
+{
+    struct tls_place t;
+    struct seen seen;
+    uint16_t port;
+    (void)state;
+    tls_open(&t);
+    const struct plait_connect_options o = {.tls = t.client};
+    const int mute = plain_listener(&port);
+    const struct plait_address at = loopback(port);
+    client_start(t.p.c, plait_connect_address(t.p.n.r, &at, &o));
+    net_idle(&t.p.n);
+    watch_result(plait_drain(t.p.n.r, plait_seconds(1)), &seen);
+    net_idle(&t.p.n);
+    bed_pass(&t.p.n.b, plait_seconds(5));
+    net_until(&t.p.n, t.p.c->seen.calls == 1);
+    assert_true(t.p.c->seen.err != PLAIT_OK);
+    close(mute);
+    tls_close(&t);
+}
+
+/* Carries bytes between two sockets, what is there at once in one piece. */
+static void relay(int from, int to, plait_slice before)
+{
+    uint8_t bytes[20000];
+    memcpy(bytes, before.ptr, before.len);
+    const ssize_t got = recv(from, bytes + before.len, sizeof bytes - before.len, MSG_DONTWAIT);
+    if (got > 0)
+        plain_send(to, plait_slice_of(bytes, before.len + (size_t)got));
+}
+
+/* The first bytes of TLS come in one piece with the header, the first bytes of the service with the handshake's end. */
+static void tls_comes_in_one_piece_with_a_proxy_header(void **state)
+{
+    struct tls_place t;
+    struct plait_listen_options o;
+    int pair[2];
+    struct plait_stream *s;
+    (void)state;
+    tls_open(&t);
+    o = (struct plait_listen_options){.tls = t.server};
+    assert_ok(plait_proxy_trust_new(t.p.n.r, PLAIT_LIT("127.0.0.1"), &o.proxy));
+    struct plait_listener *l = net_listen(&t.p.n, &t.p.v, &o);
+    const int fd = plain_connect(net_port(l));
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    assert_int_equal(plait__fd_stream_new(t.p.n.r, PLAIT__FD_UNIX, pair[0], NULL, &s), 0);
+    peer_attach(&t.p.c->p, s, &peer_protocol);
+    assert_ok(plait_starttls_client(s, t.client, "host.example", plait_slice_of(NULL, 0)));
+    plait_write(s, PLAIT_LIT("hello"));
+    net_idle(&t.p.n);
+    relay(pair[1], fd, PLAIT_LIT("PROXY TCP4 192.0.2.1 192.0.2.2 1 443\r\n"));
+    for (int i = 0; i < 10 && t.p.c->p.got_len < 5; i++) {
+        net_idle(&t.p.n);
+        relay(fd, pair[1], PLAIT_LIT(""));
+        net_idle(&t.p.n);
+        relay(pair[1], fd, PLAIT_LIT(""));
+    }
+    assert_int_equal(t.p.c->p.got_len, 5);
+    assert_int_equal(t.p.v.peer.ip[0], 192);
+    close(fd);
+    close(pair[1]);
+    tls_close(&t);
+}
+
+/* With TLS 1.2 the server's last word of the handshake and its first of the protocol can come together. */
+static void what_a_server_says_first_is_not_lost(void **state)
+{
+    struct tls_place t;
+    uint16_t port;
+    (void)state;
+    tls_open(&t);
+    const struct plait_connect_options o = {.tls = t.client, .server_name = "host.example"};
+    const int own = plain_listener(&port);
+    const struct plait_address at = loopback(port);
+    client_start(t.p.c, plait_connect_address(t.p.n.r, &at, &o));
+    net_idle(&t.p.n);
+    const int fd = accept4(own, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    assert_int_equal(SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION), 1);
+    assert_int_equal(SSL_CTX_use_certificate(ctx, t.cert.cert), 1);
+    assert_int_equal(SSL_CTX_use_PrivateKey(ctx, t.cert.key), 1);
+    SSL *ssl = SSL_new(ctx);
+    SSL_set_fd(ssl, fd);
+    for (int i = 0; i < 100 && SSL_accept(ssl) != 1; i++)
+        net_idle(&t.p.n);
+    assert_int_equal(SSL_write(ssl, "220 hello", 9), 9);
+    net_until(&t.p.n, t.p.c->p.got_len == 9);
+    SSL_free(ssl);
+    SSL_CTX_free(ctx);
+    close(fd);
+    close(own);
+    tls_close(&t);
+}
+
+static void no_memory_for_tls_fails_and_leaves_nothing(void **state)
+{
+    bool worked = false;
+    (void)state;
+    for (uint64_t k = 1; k < 40 && !worked; k++) {
+        struct tls_place t;
+        tls_open(&t);
+        const struct plait_connect_options o = {.tls = t.client};
+        bed_fill(&t.p.n.b);
+        t.p.n.b.heap.fail_at = t.p.n.b.heap.calls + k;
+        struct plait_deferred *d = plait_connect_address(t.p.n.r, &t.at, &o);
+        if (plait_then(d, attach_client, t.p.c) == PLAIT_OK)
+            net_until(&t.p.n, t.p.c->seen.calls == 1);
+        net_idle(&t.p.n);
+        worked = t.p.n.b.heap.calls < t.p.n.b.heap.fail_at;
+        tls_close(&t);
+    }
+    assert_true(worked);
+}
+
+TEST_MAIN(cmocka_unit_test(tls_on_both_sides_is_up_before_anybody_is_told),
+          cmocka_unit_test(a_name_that_does_not_fit_is_refused),
+          cmocka_unit_test(the_hosts_name_is_verified_without_its_dot),
+          cmocka_unit_test(tls_against_a_server_that_says_nothing_times_out),
+          cmocka_unit_test(a_tls_client_that_says_nothing_is_not_waited_for_long),
+          cmocka_unit_test(tls_follows_a_proxy_header), cmocka_unit_test(a_drain_ends_a_handshake),
+          cmocka_unit_test(tls_comes_in_one_piece_with_a_proxy_header),
+          cmocka_unit_test(what_a_server_says_first_is_not_lost),
+          cmocka_unit_test(no_memory_for_tls_fails_and_leaves_nothing))
