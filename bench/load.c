@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The load of the benchmarks: keeps N connections busy for a time over a bare epoll loop and prints how many operations it saw. It uses nothing of Plait.
+ *
+ * Usage: load echo|hello|churn PORT CONNECTIONS SECONDS, or: load idle PORT CONNECTIONS SECONDS [hello] (opens, asks once if hello, holds).
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+static const char echo_request[64] = "0123456789012345678901234567890123456789012345678901234567890.\r\n";
+static const char hello_request[] = "GET /hello HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+static const char churn_request[] = "GET /hello HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
+
+enum work { ECHO, HELLO, CHURN, IDLE };
+
+struct load {
+    enum work work;
+    const char *request;
+    size_t request_len;
+    struct sockaddr_in to;
+    int epfd;
+    uint64_t operations, failures;
+    size_t *seen; /* bytes of the current answer, by descriptor */
+    size_t answer_len;
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void ask(struct load *l, int fd)
+{
+    l->seen[fd] = 0;
+    if (send(fd, l->request, l->request_len, MSG_NOSIGNAL) != (ssize_t)l->request_len)
+        l->failures++;
+}
+
+static int dial(struct load *l)
+{
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    const int one = 1;
+    if (fd < 0 || connect(fd, (struct sockaddr *)&l->to, sizeof l->to) != 0) {
+        if (fd >= 0)
+            close(fd);
+        l->failures++;
+        return -1;
+    }
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    struct epoll_event ev = {.events = EPOLLIN, .data = {.fd = fd}};
+    epoll_ctl(l->epfd, EPOLL_CTL_ADD, fd, &ev);
+    return fd;
+}
+
+static void answered(struct load *l, int fd)
+{
+    l->operations++;
+    ask(l, fd);
+}
+
+/* The first answer of a connection tells how long answers are: its head's end and what follows at once. */
+static void got(struct load *l, int fd, const char *bytes, size_t n)
+{
+    l->seen[fd] += n;
+    if (l->work == CHURN || l->work == IDLE)
+        return;
+    if (l->answer_len == 0)
+        l->answer_len = l->work == ECHO ? l->request_len : n;
+    (void)bytes;
+    while (l->seen[fd] >= l->answer_len) {
+        l->seen[fd] -= l->answer_len;
+        answered(l, fd);
+    }
+}
+
+static void ended(struct load *l, int fd)
+{
+    close(fd);
+    if (l->work == CHURN && l->seen[fd] > 0)
+        l->operations++;
+    else
+        l->failures++;
+    const int fresh = dial(l);
+    if (fresh >= 0)
+        ask(l, fresh);
+}
+
+static void readable(struct load *l, int fd)
+{
+    char bytes[65536];
+    const ssize_t n = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
+    if (n > 0)
+        got(l, fd, bytes, (size_t)n);
+    else if (n == 0 || errno != EAGAIN)
+        ended(l, fd);
+}
+
+static bool read_words(struct load *l, int argc, char **argv)
+{
+    static const char *const names[] = {"echo", "hello", "churn", "idle"};
+    if (argc < 5)
+        return false;
+    for (int i = 0; i < 4; i++) {
+        if (strcmp(argv[1], names[i]) == 0)
+            l->work = (enum work)i;
+    }
+    const bool http = l->work != ECHO;
+    l->request = l->work == CHURN ? churn_request : http ? hello_request : echo_request;
+    l->request_len = l->work == CHURN ? sizeof churn_request - 1 : http ? sizeof hello_request - 1 : sizeof echo_request;
+    l->to = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)strtol(argv[2], NULL, 10))};
+    l->to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    struct load l = {.epfd = epoll_create1(0)};
+    struct rlimit files;
+    if (!read_words(&l, argc, argv)) {
+        fprintf(stderr, "usage: load echo|hello|churn|idle PORT CONNECTIONS SECONDS [hello]\n");
+        return 2;
+    }
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    l.seen = calloc(files.rlim_max, sizeof *l.seen);
+    const long connections = strtol(argv[3], NULL, 10);
+    for (long i = 0; i < connections; i++) {
+        const int fd = dial(&l);
+        if (fd >= 0 && (l.work != IDLE || argc > 5))
+            ask(&l, fd);
+    }
+    printf("open %lld\n", (long long)(connections - (long)l.failures));
+    fflush(stdout);
+    const int64_t end = now_ms() + strtol(argv[4], NULL, 10) * 1000;
+    while (now_ms() < end) {
+        struct epoll_event events[256];
+        const int n = epoll_wait(l.epfd, events, 256, 50);
+        for (int i = 0; i < n; i++)
+            readable(&l, events[i].data.fd);
+    }
+    printf("operations %llu failures %llu\n", (unsigned long long)l.operations, (unsigned long long)l.failures);
+    return 0;
+}
