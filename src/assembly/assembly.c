@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Puts a reactor together as most programs want it: the system's resolver, every endpoint kind, and signals that drain. What is registered is
- * registered in that reactor and nowhere else.
+ * Puts a reactor together as most programs want it: the system's resolver, every endpoint kind, and signals that drain.
+ * What is registered is registered in that reactor and nowhere else.
  *
  * Invariant: everything that is made here goes with the reactor.
  * Test: tests/assembly/test_assembly.c.
@@ -26,7 +26,8 @@ static void drained(struct plait_result *result, void *ctx)
 static void end_asked(int signo, void *ctx)
 {
     struct plait_reactor *r = ctx;
-    const struct plait_field fields[] = {plait_field_text("signal", signo == SIGINT ? "SIGINT" : "SIGTERM"), plait_field_end()};
+    const struct plait_field fields[] = {plait_field_text("signal", signo == SIGINT ? "SIGINT" : "SIGTERM"),
+                                         plait_field_end()};
     plait_log_event(plait_reactor_log(r), PLAIT_LOG_NOTICE, "assembly", "signal", "stopping", fields);
     struct plait_deferred *d = plait_drain(r, plait_seconds(GRACE_S));
     if (plait_then(d, drained, r) != PLAIT_OK)

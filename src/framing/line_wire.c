@@ -57,7 +57,8 @@ struct plait_frame plait_line_next(struct plait_line *line, plait_slice in)
         if (end > line->max)
             return bad(PLAIT_ETOOLONG);
         line->seen = 0;
-        return (struct plait_frame){.event = PLAIT_FRAME_WHOLE, .payload = plait_slice_sub(in, 0, end), .taken = end + delimiter_len};
+        return (struct plait_frame){
+            .event = PLAIT_FRAME_WHOLE, .payload = plait_slice_sub(in, 0, end), .taken = end + delimiter_len};
     }
     const size_t partial = line->delimiter.len - 1; /* so much of a delimiter may stand at the end */
     if (in.len > line->max + partial)

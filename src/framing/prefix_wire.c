@@ -23,7 +23,8 @@ struct plait_frame plait_prefix_next(plait_slice in, unsigned bytes, size_t max)
     const size_t whole = bytes + (size_t)length;
     if (in.len < whole)
         return (struct plait_frame){.event = PLAIT_FRAME_MORE, .need = whole};
-    return (struct plait_frame){.event = PLAIT_FRAME_WHOLE, .payload = plait_slice_sub(in, bytes, whole), .taken = whole};
+    return (struct plait_frame){
+        .event = PLAIT_FRAME_WHOLE, .payload = plait_slice_sub(in, bytes, whole), .taken = whole};
 }
 
 void plait_prefix_put(struct plait_buf *out, unsigned bytes, plait_slice payload)

@@ -12,7 +12,8 @@ static int print_answer(const struct command *command, struct plait_reactor *r, 
     plait_buf_init(&clean, plait_reactor_budget(r), answer->buf.len * 4 + 1);
     plait_finger_put_clean(&clean, plait_buf_slice(&answer->buf));
     const plait_slice text = plait_buf_slice(&clean);
-    const bool written = clean.err == PLAIT_OK && fwrite(text.ptr ? text.ptr : (const uint8_t *)"", 1, text.len, stdout) == text.len;
+    const bool written =
+        clean.err == PLAIT_OK && fwrite(text.ptr ? text.ptr : (const uint8_t *)"", 1, text.len, stdout) == text.len;
     plait_buf_deinit(&clean);
     return written ? EXIT_DONE : failed(command, "the answer could not be printed");
 }

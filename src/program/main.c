@@ -2,8 +2,8 @@
  *
  * The plait program: finds the subcommand and hands the rest of the words to it.
  *
- * Invariant: 0 done, 1 failed and said why in one line on standard error, 2 the command line was wrong, 78 the configuration was.
- * Tests: tests/program/*.py.
+ * Invariant: 0 done, 1 failed and said why in one line on standard error, 2 the command line was wrong, 78 the
+ * configuration was. Tests: tests/program/*.py.
  */
 #include "program/program.h"
 

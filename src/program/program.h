@@ -37,8 +37,8 @@ int failed(const struct command *command, const char *fmt, ...) PLAIT_PRINTF(2, 
 /* Takes the next word; NULL at the end. */
 const char *next_word(struct words *words);
 
-/* When the next word is `--name` or `--name=value` (or the one-letter form, may be 0), takes it with its value and returns true. *value is NULL when none
- * is left. */
+/* When the next word is `--name` or `--name=value` (or the one-letter form, may be 0), takes it with its value and
+ * returns true. *value is NULL when none is left. */
 bool take_option(struct words *words, const char *name, char letter, const char **value);
 
 /* The same for an option without a value. */
@@ -47,7 +47,7 @@ bool take_flag(struct words *words, const char *name, char letter);
 /* Whether one of the words is --help (or the first -h); prints it. */
 bool asked_for_help(const struct command *command, struct words *words);
 
-/* --- services, shared by up and serve ------------------------------------------------------------------------------------------ */
+/* --- services, shared by up and serve ----------------------------------------------------------------------------- */
 
 /* What a service was told on the command line. */
 struct service_words {
@@ -69,8 +69,7 @@ struct service_kind {
     const char *name;
     const char *endpoint; /* where `up` puts it */
     const char *help;
-    struct plait_service *(*make)(struct plait_reactor *r, const struct service_words *words,
-                                  struct trouble *trouble);
+    struct plait_service *(*make)(struct plait_reactor *r, const struct service_words *words, struct trouble *trouble);
     int small; /* enum plait_small for a datagram form; -1: none */
 };
 

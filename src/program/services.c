@@ -25,7 +25,8 @@ static bool told(struct trouble *trouble, int status, const char *fmt, ...)
     return false;
 }
 
-static struct plait_service *make_web(struct plait_reactor *r, const struct service_words *words, struct trouble *trouble)
+static struct plait_service *make_web(struct plait_reactor *r, const struct service_words *words,
+                                      struct trouble *trouble)
 {
     struct plait_resource *root = NULL;
     const struct plait_files_options options = {.no_listing = words->no_listing, .welcome = words->welcome};
@@ -38,18 +39,19 @@ static struct plait_service *make_web(struct plait_reactor *r, const struct serv
     return plait_http(root);
 }
 
-static struct plait_service *make_small(struct plait_reactor *r, enum plait_small which, const struct service_words *words)
+static struct plait_service *make_small(struct plait_reactor *r, enum plait_small which,
+                                        const struct service_words *words)
 {
     const struct plait_small_options options = {.quote = words->quote};
     return plait_small_service(r, which, &options);
 }
 
-#define MAKE_SMALL(name, which)                                                                                       \
-    static struct plait_service *make_##name(struct plait_reactor *r, const struct service_words *words,        \
-                                               struct trouble *trouble)                                               \
-    {                                                                                                                 \
-        (void)trouble;                                                                                                \
-        return make_small(r, which, words);                                                                           \
+#define MAKE_SMALL(name, which)                                                                                        \
+    static struct plait_service *make_##name(struct plait_reactor *r, const struct service_words *words,               \
+                                             struct trouble *trouble)                                                  \
+    {                                                                                                                  \
+        (void)trouble;                                                                                                 \
+        return make_small(r, which, words);                                                                            \
     }
 
 MAKE_SMALL(echo, PLAIT_ECHO)
@@ -60,7 +62,7 @@ MAKE_SMALL(daytime, PLAIT_DAYTIME)
 MAKE_SMALL(time, PLAIT_TIME)
 MAKE_SMALL(netstring, PLAIT_NETSTRING_ECHO)
 
-/* --- finger's table --------------------------------------------------------------------------------------------------------- */
+/* --- finger's table ----------------------------------------------------------------------------------------------- */
 
 /* Cuts "user:name:plan" at its colons, in place. */
 static bool cut_person(char *line, struct plait_finger_entry *out)
@@ -101,7 +103,8 @@ static bool cut_table(const char *path, char *text, struct plait_finger_entry *p
         if (*count == PEOPLE)
             return told(trouble, EXIT_CONFIGURATION, "%s:%zu: a table has at most %d people", path, number, PEOPLE);
         if (!cut_person(line, &people[(*count)++]))
-            return told(trouble, EXIT_CONFIGURATION, "%s:%zu: '%.40s' is not of the form user:name:plan", path, number, line);
+            return told(trouble, EXIT_CONFIGURATION, "%s:%zu: '%.40s' is not of the form user:name:plan", path, number,
+                        line);
     }
     return true;
 }
@@ -158,7 +161,7 @@ const struct service_kind *find_service(const char *name)
     return NULL;
 }
 
-/* --- starting ----------------------------------------------------------------------------------------------------------------- */
+/* --- starting ----------------------------------------------------------------------------------------------------- */
 
 static void print_line(const struct service_kind *kind, const char *carrier, const struct plait_address *address)
 {
@@ -173,7 +176,8 @@ static void print_line(const struct service_kind *kind, const char *carrier, con
 }
 
 /* What stands before an address: how to talk to it. */
-static const char *carrier_of(const struct service_kind *kind, const char *endpoint, const struct plait_address *address)
+static const char *carrier_of(const struct service_kind *kind, const char *endpoint,
+                              const struct plait_address *address)
 {
     const bool tls = strncmp(endpoint, "tls:", 4) == 0 || strncmp(endpoint, "ssl:", 4) == 0;
     if (address->kind == PLAIT_ADDR_UNIX)
@@ -213,7 +217,8 @@ static int start_datagram(struct serving *serving, const struct service_kind *ki
     if (serving->datagrams == DATAGRAMS_MAX)
         return wrong_usage(command, "at most %d datagram endpoints", DATAGRAMS_MAX);
     struct plait_small_datagram **small = &serving->datagram[serving->datagrams];
-    const plait_err err = plait_small_datagram_open(serving->r, (enum plait_small)kind->small, &address, &options, small);
+    const plait_err err =
+        plait_small_datagram_open(serving->r, (enum plait_small)kind->small, &address, &options, small);
     if (err != PLAIT_OK)
         return failed(command, "%s at %s: %s", kind->name, endpoint, plait_err_text(err));
     plait_small_datagram_address(*small, &address);
@@ -253,7 +258,7 @@ int start_service(struct serving *serving, const struct service_kind *kind, cons
     return trouble.status;
 }
 
-/* --- running ------------------------------------------------------------------------------------------------------------------ */
+/* --- running ------------------------------------------------------------------------------------------------------ */
 
 int serving_begin(struct serving *serving, const struct command *command)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reading the words of a command line, and saying what is wrong with them. Options are --name VALUE or --name=VALUE, some with one letter.
+ * Reading the words of a command line, and saying what is wrong with them. Options are --name VALUE or --name=VALUE,
+ * some with one letter.
  *
  * Invariant: a word is taken only by what understood it.
  * Tests: tests/program/*.py.

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * A finger directory of the machine's accounts. The account database has no call that does not block, so it is asked in the pool; what people say of
- * themselves is read there too. This file calls the operating system directly, in pool threads only.
+ * A finger directory of the machine's accounts. The account database has no call that does not block, so it is asked in
+ * the pool; what people say of themselves is read there too. This file calls the operating system directly, in pool
+ * threads only.
  *
- * Invariant: a file is read only when it lies beneath the home without a link on the way, is a plain file and belongs to the account; never more than
- * FILE_MAX bytes of it.
+ * Invariant: a file is read only when it lies beneath the home without a link on the way, is a plain file and belongs
+ * to the account; never more than FILE_MAX bytes of it.
  * Test: tests/small/test_finger_accounts.c.
  */
 #include "base/try.h"
@@ -22,8 +23,8 @@
 
 enum { FILE_MAX = 8192, USER_MAX = 64, SCRATCH = 16384 };
 
-/* One look-up. All its memory is made before the thread runs. The pool holds it while the thread may write to it, the chain until its text is
- * taken; both let go in the loop. */
+/* One look-up. All its memory is made before the thread runs. The pool holds it while the thread may write to it, the
+ * chain until its text is taken; both let go in the loop. */
 struct job {
     int holders;
     struct plait_finger_text *text; /* becomes the value */
@@ -32,7 +33,8 @@ struct job {
     char scratch[SCRATCH];
     char file[FILE_MAX];
     size_t out_len;
-    char out[2 * FILE_MAX + 1024]; /* the thread may not touch the reactor's memory: the text is moved over afterwards */
+    /* the thread may not touch the reactor's memory: the text is moved over afterwards */
+    char out[2 * FILE_MAX + 1024];
 };
 
 static void put(struct job *job, const char *text, size_t len)

@@ -2,8 +2,8 @@
  *
  * Finger: the client. Connects, sends the query, collects until the end.
  *
- * Invariant: the deferred fires once, with the whole answer or with an error; the connection is gone by then or on its way.
- * Test: tests/small/test_finger_client.c.
+ * Invariant: the deferred fires once, with the whole answer or with an error; the connection is gone by then or on its
+ * way. Test: tests/small/test_finger_client.c.
  */
 #include "base/try.h"
 
@@ -71,7 +71,8 @@ static void lost(struct plait_stream *s, const struct plait_fault *fault, void *
     finish(self, fault);
 }
 
-static const struct plait_protocol protocol = {.name = "finger-client", .connected = connected, .data = data, .lost = lost};
+static const struct plait_protocol protocol = {
+    .name = "finger-client", .connected = connected, .data = data, .lost = lost};
 
 static void connect_ended(struct plait_result *result, void *ctx)
 {
@@ -133,7 +134,8 @@ static plait_err start(struct call *c, plait_slice target, const struct plait_fi
     return PLAIT_OK;
 }
 
-struct plait_deferred *plait_finger(struct plait_reactor *reactor, plait_slice target, const struct plait_finger_client_options *options)
+struct plait_deferred *plait_finger(struct plait_reactor *reactor, plait_slice target,
+                                    const struct plait_finger_client_options *options)
 {
     static const struct plait_finger_client_options none;
     const struct plait_finger_client_options *o = options ? options : &none;

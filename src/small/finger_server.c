@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Finger: the server. One line comes, one text goes, the connection closes. Where people are found is a directory's business.
+ * Finger: the server. One line comes, one text goes, the connection closes. Where people are found is a directory's
+ * business.
  *
- * Invariant: one answer a connection; a query that is to be forwarded never leaves this machine; the whole of it has one deadline.
- * Test: tests/small/test_finger_server.c.
+ * Invariant: one answer a connection; a query that is to be forwarded never leaves this machine; the whole of it has
+ * one deadline. Test: tests/small/test_finger_server.c.
  */
 #include "base/text.h"
 #include "base/try.h"
@@ -43,7 +44,7 @@ void plait_finger_text_free(void *text)
     plait_mem_free(t);
 }
 
-/* --- answering ------------------------------------------------------------------------------------------------------------ */
+/* --- answering ---------------------------------------------------------------------------------------------------- */
 
 static void answer(struct caller *c, const char *text)
 {
@@ -80,7 +81,8 @@ static void found(struct plait_result *result, void *ctx)
         const struct plait_finger_text *text = result->value.ptr;
         answer_text(c, plait_buf_slice(&text->buf));
     } else {
-        answer(c, result->fault.err == PLAIT_ENOTFOUND ? "No such user." : "The answer could not be found out; try again later.");
+        answer(c, result->fault.err == PLAIT_ENOTFOUND ? "No such user."
+                                                       : "The answer could not be found out; try again later.");
         result->fault.err = PLAIT_OK;
     }
 }
@@ -102,7 +104,8 @@ static void serve_query(struct caller *c, plait_slice line)
     struct plait_finger_query query;
     const plait_err err = plait_finger_parse(line, &query);
     if (err != PLAIT_OK)
-        answer(c, err == PLAIT_ETOOLONG ? "The query is too long." : "The query could not be understood; it is: [/W] [user]");
+        answer(c, err == PLAIT_ETOOLONG ? "The query is too long."
+                                        : "The query could not be understood; it is: [/W] [user]");
     else if (query.hosts.len > 0)
         answer(c, "Finger forwarding service denied."); /* RFC 1288 section 3.2.1 */
     else if (query.user.len == 0 && !c->finger->directory.list)
@@ -170,7 +173,8 @@ static void finger_free(void *ctx)
     plait_mem_free(finger);
 }
 
-struct plait_service *plait_finger_service(struct plait_reactor *reactor, const struct plait_finger_directory *directory,
+struct plait_service *plait_finger_service(struct plait_reactor *reactor,
+                                           const struct plait_finger_directory *directory,
                                            const struct plait_finger_options *options)
 {
     static const struct plait_service_ops ops = {.name = "finger", .open = open_connection, .free = finger_free};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The small services over datagrams. They answer whoever is written in a datagram's header, which anybody can forge; so a reply is never larger
- * than the request, and what would be larger is not sent at all.
+ * The small services over datagrams. They answer whoever is written in a datagram's header, which anybody can forge; so
+ * a reply is never larger than the request, and what would be larger is not sent at all.
  *
  * Invariant: bytes sent to an address never exceed bytes that came in its name.
  * Test: tests/small/test_small_datagram.c.
@@ -17,8 +17,8 @@ struct plait_small_datagram {
     struct plait_datagram *socket;
 };
 
-/* Two services that answer each other would never stop. What comes from a port where services stand, or from our own, was
- * forged to that end. */
+/* Two services that answer each other would never stop. What comes from a port where services stand, or from our own,
+ * was forged to that end. */
 static bool may_answer_by_itself(const struct plait_small_datagram *small, uint16_t port)
 {
     struct plait_address own;
@@ -55,8 +55,9 @@ static void packet_came(struct plait_datagram *d, const struct plait_packet *pac
 
 static const struct plait_datagram_handler handler = {.name = "small", .packet = packet_came};
 
-plait_err plait_small_datagram_open(struct plait_reactor *reactor, enum plait_small which, const struct plait_address *bind,
-                                    const struct plait_small_options *options, struct plait_small_datagram **out)
+plait_err plait_small_datagram_open(struct plait_reactor *reactor, enum plait_small which,
+                                    const struct plait_address *bind, const struct plait_small_options *options,
+                                    struct plait_small_datagram **out)
 {
     if (which == PLAIT_NETSTRING_ECHO)
         return PLAIT_FAIL(PLAIT_EUNSUPPORTED);

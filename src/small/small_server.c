@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The small services over streams: each is a protocol of a few lines. The netstring echo is framing's own framed protocol.
+ * The small services over streams: each is a protocol of a few lines. The netstring echo is framing's own framed
+ * protocol.
  *
- * Invariant: no service keeps more of a peer's than one netstring; a silent connection is closed; chargen writes only as much as the peer takes.
- * Test: tests/small/test_small_server.c.
+ * Invariant: no service keeps more of a peer's than one netstring; a silent connection is closed; chargen writes only
+ * as much as the peer takes. Test: tests/small/test_small_server.c.
  */
 #include "small/small_wire.h"
 
@@ -141,8 +142,8 @@ static plait_err open_netstrings(struct plait_stream *s, struct talk *t)
 static plait_err open_connection(struct plait_stream *s, void *ctx)
 {
     static const struct plait_protocol *const protocols[] = {
-        [PLAIT_ECHO] = &echo_protocol,      [PLAIT_DISCARD] = &discard_protocol, [PLAIT_CHARGEN] = &chargen_protocol,
-        [PLAIT_QOTD] = &answer_protocol,    [PLAIT_DAYTIME] = &answer_protocol,  [PLAIT_TIME] = &answer_protocol,
+        [PLAIT_ECHO] = &echo_protocol,   [PLAIT_DISCARD] = &discard_protocol, [PLAIT_CHARGEN] = &chargen_protocol,
+        [PLAIT_QOTD] = &answer_protocol, [PLAIT_DAYTIME] = &answer_protocol,  [PLAIT_TIME] = &answer_protocol,
     };
     struct small *small = ctx;
     struct talk *t = talk_new(small, s);
@@ -159,9 +160,9 @@ static void small_free(void *ctx)
     plait_mem_free(ctx);
 }
 
-#define SMALL_OPS(service)                                                          \
-    {                                                                               \
-        .name = (service), .open = open_connection, .free = small_free              \
+#define SMALL_OPS(service)                                                                                             \
+    {                                                                                                                  \
+        .name = (service), .open = open_connection, .free = small_free                                                 \
     }
 
 void plait__small_defaults(struct plait_small_options *out, const struct plait_small_options *options)
@@ -174,9 +175,9 @@ void plait__small_defaults(struct plait_small_options *out, const struct plait_s
 struct plait_service *plait_small_service(struct plait_reactor *reactor, enum plait_small which,
                                           const struct plait_small_options *options)
 {
-    static const struct plait_service_ops ops[] = {SMALL_OPS("echo"),    SMALL_OPS("discard"), SMALL_OPS("chargen"),
-                                                   SMALL_OPS("qotd"),    SMALL_OPS("daytime"), SMALL_OPS("time"),
-                                                   SMALL_OPS("netstring-echo")};
+    static const struct plait_service_ops ops[] = {
+        SMALL_OPS("echo"),    SMALL_OPS("discard"), SMALL_OPS("chargen"),       SMALL_OPS("qotd"),
+        SMALL_OPS("daytime"), SMALL_OPS("time"),    SMALL_OPS("netstring-echo")};
     struct small *small = plait_mem_new(plait_reactor_budget(reactor), sizeof *small);
     if (!small)
         return NULL;

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * A reactor as most programs want it: its resolver, its endpoint kinds, the signals that drain it.
+ */
 #include "tests/support/test.h"
 
 #include "engine/core.h"

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * A protocol that is nothing but frames, over pairs and sockets: limits, raw mode, ends.
+ */
 #include "tests/engine/peer.h"
 
 #include <plait/framing.h>
@@ -164,7 +167,7 @@ static void a_peer_that_passes_the_limit_or_breaks_the_framing_ends_the_stream(v
         enum plait_framing framing;
         const char *wire;
         plait_err err;
-    } rows[] = {{PLAIT_LINES, "123456\r\n", PLAIT_ETOOLONG},     {PLAIT_NETSTRINGS, "6:", PLAIT_ETOOLONG},
+    } rows[] = {{PLAIT_LINES, "123456\r\n", PLAIT_ETOOLONG},      {PLAIT_NETSTRINGS, "6:", PLAIT_ETOOLONG},
                 {PLAIT_NETSTRINGS, "5:12345;", PLAIT_EMALFORMED}, {PLAIT_PREFIX8, "\6", PLAIT_ETOOLONG},
                 {PLAIT_PREFIX16, "\1\1", PLAIT_ETOOLONG},         {PLAIT_PREFIX32, "\1\1\1\1", PLAIT_ETOOLONG}};
     for (size_t i = 0; i < TEST_COUNT(rows); i++) {

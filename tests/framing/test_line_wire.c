@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Lines, cut in every way, at their limit and beyond.
+ */
 #include "tests/support/test.h"
 
 #include <plait/framing.h>

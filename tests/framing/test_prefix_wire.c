@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Length prefixes and literals, cut in every way, at their limit and beyond.
+ */
 #include "tests/support/test.h"
 
 #include <plait/framing.h>
@@ -20,7 +23,13 @@ static const struct vector vectors[] = {
     {2, 300, {(const uint8_t *)"\1\x2d", 2}, "", PLAIT_ETOOLONG}, /* 301 */
     {2, 300, {(const uint8_t *)"\1\x2c", 2}, "", PLAIT_OK},       /* 300, to come */
     {4, 8, {(const uint8_t *)"\0\0\0\3abc\0\0\0\0", 11}, "[abc][]", PLAIT_OK},
-    {4, 8, {(const uint8_t *)"\0\0\0\x8" "12345678", 12}, "[12345678]", PLAIT_OK},
+    {4,
+     8,
+     {(const uint8_t *)"\0\0\0\x8"
+                       "12345678",
+      12},
+     "[12345678]",
+     PLAIT_OK},
     {4, 8, {(const uint8_t *)"\0\0\0\x9", 4}, "", PLAIT_ETOOLONG},
     {4, 8, {(const uint8_t *)"\xff\xff\xff\xff", 4}, "", PLAIT_ETOOLONG},
     {4, 8, {(const uint8_t *)"\0\0\0", 3}, "", PLAIT_OK},
@@ -176,5 +185,4 @@ TEST_MAIN(cmocka_unit_test(payloads_are_the_same_however_the_input_is_cut),
           cmocka_unit_test(a_payload_that_comes_byte_by_byte_costs_three_calls),
           cmocka_unit_test(the_largest_limit_does_not_overflow), cmocka_unit_test(what_is_put_is_read_back),
           cmocka_unit_test(a_payload_that_does_not_fit_its_length_is_refused),
-          cmocka_unit_test(the_first_error_of_a_buffer_stays),
-          cmocka_unit_test(the_literal_at_a_lines_end_is_read))
+          cmocka_unit_test(the_first_error_of_a_buffer_stays), cmocka_unit_test(the_literal_at_a_lines_end_is_read))

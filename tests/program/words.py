@@ -9,7 +9,8 @@ sys.dont_write_bytecode = True
 from harness import check, finish, folder, run, wrong
 
 code, out, err = run("--help")
-check("--help names every command", code == 0 and all(b"plait " + c in out for c in (b"up", b"serve", b"fetch", b"finger")), out)
+commands = (b"up", b"serve", b"fetch", b"finger")
+check("--help names every command", code == 0 and all(b"plait " + c in out for c in commands), out)
 check("--help is for standard output", err == "", err)
 check("-h and help are the same", run("-h") == run("--help") == run("help"))
 code, out, err = run("--version")
@@ -39,13 +40,13 @@ wrong("serve: too many endpoints", ["serve", "echo"] + ["--listen", "tcp:0"] * 1
 many = [w for _ in range(17) for w in ("echo", "--listen", "udp:0", "--listen", "udp:0")]
 code, out, err = run("serve", *many)
 check("serve: too many datagram endpoints", code == 2 and "at most 32" in err, (code, err))
-wrong("serve: a folder that is none", ["serve", "web", "--root", "/nonexistent", "--listen", "tcp:0"], "/nonexistent", status=1)
+wrong("serve: a folder that is none", ["serve", "web", "--root", "/nonexistent"], "/nonexistent", status=1)
 wrong("fetch: nothing", ["fetch"], "URL")
 wrong("fetch: two URLs", ["fetch", "http://a/", "http://b/"], "http://b/")
 wrong("fetch: an unknown option", ["fetch", "--colour", "http://a/"], "'--colour'", "--help")
 wrong("fetch: a header without a colon", ["fetch", "-H", "nonsense", "http://a/"], "Name: value")
 wrong("fetch: an option without its value", ["fetch", "http://a/", "-o"], "value")
-wrong("fetch: a file that cannot be made", ["fetch", "-o", "/nonexistent/x", "http://127.0.0.1:1/"], "/nonexistent/x", status=1)
+wrong("fetch: a file that cannot be made", ["fetch", "-o", "/nonexistent/x", "http://h/"], "/nonexistent/x", status=1)
 wrong("fetch: a URL that is none", ["fetch", "nonsense"], "nonsense", status=1)
 wrong("fetch: nobody there", ["fetch", "http://127.0.0.1:1/"], "refused", status=1)
 wrong("finger: nobody", ["finger"], "user@host")

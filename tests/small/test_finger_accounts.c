@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The machine's accounts as a finger directory; the account database is this file's own.
+ */
 #include "tests/engine/bed.h"
 
 #include <plait/finger.h>
@@ -61,8 +64,7 @@ static plait_err look_up(struct table *t, const char *user, bool whois)
 {
     const struct plait_finger_directory d = plait_finger_accounts(t->b.r);
     plait_value value = {.ptr = NULL};
-    const plait_err err =
-        plait_reactor_run_until(t->b.r, d.find(t->b.r, plait_slice_text(user), whois, d.ctx), &value);
+    const plait_err err = plait_reactor_run_until(t->b.r, d.find(t->b.r, plait_slice_text(user), whois, d.ctx), &value);
     t->text[0] = '\0';
     if (err == PLAIT_OK) {
         const struct plait_finger_text *text = value.ptr;
@@ -81,8 +83,8 @@ static void an_account_is_described(void **state)
     assert_ok(look_up(&t, "ann", false));
     assert_string_equal(t.text, "Login: ann\nName: Ann Example\nNo plan.\n");
     assert_ok(look_up(&t, "ann", true));
-    (void)snprintf(expected, sizeof expected, "Login: ann\nName: Ann Example\nDirectory: %s\nShell: /bin/sh\nNo plan.\n",
-                   t.home);
+    (void)snprintf(expected, sizeof expected,
+                   "Login: ann\nName: Ann Example\nDirectory: %s\nShell: /bin/sh\nNo plan.\n", t.home);
     assert_string_equal(t.text, expected);
     rise(&t);
 }

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The finger client against a scripted server on the loopback: every way in which a call ends.
+ */
 #include "tests/engine/peer.h"
 
 #include <plait/finger.h>

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The finger server over pairs, with a directory that answers when the test says so.
+ */
 #include "tests/small/service_bed.h"
 
 #include <plait/finger.h>
@@ -117,7 +120,7 @@ static void what_is_refused_is_refused_in_words(void **state)
     } rows[] = {
         {"ann@elsewhere\r\n", "Finger forwarding service denied.\r\n"}, /* RFC 1288 section 3.2.1 */
         {"@elsewhere\r\n", "Finger forwarding service denied.\r\n"},
-        {"\r\n", "Finger online user list denied.\r\n"},                /* section 3.2.2 */
+        {"\r\n", "Finger online user list denied.\r\n"}, /* section 3.2.2 */
         {"/W\r\n", "Finger online user list denied.\r\n"},
         {"ann bob\r\n", "The query could not be understood; it is: [/W] [user]\r\n"},
         {too_long, "The query is too long.\r\n"},

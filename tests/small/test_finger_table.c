@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * A table of people as a finger directory.
+ */
 #include "tests/engine/bed.h"
 
 #include <plait/finger.h>

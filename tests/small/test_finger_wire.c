@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * Queries, targets and answers of finger (RFC 1288).
+ */
 #include "tests/support/test.h"
 
 #include <plait/finger.h>
@@ -11,14 +14,14 @@ static const struct {
     bool whois;
     const char *user, *hosts;
 } queries[] = {
-    {"", false, "", ""},                     /* {C} */
-    {"/W", true, "", ""},                    /* {W} */
-    {"/w", true, "", ""},                    /* letters in any case */
-    {"ann", false, "ann", ""},               /* {U} */
-    {"/W ann", true, "ann", ""},             /* {W}{S}{U} */
-    {"/W    ann", true, "ann", ""},          /* {S} is any number of spaces */
-    {"ann /W", true, "ann", ""},             /* some put it last */
-    {"@host", false, "", "@host"},           /* {Q2} */
+    {"", false, "", ""},            /* {C} */
+    {"/W", true, "", ""},           /* {W} */
+    {"/w", true, "", ""},           /* letters in any case */
+    {"ann", false, "ann", ""},      /* {U} */
+    {"/W ann", true, "ann", ""},    /* {W}{S}{U} */
+    {"/W    ann", true, "ann", ""}, /* {S} is any number of spaces */
+    {"ann /W", true, "ann", ""},    /* some put it last */
+    {"@host", false, "", "@host"},  /* {Q2} */
     {"/W @host", true, "", "@host"},
     {"ann@h1@h2", false, "ann", "@h1@h2"},
     {"/W ann@host", true, "ann", "@host"},
@@ -46,7 +49,8 @@ static void queries_are_read(void **state)
 static void malformed_queries_are_refused(void **state)
 {
     (void)state;
-    static const char *const lines[] = {"ann bob", "ann@host bob", "ann@host /W", "/W ann bob", "an\x01n", "ann\r", "a\tb", "\x7f"};
+    static const char *const lines[] = {"ann bob", "ann@host bob", "ann@host /W", "/W ann bob",
+                                        "an\x01n", "ann\r",        "a\tb",        "\x7f"};
     for (size_t i = 0; i < TEST_COUNT(lines); i++) {
         struct plait_finger_query q = {.whois = true, .user = PLAIT_LIT("untouched")};
         assert_err(plait_finger_parse(plait_slice_text(lines[i]), &q), PLAIT_EMALFORMED);
@@ -112,7 +116,7 @@ static void a_target_is_split_at_its_last_at(void **state)
     static const struct {
         const char *text, *query, *host;
     } rows[] = {
-        {"ann@host", "ann", "host"}, {"ann", "ann", "localhost"},  {"", "", "localhost"},
+        {"ann@host", "ann", "host"}, {"ann", "ann", "localhost"},   {"", "", "localhost"},
         {"@host", "", "host"},       {"ann@h1@h2", "ann@h1", "h2"},
     };
     plait_slice query;
@@ -139,10 +143,13 @@ static void an_answer_is_shown_without_what_a_terminal_would_obey(void **state)
         {"a\rb", "a\\rb"},
         {"end\r", "end\\r"},
         {"j\xc3\xb6rg \xe2\x82\xac \xf0\x9f\x98\x80", "j\xc3\xb6rg \xe2\x82\xac \xf0\x9f\x98\x80"},
-        {"\xc2\x9b" "31m", "\\xc2\\x9b" "31m"}, /* a C1 control: CSI */
-        {"\xc2\xa0", "\xc2\xa0"},               /* the first that is none */
+        {"\xc2\x9b"
+         "31m",
+         "\\xc2\\x9b"
+         "31m"},                  /* a C1 control: CSI */
+        {"\xc2\xa0", "\xc2\xa0"}, /* the first that is none */
         {"\xff\x80", "\\xff\\x80"},
-        {"\xe2\x82", "\\xe2\\x82"},             /* cut short */
+        {"\xe2\x82", "\\xe2\\x82"}, /* cut short */
         {"\x7f\x08\x07", "\\x7f\\x08\\x07"},
         {"", ""},
     };

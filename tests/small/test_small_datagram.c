@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The small services over datagrams: no answer is longer than its question.
+ */
 #include "tests/engine/datagram_end.h"
 
 #include "engine/stream_core.h"

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The small services over pairs: what they say, silence, a peer that takes nothing, memory that fails.
+ */
 #include "tests/small/service_bed.h"
 
 #include "small/small_wire.h"
@@ -184,8 +187,8 @@ static void whichever_allocation_fails_only_the_connection_ends(void **state)
     }
 }
 
-TEST_MAIN(cmocka_unit_test(echo_sends_back_what_came_until_the_peers_end),
-          cmocka_unit_test(discard_says_nothing), cmocka_unit_test(qotd_daytime_and_time_answer_and_close),
+TEST_MAIN(cmocka_unit_test(echo_sends_back_what_came_until_the_peers_end), cmocka_unit_test(discard_says_nothing),
+          cmocka_unit_test(qotd_daytime_and_time_answer_and_close),
           cmocka_unit_test(the_quote_of_the_house_is_said_when_none_is_given),
           cmocka_unit_test(chargen_writes_only_what_the_peer_takes_and_goes_on),
           cmocka_unit_test(netstrings_go_back_one_by_one),

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * What the small services say (RFC 862 to 868).
+ */
 #include "tests/support/test.h"
 
 #include "small/small_wire.h"
@@ -31,11 +34,11 @@ static void the_time_is_counted_from_1900_in_four_bytes(void **state)
         int64_t since_1970;
         uint32_t since_1900;
     } rows[] = {
-        {0, 2208988800},           /* 00:00 1 Jan 1970 */
-        {189302400, 2398291200},   /* 00:00 1 Jan 1976 */
-        {315532800, 2524521600},   /* 00:00 1 Jan 1980 */
-        {420595200, 2629584000},   /* 00:00 1 May 1983 */
-        {2085978495, 4294967295},  /* the last second before 2036 wraps */
+        {0, 2208988800},          /* 00:00 1 Jan 1970 */
+        {189302400, 2398291200},  /* 00:00 1 Jan 1976 */
+        {315532800, 2524521600},  /* 00:00 1 Jan 1980 */
+        {420595200, 2629584000},  /* 00:00 1 May 1983 */
+        {2085978495, 4294967295}, /* the last second before 2036 wraps */
         {2085978496, 0},
     };
     for (size_t i = 0; i < TEST_COUNT(rows); i++) {
@@ -99,5 +102,4 @@ static void every_service_is_found_by_its_name(void **state)
 TEST_MAIN(cmocka_unit_test(the_lines_of_the_character_generator_turn),
           cmocka_unit_test(the_time_is_counted_from_1900_in_four_bytes),
           cmocka_unit_test(what_is_said_at_once_is_as_the_rfcs_have_it),
-          cmocka_unit_test(answers_keep_within_the_rfcs_lengths),
-          cmocka_unit_test(every_service_is_found_by_its_name))
+          cmocka_unit_test(answers_keep_within_the_rfcs_lengths), cmocka_unit_test(every_service_is_found_by_its_name))
