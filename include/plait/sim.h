@@ -22,7 +22,8 @@ enum {
     PLAIT_SIM_RESET = 4, /* now and then a TCP connection is reset on its way */
     /* reads and writes of streams take fewer bytes than there are; an edge follows, as the kernel promises */
     PLAIT_SIM_SHORT = 8,
-    PLAIT_SIM_ALL = 15,
+    PLAIT_SIM_SPURIOUS = 16, /* epoll says of a socket that it can be read and written, and it may not be so */
+    PLAIT_SIM_ALL = 31,
 };
 
 /* --- the world ---------------------------------------------------------------------------------------------------- */
@@ -30,6 +31,21 @@ enum {
 /** Makes a world without hosts in which `faults` may strike. Returns NULL when there is no memory. Ownership: the
  * caller's, ended with plait_sim_free. */
 PLAIT_API struct plait_sim *plait_sim_new(uint64_t seed, unsigned faults) PLAIT_MUST;
+
+/* A world's options; the zero value is a world without faults for seed 0. */
+struct plait_sim_options {
+    uint64_t seed;
+    unsigned faults;
+    /* The heap of the world itself: hosts, sockets, packets. NULL: the C library's. The heap of a host's reactor is set
+     * by that reactor's options. */
+    const struct plait_allocator *allocator;
+    void *reserved[5];
+};
+
+/** Makes a world as plait_sim_new, with options. Where its heap fails, a system call fails as the kernel's would that
+ * has no memory (ENOMEM, ENOBUFS, ENOSPC), or else the run fails: never the process. Returns NULL when there is no
+ * memory. Ownership: the caller's, ended with plait_sim_free; the allocator must outlive the world. */
+PLAIT_API struct plait_sim *plait_sim_new_with(const struct plait_sim_options *options) PLAIT_MUST;
 
 /** Ends a world: frees every host's reactor, then the hosts. Takes NULL and leaves NULL. Callbacks: as
  * plait_reactor_free. */
@@ -190,6 +206,7 @@ struct plait_scenario {
     const char *name;
     unsigned faults; /* that may strike */
     void (*run)(struct plait_sim *sim);
+    const struct plait_allocator *allocator; /* as in struct plait_sim_options */
 };
 
 struct plait_scenario_result {

@@ -77,6 +77,7 @@ struct sim_event {
     sim_event_fn drop; /* the world ends first; NULL: nothing to free */
 };
 
+/* False, and the run has failed: there is no memory. */
 bool sim_event_add(struct plait_sim *sim, struct sim_event *event, int64_t due);
 void sim_event_cancel(struct plait_sim *sim, struct sim_event *event);
 
@@ -85,7 +86,7 @@ void sim_event_cancel(struct plait_sim *sim, struct sim_event *event);
 #define SIM_HOSTS_MAX 64
 #define SIM_RULES_MAX 64
 #define SIM_HOST_ADDRESSES 4
-#define SIM_FAULT_KINDS 4
+#define SIM_FAULT_KINDS 5
 
 struct sim_rule {
     struct plait_sim_rule rule;
@@ -99,6 +100,7 @@ struct sim_path {
 };
 
 struct plait_sim {
+    const struct plait_allocator *allocator;
     struct plait_budget budget;
     uint64_t seed, random, fault_random;
     int64_t now, wall_began;
@@ -136,6 +138,8 @@ void sim_hash(struct plait_sim *sim, uint64_t value);
 /* A line of the story, hashed as numbers by the caller; text is made only when somebody listens. */
 void sim_say(struct plait_sim *sim, const char *fmt, ...) PLAIT_PRINTF(2, 3);
 void sim_fail(struct plait_sim *sim, const char *fmt, ...) PLAIT_PRINTF(2, 3);
+/* The world has no memory for something that no call can report. */
+void sim_out_of_memory(struct plait_sim *sim);
 
 /* How long from host to host now takes: latency, jitter, and delay when that fault strikes. */
 int64_t sim_link_delay(struct plait_sim *sim, const struct plait_host *from, const struct plait_host *to);
@@ -147,9 +151,9 @@ struct sim_file;
 /* What a message call carries: a cursor over its buffers, and the rest of msghdr. */
 struct sim_io {
     const struct iovec *iov;
-    size_t iov_count, iov_at; /* iov_at: offset in the first one */
-    size_t left;              /* bytes that may still go */
-    struct msghdr *msg;       /* NULL: read or write */
+    size_t iov_at;      /* offset in the first one */
+    size_t left;        /* bytes that may still go */
+    struct msghdr *msg; /* NULL: read or write */
     int flags;
     enum plait_sys_call call;
 };
@@ -249,5 +253,11 @@ struct plait_host *sim_host_by_address(struct plait_host *from, const struct pla
 void sim_host_free(struct plait_host *host);
 void sim_host_free_ports(struct plait_host *host); /* once no packet is on its way */
 const char *sim_env(struct plait_host *host, const char *name);
+
+/* --- doubles on a heap that may fail ------------------------------------------------------------------------------ */
+
+struct plait_testbed;
+struct plait_testbed *plait__testbed_new(const struct plait_sim_options *options);
+struct plait_injector *plait__injector_new(struct plait_sys *under, const struct plait_allocator *heap);
 
 #endif

@@ -17,7 +17,6 @@
 struct sim_epoll {
     struct sim_file file;
     struct sim_link items, ready;
-    bool busy; /* being asked: guards against a circle of epolls */
 };
 
 struct item {
@@ -110,9 +109,6 @@ static uint32_t epoll_poll(struct sim_file *f)
 {
     struct sim_epoll *ep = epoll_of(f);
     uint32_t ready = 0;
-    if (ep->busy)
-        return 0;
-    ep->busy = true;
     while (!ready && !sim_list_empty(&ep->ready)) {
         struct item *item = SIM_OF(ep->ready.next, struct item, in_ready);
         if (item_now(item))
@@ -120,7 +116,6 @@ static uint32_t epoll_poll(struct sim_file *f)
         else
             dequeue(item);
     }
-    ep->busy = false;
     return ready;
 }
 
@@ -162,8 +157,21 @@ static void look(struct item *item)
         enqueue(item);
 }
 
+/* Whether an epoll watches another, or one that does. */
+static bool watches(struct sim_epoll *ep, const struct sim_file *other)
+{
+    for (struct sim_link *at = ep->items.next; at != &ep->items; at = at->next) {
+        struct sim_file *f = SIM_OF(at, struct item, in_epoll)->file;
+        if (f == other || (sim_is_epoll(f) && watches(epoll_of(f), other)))
+            return true;
+    }
+    return false;
+}
+
 static int item_add(struct sim_epoll *ep, struct sim_file *f, int fd, const struct epoll_event *event)
 {
+    if (sim_is_epoll(f) && watches(epoll_of(f), &ep->file))
+        return -ELOOP;
     struct item *item = plait_mem_new(&ep->file.host->sim->budget, sizeof *item);
     if (!item)
         return -ENOMEM;
@@ -216,6 +224,8 @@ static bool report(struct item *item, struct epoll_event *out)
     dequeue(item);
     if (!now)
         return false;
+    if (item->file->sock && sim_strikes(item->file->host->sim, PLAIT_SIM_SPURIOUS, 16, PLAIT_SYS_epoll_wait))
+        now |= item->event.events & (EPOLLIN | EPOLLOUT);
     out->events = now;
     out->data = item->event.data;
     if (item->event.events & EPOLLONESHOT)

@@ -17,7 +17,7 @@
 
 ssize_t sim_io_begin(struct sim_io *io, const struct iovec *iov, size_t count, enum plait_sys_call call)
 {
-    *io = (struct sim_io){.iov = iov, .iov_count = count, .call = call};
+    *io = (struct sim_io){.iov = iov, .call = call};
     if (count > IOV_MAX)
         return -EINVAL;
     for (size_t i = 0; i < count; i++)
@@ -25,16 +25,11 @@ ssize_t sim_io_begin(struct sim_io *io, const struct iovec *iov, size_t count, e
     return 0;
 }
 
-/* Longest run of bytes at the cursor. */
+/* Longest run of bytes at the cursor. There is one: `left` is never more than the buffers hold. */
 static size_t io_run(struct sim_io *io, size_t len, uint8_t **at)
 {
-    while (io->iov_count && io->iov_at == io->iov->iov_len) {
-        io->iov++;
-        io->iov_count--;
+    for (; io->iov_at == io->iov->iov_len; io->iov++)
         io->iov_at = 0;
-    }
-    if (io->iov_count == 0)
-        return 0;
     *at = (uint8_t *)io->iov->iov_base + io->iov_at;
     size_t run = io->iov->iov_len - io->iov_at;
     return run < len ? run : len;
@@ -54,8 +49,6 @@ size_t sim_io_copy_out(struct sim_io *io, const uint8_t *from, size_t len)
         len = io->left;
     while (done < len) {
         size_t run = io_run(io, len - done, &at);
-        if (run == 0)
-            break;
         memcpy(at, from + done, run);
         io_pass(io, run);
         done += run;
@@ -71,8 +64,6 @@ size_t sim_io_copy_in(struct sim_io *io, uint8_t *to, size_t len)
         len = io->left;
     while (done < len) {
         size_t run = io_run(io, len - done, &at);
-        if (run == 0)
-            break;
         memcpy(to + done, at, run);
         io_pass(io, run);
         done += run;

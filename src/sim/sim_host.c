@@ -345,23 +345,31 @@ const char *sim_env(struct plait_host *host, const char *name)
     return v ? v->value : NULL;
 }
 
+static struct sim_variable *variable_new(struct plait_budget *budget, const char *name, const char *value)
+{
+    struct sim_variable *v = plait_mem_new(budget, sizeof *v);
+    if (!v)
+        return NULL;
+    sim_list_init(&v->link);
+    v->name = plait_mem_text(budget, name, strlen(name));
+    v->value = plait_mem_text(budget, value, strlen(value));
+    if (v->name && v->value)
+        return v;
+    variable_free(v);
+    return NULL;
+}
+
 plait_err plait_host_set_env(struct plait_host *host, const char *name, const char *value)
 {
     struct sim_variable *old = variable_of(host, name);
+    struct sim_variable *fresh = value ? variable_new(&host->sim->budget, name, value) : NULL;
+    if (value && !fresh)
+        return PLAIT_FAIL(PLAIT_ENOMEM);
     if (old)
         variable_free(old);
-    if (!value)
-        return PLAIT_OK;
-    struct sim_variable *v = plait_mem_new(&host->sim->budget, sizeof *v);
-    if (!v)
-        return PLAIT_FAIL(PLAIT_ENOMEM);
-    sim_list_add(&host->env, &v->link);
-    v->name = plait_mem_text(&host->sim->budget, name, strlen(name));
-    v->value = plait_mem_text(&host->sim->budget, value, strlen(value));
-    if (v->name && v->value)
-        return PLAIT_OK;
-    variable_free(v);
-    return PLAIT_FAIL(PLAIT_ENOMEM);
+    if (fresh)
+        sim_list_add(&host->env, &fresh->link);
+    return PLAIT_OK;
 }
 
 void plait_host_shift_wall_clock(struct plait_host *host, plait_span by)
@@ -369,15 +377,17 @@ void plait_host_shift_wall_clock(struct plait_host *host, plait_span by)
     host->clock_skew += by;
 }
 
-/* Makes the folders on the way to a path. */
-static void make_folders(struct plait_host *host, const char *path)
+/* Makes the folders on the way to a path. What stands in the way already is found later. */
+static plait_err make_folders(struct plait_host *host, const char *path)
 {
     char folder[4096];
     for (const char *at = strchr(path + 1, '/'); at && (size_t)(at - path) < sizeof folder; at = strchr(at + 1, '/')) {
         memcpy(folder, path, (size_t)(at - path));
         folder[at - path] = 0;
-        (void)sim_do_mkdirat(host, AT_FDCWD, folder, 0755);
+        if (sim_do_mkdirat(host, AT_FDCWD, folder, 0755) == -ENOSPC)
+            return PLAIT_FAIL(PLAIT_ENOMEM);
     }
+    return PLAIT_OK;
 }
 
 plait_err plait_host_write_file(struct plait_host *host, const char *path, const void *bytes, size_t len)
@@ -385,7 +395,7 @@ plait_err plait_host_write_file(struct plait_host *host, const char *path, const
     struct sim_place place;
     if (path[0] != '/')
         return PLAIT_FAIL(PLAIT_EINVAL);
-    make_folders(host, path);
+    PLAIT_TRY(make_folders(host, path));
     int err = sim_path_find(host, AT_FDCWD, path, 0, &place);
     if (err || place.slash)
         return PLAIT_FAIL(PLAIT_EINVAL);

@@ -21,6 +21,7 @@ struct order {
 struct plait_injector {
     struct plait_sys sys; /* first */
     struct plait_sys *under;
+    const struct plait_allocator *heap;
     uint64_t count[PLAIT_SYS_CALL_COUNT], failed[PLAIT_SYS_CALL_COUNT];
     struct order order[PLAIT_SYS_CALL_COUNT], any;
 };
@@ -434,21 +435,25 @@ static const struct plait_sys_ops injector_ops = {
 
 struct plait_injector *plait_injector_new(struct plait_sys *under)
 {
-    const struct plait_allocator *heap = plait__libc_allocator();
+    return plait__injector_new(under, plait__libc_allocator());
+}
+
+struct plait_injector *plait__injector_new(struct plait_sys *under, const struct plait_allocator *heap)
+{
     struct plait_injector *in = heap->resize(NULL, sizeof *in, heap->ctx);
     if (!in)
         return NULL;
     memset(in, 0, sizeof *in);
     in->sys.ops = &injector_ops;
     in->under = under;
+    in->heap = heap;
     return in;
 }
 
 void plait_injector_free(struct plait_injector **injector)
 {
-    const struct plait_allocator *heap = plait__libc_allocator();
     if (*injector)
-        (void)heap->resize(*injector, 0, heap->ctx);
+        (void)(*injector)->heap->resize(*injector, 0, (*injector)->heap->ctx);
     *injector = NULL;
 }
 

@@ -321,7 +321,7 @@ void plait_sim_process_write(struct plait_sim_process *process, int fd, plait_sl
 {
     struct held *h = held_of(process, fd);
     if (h && !process->exited && !sim_ring_put(process->host->sim, &h->out, bytes.ptr, bytes.len))
-        sim_fail(process->host->sim, "the world is out of memory");
+        sim_out_of_memory(process->host->sim);
     soon(process);
 }
 

@@ -2,7 +2,7 @@
  *
  * Scenarios: one run is one world from its seed to the check of its invariants.
  *
- * Tests: tests/sim/test_scenarios.c.
+ * Tests: tests/sim/test_world.c, test_out_of_memory.c.
  */
 #include "sim/sim_core.h"
 
@@ -13,7 +13,9 @@
 void plait_scenario_run(const struct plait_scenario *scenario, uint64_t seed, struct plait_scenario_result *out,
                         plait_sim_explain_fn explain, void *ctx)
 {
-    struct plait_sim *sim = plait_sim_new(seed, scenario->faults);
+    const struct plait_sim_options options = {
+        .seed = seed, .faults = scenario->faults, .allocator = scenario->allocator};
+    struct plait_sim *sim = plait_sim_new_with(&options);
     *out = (struct plait_scenario_result){.failed = true};
     if (!sim) {
         (void)snprintf(out->failure, sizeof out->failure, "no memory for the world");

@@ -178,8 +178,8 @@ int sim_do_socketpair(struct plait_host *host, int domain, int type, int fds[2])
     fds[1] = sim_sock_fd(b, type);
     if (fds[0] >= 0 && fds[1] >= 0)
         return 0;
-    if (fds[0] >= 0)
-        sim_fd_drop(host, fds[0]);
+    (void)sim_fd_drop(host, fds[0]);
+    (void)sim_fd_drop(host, fds[1]);
     return -ENOMEM;
 }
 

@@ -38,7 +38,7 @@ static void segment_free(struct segment *seg)
 
 static void abandon(struct sim_sock *child);
 
-static void end_with_world(struct sim_sock *s)
+static void end_one(struct sim_sock *s)
 {
     if (s && s->tcp.state == SIM_TCP_SYN_RECV)
         abandon(s);
@@ -46,13 +46,18 @@ static void end_with_world(struct sim_sock *s)
         sim_tcp_finished(s);
 }
 
-/* The world ends while a segment is on its way. */
+/* A segment will never arrive, because the world ends or has no memory: neither end may wait for it for ever. */
+static void end_both(struct sim_sock *from, struct sim_sock *to)
+{
+    end_one(from);
+    end_one(to);
+}
+
 static void segment_drop(struct plait_sim *sim, struct sim_event *event)
 {
     struct segment *seg = SIM_OF(event, struct segment, event);
     (void)sim;
-    end_with_world(seg->from);
-    end_with_world(seg->to);
+    end_both(seg->from, seg->to);
     segment_free(seg);
 }
 
@@ -61,7 +66,8 @@ static struct segment *segment_new(enum segment_kind kind, struct sim_sock *from
     struct plait_sim *sim = sim_of(from);
     struct segment *seg = plait_mem_new(&sim->budget, sizeof *seg + len);
     if (!seg) {
-        sim_fail(sim, "the world is out of memory");
+        sim_out_of_memory(sim);
+        end_both(from, to);
         return NULL;
     }
     seg->kind = kind;
@@ -92,7 +98,7 @@ static void send_segment(struct segment *seg, struct plait_host *host)
     if (due == sim->now && from->tcp.segments == 1)
         arrive(sim, &seg->event);
     else if (!sim_event_add(sim, &seg->event, due))
-        sim_fail(sim, "the world is out of memory");
+        segment_drop(sim, &seg->event);
 }
 
 static void send_plain(enum segment_kind kind, struct sim_sock *from, struct sim_sock *to)
@@ -274,6 +280,8 @@ static void syn_arrives(struct segment *seg)
 /* A connection that never got to accept is over. */
 static void abandon(struct sim_sock *child)
 {
+    if (child->tcp.state == SIM_TCP_CLOSED)
+        return;
     sim_tcp_child_gone(child);
     sim_list_del(&child->tcp.in_backlog);
     sim_tcp_finished(child);
@@ -338,7 +346,7 @@ static void data_arrives(struct segment *seg)
         return;
     }
     if (!sim_ring_put(sim_of(to), &to->tcp.in, seg->bytes, seg->len))
-        sim_fail(sim_of(to), "the world is out of memory");
+        sim_out_of_memory(sim_of(to));
     sim_wake(&to->file, SIM_IN_KEY);
     room_again(from);
     sim_tcp_push(from);
@@ -430,22 +438,31 @@ static size_t segment_bytes(struct sim_sock *s)
     return n;
 }
 
+static bool push_data(struct sim_sock *s)
+{
+    struct sim_tcp *t = &s->tcp;
+    size_t n = segment_bytes(s);
+    struct segment *seg = n ? segment_new(SEG_DATA, s, s->peer, n) : NULL;
+    if (!seg)
+        return false;
+    memcpy(seg->bytes, t->out.ptr + t->out.at, n);
+    sim_ring_drop(&t->out, n);
+    t->in_flight += n;
+    send_segment(seg, s->peer->file.host);
+    return true;
+}
+
 void sim_tcp_push(struct sim_sock *s)
 {
     struct sim_tcp *t = &s->tcp;
-    while (t->state == SIM_TCP_OPEN && t->out.len) {
-        size_t n = segment_bytes(s);
-        struct segment *seg = n ? segment_new(SEG_DATA, s, s->peer, n) : NULL;
-        if (!seg)
-            return;
-        memcpy(seg->bytes, t->out.ptr + t->out.at, n);
-        sim_ring_drop(&t->out, n);
-        t->in_flight += n;
-        send_segment(seg, s->peer->file.host);
-    }
+    bool goes = true;
+    sim_sock_ref(s); /* what arrives at once may end both sides */
+    while (goes && t->state == SIM_TCP_OPEN && t->out.len)
+        goes = push_data(s);
     if (t->state == SIM_TCP_OPEN && t->fin_wanted && !t->fin_sent && !t->out.len) {
         t->fin_sent = true;
         t->fin_first = !t->fin_received;
         send_plain(SEG_FIN, s, s->peer);
     }
+    sim_sock_unref(s);
 }

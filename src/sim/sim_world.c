@@ -122,6 +122,11 @@ void plait_sim_fail(struct plait_sim *sim, const char *fmt, ...)
     va_end(args);
 }
 
+void sim_out_of_memory(struct plait_sim *sim)
+{
+    sim_fail(sim, "the world is out of memory");
+}
+
 const char *plait_sim_failure(const struct plait_sim *sim)
 {
     return sim->failed ? sim->failure : NULL;
@@ -202,8 +207,10 @@ bool sim_event_add(struct plait_sim *sim, struct sim_event *event, int64_t due)
     if (sim->heap_len + 2 > sim->heap_cap) {
         size_t cap = sim->heap_cap ? sim->heap_cap * 2 : 64;
         struct sim_event **fresh = plait_mem_resize(&sim->budget, sim->heap, cap * sizeof *fresh);
-        if (!fresh)
+        if (!fresh) {
+            sim_out_of_memory(sim);
             return false;
+        }
         sim->heap = fresh;
         sim->heap_cap = cap;
     }
@@ -343,18 +350,26 @@ bool plait_sim_run_while(struct plait_sim *sim, plait_span span, bool (*more)(vo
 
 struct plait_sim *plait_sim_new(uint64_t seed, unsigned faults)
 {
-    const struct plait_allocator *heap = plait__libc_allocator();
+    const struct plait_sim_options options = {.seed = seed, .faults = faults};
+    return plait_sim_new_with(&options);
+}
+
+struct plait_sim *plait_sim_new_with(const struct plait_sim_options *options)
+{
+    const struct plait_allocator *heap = options->allocator ? options->allocator : plait__libc_allocator();
+    uint64_t seed = options->seed;
     struct plait_sim *sim = heap->resize(NULL, sizeof *sim, heap->ctx);
     if (!sim)
         return NULL;
     memset(sim, 0, sizeof *sim);
-    plait_budget_init(&sim->budget, NULL, NULL, 0);
+    sim->allocator = heap;
+    plait_budget_init(&sim->budget, NULL, heap, 0);
     sim->seed = seed;
     sim->random = seed;
     sim->fault_random = seed ^ 0x5bd1e995a5a5a5a5u;
     sim->now = 1000000000;
     sim->wall_began = 946684800 * INT64_C(1000000000); /* the year 2000 */
-    sim->faults = faults;
+    sim->faults = options->faults;
     sim->link.latency = plait_micros(100);
     sim->hash = seed;
     return sim;
@@ -383,7 +398,7 @@ void plait_sim_free(struct plait_sim **sim_ptr)
     }
     plait_mem_free(sim->heap);
     plait_mem_free(sim->paths);
-    const struct plait_allocator *heap = plait__libc_allocator();
+    const struct plait_allocator *heap = sim->allocator;
     (void)heap->resize(sim, 0, heap->ctx);
 }
 

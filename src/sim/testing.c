@@ -6,6 +6,7 @@
  * Tests: tests/sim/test_testing.c.
  */
 #include "base/try.h"
+#include "sim/sim_core.h"
 
 #include <plait/testing.h>
 
@@ -16,7 +17,13 @@
 /* A testbed is its world; the one host in it is found by its name. */
 struct plait_testbed *plait_testbed_new(uint64_t seed)
 {
-    struct plait_sim *sim = plait_sim_new(seed, 0);
+    const struct plait_sim_options options = {.seed = seed};
+    return plait__testbed_new(&options);
+}
+
+struct plait_testbed *plait__testbed_new(const struct plait_sim_options *options)
+{
+    struct plait_sim *sim = plait_sim_new_with(options);
     struct plait_host *host = sim ? plait_sim_host(sim, "alone") : NULL;
     if (host && plait_host_reactor(host))
         return (struct plait_testbed *)sim;
