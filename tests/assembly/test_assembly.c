@@ -8,6 +8,7 @@
 
 #include <plait/endpoint.h>
 #include <plait/listen.h>
+#include <plait/sim.h>
 
 #include <signal.h>
 
@@ -120,6 +121,25 @@ static void whichever_allocation_fails_nothing_is_left(void **state)
     }
 }
 
+static void whichever_system_call_fails_nothing_is_left(void **state)
+{
+    (void)state;
+    const size_t descriptors = test_open_descriptors();
+    uint64_t failed = 1;
+    for (uint64_t k = 1; failed > 0; k++) {
+        struct plait_injector *injector = plait_injector_new(plait__sys_kernel());
+        const struct plait_reactor_options options = {.sys = plait_injector_sys(injector)};
+        plait_injector_fail_any(injector, k, ENOMEM);
+        struct plait_reactor *r = plait_new_with(&options);
+        (void)plait_injector_count(injector, NULL, &failed);
+        plait_injector_fail_any(injector, 0, 0);
+        plait_reactor_free(&r);
+        plait_injector_free(&injector);
+        assert_int_equal(test_open_descriptors(), descriptors);
+        assert_true(k < 100);
+    }
+}
+
 /* A signal that finds no memory for its deferred drains all the same. */
 static void a_signal_without_memory_drains_all_the_same(void **state)
 {
@@ -141,4 +161,5 @@ static void a_signal_without_memory_drains_all_the_same(void **state)
 TEST_MAIN(cmocka_unit_test(every_kind_of_endpoint_is_registered), cmocka_unit_test(a_name_is_resolved),
           cmocka_unit_test(a_signal_drains_and_the_run_ends), cmocka_unit_test(a_second_signal_forces_the_end),
           cmocka_unit_test(whichever_allocation_fails_nothing_is_left),
+          cmocka_unit_test(whichever_system_call_fails_nothing_is_left),
           cmocka_unit_test(a_signal_without_memory_drains_all_the_same))

@@ -2,13 +2,15 @@
 """plait fetch and plait finger, against the program's own services and Python's."""
 import http.server
 import os
+import resource
 import socket
-import threading
+import subprocess
 import sys
+import threading
 
 sys.dont_write_bytecode = True
 
-from harness import Server, check, finish, folder, run
+from harness import PLAIT, Server, check, finish, folder, run
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
@@ -80,6 +82,21 @@ with folder() as where:
     check("fetch with a method", run("fetch", "-X", "PUT", "--data", "body", base)[1] == b"PUT - body")
     check("fetch refuses too many headers", run("fetch", *["-H", "a: b"] * 33, base)[0] == 2)
     echo.shutdown()
+
+    # On a terminal, a line tells how far it is.
+    for answer, parts in ((b"Content-Length: 5\r\n\r\nwhole", (b"100%", b"5 of 5 bytes")), (b"\r\nwhole", (b"5 bytes",))):
+        port = one_answer(b"HTTP/1.0 200 OK\r\n" + answer)
+        master, slave = os.openpty()
+        done = subprocess.run([PLAIT, "fetch", "-o", into, "http://127.0.0.1:%d/" % port], stderr=slave, timeout=30)
+        os.close(slave)
+        told = os.read(master, 10000)
+        os.close(master)
+        check("fetch on a terminal", done.returncode == 0 and all(p in told for p in parts), told)
+
+    few = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))}
+    for words in (["fetch", "http://h/"], ["finger", "x@y"], ["serve", "echo"], ["up"]):
+        code, out, err = run(*words, **few)
+        check(words[0] + " without descriptors", code == 1 and not out and len(err.splitlines()) == 1, (code, out, err))
 
     short = one_answer(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort")
     code, out, err = run("fetch", "http://127.0.0.1:%d/" % short)

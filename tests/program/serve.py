@@ -84,6 +84,17 @@ with folder() as where:
         port = str(taken.getsockname()[1])
         wrong("a datagram port in use", ["serve", "echo", "--listen", "udp:" + port], "already in use", port, status=1)
 
+    with Server("serve", "web", "--root", where, "--no-listing", "--listen", "tcp:0") as s:
+        answer = talk(s.port("web"), b"GET / HTTP/1.0\r\n\r\n")
+        check("web without a listing", b"hello.txt" not in answer and b" 40" in answer[:14], answer[:100])
+        s.end()
+
+    # Without an endpoint a service goes where `up` puts it, which may be somebody else's place.
+    with Server("serve", "time") as s:
+        at_home = s.lines[0].split() == ["time", "tcp", "127.0.0.1:7037"]
+        code, err = s.end()
+        check("serve without an endpoint", at_home and code == 0 or code == 1 and "7037" in err, (s.lines, code, err))
+
     # The fixed ports of `up` may be somebody else's on this machine; then it must say so.
     with Server("up", "--root", where, "--web", "tcp:0", "--no-listing", lines=10) as s:
         if s.lines[-1].startswith("Listening"):

@@ -203,6 +203,32 @@ static void cancelling_while_it_connects_ends_it_too(void **state)
     }
 }
 
+static void cancel_now(void *ctx)
+{
+    plait_deferred_cancel(ctx);
+}
+
+/* In front of everything else that a turn has ready: between the connection's coming and the call's hearing of it. */
+static void cancelling_first_thing_in_any_turn_ends_it_once(void **state)
+{
+    (void)state;
+    for (int turns = 0; turns < 8; turns++) {
+        struct call *c = call_new();
+        struct plait_soon soon;
+        struct plait_deferred *d = plait_finger(c->b.r, PLAIT_LIT("ann@127.0.0.1"), &c->options);
+        assert_ok(plait_then(d, keep_answer, c));
+        plait_soon_init(&soon, c->b.r, "cancel", cancel_now, d);
+        for (int i = 0; i < turns; i++)
+            assert_ok(plait_reactor_step(c->b.r, 0));
+        plait_soon_queue(&soon);
+        bed_settle(&c->b);
+        assert_int_equal(c->seen.calls, 1);
+        assert_err(c->seen.err, PLAIT_ECANCELLED);
+        assert_null(c->p.s);
+        call_free(c);
+    }
+}
+
 static void the_reactors_end_ends_a_call(void **state)
 {
     (void)state;
@@ -256,6 +282,7 @@ TEST_MAIN(cmocka_unit_test(a_query_is_sent_and_the_answer_collected_to_its_end),
           cmocka_unit_test(a_connection_that_breaks_is_told),
           cmocka_unit_test(an_answer_that_does_not_end_in_time_is_given_up),
           cmocka_unit_test(cancelling_ends_the_connection), cmocka_unit_test(cancelling_while_it_connects_ends_it_too),
+          cmocka_unit_test(cancelling_first_thing_in_any_turn_ends_it_once),
           cmocka_unit_test(the_reactors_end_ends_a_call),
           cmocka_unit_test(without_options_port_79_of_this_host_is_asked),
           cmocka_unit_test(whichever_allocation_fails_the_call_ends_once))
