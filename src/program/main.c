@@ -3,7 +3,7 @@
  * The plait program: finds the subcommand and hands the rest of the words to it.
  *
  * Invariant: 0 done, 1 failed and said why in one line on standard error, 2 the command line was wrong, 78 the
- * configuration was. Tests: tests/program/*.py.
+ * configuration was. Tests: tests/program/words.py and its neighbours.
  */
 #include "program/program.h"
 

@@ -3,7 +3,7 @@
  * The services that the program knows: how each is made of its words, and how one is started at an endpoint.
  *
  * Invariant: a service that could not start has said why in one line.
- * Tests: tests/program/*.py.
+ * Tests: tests/program/words.py and its neighbours.
  */
 #include "program/program.h"
 

@@ -4,7 +4,7 @@
  * some with one letter.
  *
  * Invariant: a word is taken only by what understood it.
- * Tests: tests/program/*.py.
+ * Tests: tests/program/words.py and its neighbours.
  */
 #include "program/program.h"
 

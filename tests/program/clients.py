@@ -84,7 +84,8 @@ with folder() as where:
     echo.shutdown()
 
     # On a terminal, a line tells how far it is.
-    for answer, parts in ((b"Content-Length: 5\r\n\r\nwhole", (b"100%", b"5 of 5 bytes")), (b"\r\nwhole", (b"5 bytes",))):
+    with_length, without = b"Content-Length: 5\r\n\r\nwhole", b"\r\nwhole"
+    for answer, parts in ((with_length, (b"100%", b"5 of 5 bytes")), (without, (b"5 bytes",))):
         port = one_answer(b"HTTP/1.0 200 OK\r\n" + answer)
         master, slave = os.openpty()
         done = subprocess.run([PLAIT, "fetch", "-o", into, "http://127.0.0.1:%d/" % port], stderr=slave, timeout=30)
