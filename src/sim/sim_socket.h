@@ -9,7 +9,7 @@
 
 enum { SIM_SHUT_RD = 1, SIM_SHUT_WR = 2, SIM_SHUT_BOTH = 3 };
 enum { SIM_PORTS_TCP, SIM_PORTS_UDP };
-#define SIM_SOCK_OPTIONS 16
+#define SIM_SOCK_OPTIONS 24 /* that are only remembered: the table in sim_sockopt.c */
 
 struct sim_sock;
 
@@ -85,7 +85,8 @@ struct sim_sock {
     struct sim_link in_port;
     struct sim_sock *peer;
     struct {
-        int level, name, value;
+        int value;
+        bool known;
     } option[SIM_SOCK_OPTIONS];
     union {
         struct sim_tcp tcp;

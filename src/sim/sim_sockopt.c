@@ -15,7 +15,7 @@
 /* Remembered and given back; `initial` before anybody sets it. */
 static const struct {
     int level, name, initial;
-} remembered[] = {
+} remembered[SIM_SOCK_OPTIONS] = {
     {SOL_SOCKET, SO_KEEPALIVE, 0},
     {SOL_SOCKET, SO_BROADCAST, 0},
     {SOL_SOCKET, SO_RCVLOWAT, 1},
@@ -77,25 +77,11 @@ static bool *flag_of(struct sim_sock *s, int level, int name)
 
 static int remembered_at(int level, int name)
 {
-    for (unsigned i = 0; i < sizeof remembered / sizeof remembered[0]; i++) {
+    for (unsigned i = 0; i < SIM_SOCK_OPTIONS; i++) {
         if (remembered[i].level == level && remembered[i].name == name)
             return (int)i;
     }
     return -1;
-}
-
-static int *memory_of(struct sim_sock *s, int level, int name, bool make)
-{
-    for (unsigned i = 0; i < SIM_SOCK_OPTIONS; i++) {
-        if (s->option[i].level == level && s->option[i].name == name && s->option[i].name)
-            return &s->option[i].value;
-        if (s->option[i].name == 0 && make) {
-            s->option[i].level = level;
-            s->option[i].name = name;
-            return &s->option[i].value;
-        }
-    }
-    return NULL;
 }
 
 static void set_buffer(size_t *out, int value)
@@ -117,12 +103,11 @@ static int set_special(struct sim_sock *s, int level, int name, int value)
         set_buffer(name == SO_SNDBUF ? &s->sndbuf : &s->rcvbuf, value);
         return 0;
     }
-    if (remembered_at(level, name) < 0)
+    int at = remembered_at(level, name);
+    if (at < 0)
         return -ENOPROTOOPT;
-    int *memory = memory_of(s, level, name, true);
-    if (!memory)
-        return -ENOBUFS;
-    *memory = value;
+    s->option[at].value = value;
+    s->option[at].known = true;
     return 0;
 }
 
@@ -200,8 +185,7 @@ static int get_number(struct sim_sock *s, int level, int name, int *out)
     }
     int at = remembered_at(level, name);
     if (at >= 0) {
-        int *memory = memory_of(s, level, name, false);
-        *out = memory ? *memory : remembered[at].initial;
+        *out = s->option[at].known ? s->option[at].value : remembered[at].initial;
         return 0;
     }
     return level == SOL_SOCKET ? get_socket_number(s, name, out) : -ENOPROTOOPT;
