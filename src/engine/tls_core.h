@@ -7,6 +7,7 @@
  *   tls_bio.c      how OpenSSL reads the lent window and writes into our chain
  *   tls_fault.c    OpenSSL's errors as faults of ours
  *   tls_module.c   what a reactor keeps for TLS; settings that both sides share; the key log
+ *   tls_random.c   OpenSSL's random numbers through the table of system calls, for simulated worlds
  *   tls_pem.c      certificates and keys out of files and text
  *   tls_server.c   a server's context: certificates by name, reload
  *   tls_ticket.c   its keys for session tickets
@@ -32,7 +33,8 @@ enum {
 struct plait__tls_module {
     struct plait__module module;
     struct plait_reactor *reactor;
-    OSSL_LIB_CTX *libctx; /* NULL: OpenSSL's default one; a simulated world gives its own */
+    OSSL_LIB_CTX *libctx;        /* NULL: OpenSSL's default one, on the kernel */
+    OSSL_PROVIDER *providers[2]; /* of that library context */
     BIO_METHOD *bio;
     struct plait__slab outs;
     struct plait__list parting; /* carriers that say their last words */
@@ -47,9 +49,9 @@ struct plait__tls_module {
 struct plait__tls_module *plait__tls_module_of(struct plait_reactor *r);
 void plait__tls_module_unref(struct plait__tls_module *m);
 
-/* Contexts made from now on use this library context, which is the reactor's from then on. Errors: PLAIT_ENOMEM, and
- * PLAIT_ESTATE when there is one already; then it stays the caller's. */
-plait_err plait__tls_use_libctx(struct plait_reactor *r, OSSL_LIB_CTX *libctx) PLAIT_MUST;
+/* Gives a module a library context whose random numbers are the reactor's (tls_random.c). False: no memory. */
+bool plait__tls_seed(struct plait__tls_module *m, struct plait_reactor *r) PLAIT_MUST;
+void plait__tls_unseed(struct plait__tls_module *m);
 
 /* A context with the settings that both sides share. NULL: no memory. */
 SSL_CTX *plait__tls_ctx_new(struct plait__tls_module *m, const SSL_METHOD *method);

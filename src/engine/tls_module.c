@@ -40,7 +40,7 @@ void plait__tls_module_unref(struct plait__tls_module *m)
         m->reactor->sys->ops->close(m->reactor->sys, m->keylog_fd);
     plait__slab_deinit(&m->outs);
     BIO_meth_free(m->bio);
-    OSSL_LIB_CTX_free(m->libctx);
+    plait__tls_unseed(m);
     plait_mem_free(m);
 }
 
@@ -75,12 +75,15 @@ struct plait__tls_module *plait__tls_module_of(struct plait_reactor *r)
     if (m)
         return m;
     m = plait_mem_new(&r->budget, sizeof *m);
-    BIO_METHOD *bio = m ? plait__tls_bio_method() : NULL;
-    if (!bio) {
+    if (!m)
+        return NULL;
+    m->bio = plait__tls_bio_method();
+    if (!m->bio || (r->sys != plait__sys_kernel() && !plait__tls_seed(m, r))) {
+        BIO_meth_free(m->bio);
+        plait__tls_unseed(m);
         plait_mem_free(m);
         return NULL;
     }
-    m->bio = bio;
     m->reactor = r;
     m->refs = 1;
     m->module.stop = stop;
@@ -91,17 +94,6 @@ struct plait__tls_module *plait__tls_module_of(struct plait_reactor *r)
     m->keylog_fd = open_keylog(r);
     plait__module_add(r, &m->module);
     return m;
-}
-
-plait_err plait__tls_use_libctx(struct plait_reactor *r, OSSL_LIB_CTX *libctx)
-{
-    struct plait__tls_module *m = plait__tls_module_of(r);
-    if (!m)
-        return PLAIT_FAIL(PLAIT_ENOMEM);
-    if (m->libctx)
-        return PLAIT_FAIL(PLAIT_ESTATE);
-    m->libctx = libctx;
-    return PLAIT_OK;
 }
 
 static void log_key(const SSL *ssl, const char *line)

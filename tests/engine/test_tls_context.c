@@ -7,6 +7,7 @@
 #include "tests/engine/tls_bed.h"
 
 #include <openssl/pem.h>
+#include <openssl/rand.h>
 
 static struct tls_certs certs;
 static struct tls_bed t;
@@ -228,12 +229,37 @@ static ssize_t no_getdents(struct plait_sys *sys, int fd, void *buf, size_t len)
     return -EIO;
 }
 
-static ssize_t no_random(struct plait_sys *sys, void *buf, size_t len)
+static int random_left;
+
+static ssize_t poor_random(struct plait_sys *sys, void *buf, size_t len)
 {
-    (void)sys;
-    (void)buf;
-    (void)len;
+    if (random_left-- > 0)
+        return plait__sys_kernel()->ops->getrandom(sys, buf, len);
     return -EIO;
+}
+
+static void random_bytes_may_end_anywhere(void **state)
+{
+    (void)state;
+    bool told = false;
+    open_bed();
+    file(0, "both.pem", certs.server.both_pem);
+    t.b.ops.getrandom = poor_random;
+    plait_err err = PLAIT_EIO;
+    for (int n = 0; err != PLAIT_OK && n < 200; n++) {
+        struct plait_tls_server *server;
+        random_left = n;
+        err = plait_tls_server_new(t.b.r,
+                                   &(struct plait_tls_server_options){.cert_file = path[0],
+                                                                      .client_cert = PLAIT_CERT_OPTIONAL,
+                                                                      .client_ca_file = path[0]},
+                                   &server, t.why);
+        told |= err == PLAIT_EIO;
+        plait_tls_server_unref(&server);
+    }
+    assert_ok(err);
+    assert_true(told);
+    close_bed();
 }
 
 static void failing_system_calls_are_told(void **state)
@@ -252,12 +278,6 @@ static void failing_system_calls_are_told(void **state)
     t.b.ops = good;
     t.b.ops.getdents = no_getdents;
     server_refuses(&(struct plait_tls_server_options){.cert_dir = folder}, PLAIT_EIO, folder);
-    t.b.ops = good;
-    t.b.ops.getrandom = no_random;
-    server_refuses(&(struct plait_tls_server_options){.cert_file = path[0],
-                                                      .client_cert = PLAIT_CERT_OPTIONAL,
-                                                      .client_ca_file = path[0]},
-                   PLAIT_EIO, "");
     t.b.ops = good;
     assert_int_equal(test_open_descriptors(), before);
     close_bed();
@@ -403,25 +423,71 @@ static void a_key_log_that_cannot_be_opened_is_said_and_no_more(void **state)
     tls_bed_close(&t);
 }
 
-static void a_reactor_may_have_a_library_context_of_its_own(void **state)
+/* Random bytes of the same sequence in each run. */
+static uint64_t sequence;
+
+static ssize_t same_random(struct plait_sys *sys, void *buf, size_t len)
 {
-    (void)state;
+    struct test_random random = test_random_of(sequence++);
+    (void)sys;
+    for (size_t i = 0; i < len; i++)
+        ((uint8_t *)buf)[i] = (uint8_t)test_random_u64(&random);
+    return (ssize_t)len;
+}
+
+static uint64_t sent_in_a_seeded_run(uint8_t random_out[SSL3_RANDOM_SIZE])
+{
+    uint64_t sent;
     memset(&t, 0, sizeof t);
     bed_open(&t.b);
-    assert_ok(plait__tls_use_libctx(t.b.r, OSSL_LIB_CTX_new()));
-    assert_err(plait__tls_use_libctx(t.b.r, NULL), PLAIT_ESTATE);
+    t.b.ops.getrandom = same_random;
+    sequence = 7;
     const struct plait_tls_server_options so = {.cert_pem = certs.server.both_pem};
     const struct plait_tls_client_options co = {.ca_pem = certs.ca.cert_pem};
     assert_ok(plait_tls_server_new(t.b.r, &so, &t.server, NULL));
     assert_ok(plait_tls_client_new(t.b.r, &co, &t.client, NULL));
     tls_bed_join(&t, &peer_protocol);
     assert_string_equal(t.c.story, "cs");
+    assert_int_equal(SSL_get_server_random(tls_of(t.c.s)->ssl, random_out, SSL3_RANDOM_SIZE), SSL3_RANDOM_SIZE);
+    plait_stream_counts(t.s.s, NULL, &sent);
     tls_bed_close(&t);
+    return sent;
+}
+
+static void tls_depends_on_the_tables_random_bytes_alone(void **state)
+{
+    (void)state;
+    uint8_t first[SSL3_RANDOM_SIZE];
+    uint8_t again[SSL3_RANDOM_SIZE];
+    const uint64_t sent = sent_in_a_seeded_run(first);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(sent_in_a_seeded_run(again), sent); /* a signature's length would tell */
+        assert_memory_equal(again, first, sizeof first);
+    }
+}
+
+static void a_seeded_generator_can_be_started_again(void **state)
+{
+    (void)state;
+    uint8_t bytes[8];
+    memset(&t, 0, sizeof t);
     bed_open(&t.b);
-    bed_fail(&t.b, 1);
-    assert_err(plait__tls_use_libctx(t.b.r, NULL), PLAIT_ENOMEM);
-    bed_heal(&t.b);
+    OSSL_LIB_CTX *libctx = plait__tls_module_of(t.b.r)->libctx;
+    EVP_RAND_CTX *generator = RAND_get0_public(libctx);
+    assert_int_equal(EVP_RAND_uninstantiate(generator), 1);
+    assert_int_equal(EVP_RAND_get_state(generator), EVP_RAND_STATE_UNINITIALISED);
+    assert_int_equal(EVP_RAND_instantiate(generator, 0, 0, NULL, 0, NULL), 1);
+    assert_int_equal(RAND_bytes_ex(libctx, bytes, sizeof bytes, 0), 1);
     bed_close(&t.b);
+}
+
+static void on_the_kernel_openssl_has_its_own_random_numbers(void **state)
+{
+    (void)state;
+    const struct plait_log_options quiet = {.level = PLAIT_LOG_OFF};
+    struct plait_reactor *r = plait_reactor_new(&(struct plait_reactor_options){.log = &quiet});
+    assert_null(plait__tls_module_of(r)->libctx);
+    plait_reactor_free(&r);
 }
 
 static plait_err make_both(void)
@@ -474,11 +540,13 @@ TEST_MAIN_WITH(make, end, cmocka_unit_test(a_server_says_what_is_wrong_with_its_
                cmocka_unit_test(weak_certificates_are_refused), cmocka_unit_test(files_that_cannot_be_read_are_named),
                cmocka_unit_test(a_file_beyond_reason_is_refused),
                cmocka_unit_test(a_folder_without_certificates_is_refused),
-               cmocka_unit_test(failing_system_calls_are_told),
+               cmocka_unit_test(failing_system_calls_are_told), cmocka_unit_test(random_bytes_may_end_anywhere),
                cmocka_unit_test(a_reload_changes_new_connections_and_no_old_one),
                cmocka_unit_test(certificates_that_were_added_survive_a_reload),
                cmocka_unit_test(the_first_certificate_to_expire_is_known), cmocka_unit_test(references_are_counted),
                cmocka_unit_test(keys_are_logged_where_the_environment_asks_for_it),
                cmocka_unit_test(a_key_log_that_cannot_be_opened_is_said_and_no_more),
-               cmocka_unit_test(a_reactor_may_have_a_library_context_of_its_own),
+               cmocka_unit_test(tls_depends_on_the_tables_random_bytes_alone),
+               cmocka_unit_test(a_seeded_generator_can_be_started_again),
+               cmocka_unit_test(on_the_kernel_openssl_has_its_own_random_numbers),
                cmocka_unit_test(memory_may_run_out_anywhere))

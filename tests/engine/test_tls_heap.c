@@ -70,6 +70,16 @@ static int end(void **state)
     return 0;
 }
 
+/* As on the kernel: a library context that is still being filled leaks names when memory ends
+ * (crypto/core_namemap.c). */
+static void take_openssls_own_library_context(void)
+{
+    struct plait_sys *sys = t.b.r->sys;
+    t.b.r->sys = plait__sys_kernel();
+    assert_non_null(plait__tls_module_of(t.b.r));
+    t.b.r->sys = sys;
+}
+
 static plait_err make_contexts(void)
 {
     const struct plait_tls_server_options so = {.cert_file = path,
@@ -118,6 +128,7 @@ static uint64_t run(uint64_t n, bool after)
 {
     memset(&t, 0, sizeof t);
     bed_open(&t.b);
+    take_openssls_own_library_context();
     calls = 0;
     fail_at = n;
     fail_after = after;
@@ -144,6 +155,22 @@ static void openssl_may_run_out_of_memory(void **state)
         run(n, false);
     for (uint64_t n = 1; n <= used; n += 1 + test_random_below(&random, used / 50))
         run(n, true);
+}
+
+static void without_memory_there_is_no_module(void **state)
+{
+    (void)state;
+    for (uint64_t n = 1; n <= 4; n++) {
+        struct plait_tls_client *client;
+        memset(&t, 0, sizeof t);
+        bed_open(&t.b);
+        calls = 0;
+        fail_at = n;
+        assert_err(plait_tls_client_new(t.b.r, NULL, &client, t.why), PLAIT_ENOMEM);
+        fail_at = 0;
+        ERR_clear_error();
+        bed_close(&t.b);
+    }
 }
 
 /* --- every allocation of the smaller steps ------------------------------------------------------------------------ */
@@ -244,6 +271,7 @@ static void each_step_may_run_out_of_memory(void **state)
     static const step_fn steps[] = {parse, trust, fill_set, new_client, start};
     memset(&t, 0, sizeof t);
     bed_open(&t.b);
+    take_openssls_own_library_context();
     assert_ok(make_contexts());
     struct test_cert middle;
     test_cert_make(&middle, &certs.ca, &(struct test_cert_ask){.subject = "Middle", .is_ca = true});
@@ -260,5 +288,5 @@ static void each_step_may_run_out_of_memory(void **state)
     bed_close(&t.b);
 }
 
-TEST_MAIN_WITH(make, end, cmocka_unit_test(each_step_may_run_out_of_memory),
-               cmocka_unit_test(openssl_may_run_out_of_memory))
+TEST_MAIN_WITH(make, end, cmocka_unit_test(without_memory_there_is_no_module),
+               cmocka_unit_test(each_step_may_run_out_of_memory), cmocka_unit_test(openssl_may_run_out_of_memory))

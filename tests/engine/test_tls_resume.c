@@ -171,15 +171,31 @@ static ssize_t poor_random(struct plait_sys *sys, void *buf, size_t len)
 static void without_random_bytes_there_is_no_ticket(void **state)
 {
     (void)state;
-    for (int n = 0; n < 4; n++) {
+    uint8_t name[16];
+    uint8_t iv[EVP_MAX_IV_LENGTH];
+    for (int n = 0; n < 4; n++) { /* three draws for a key, one for the ticket */
+        struct plait__tickets tickets;
         tls_bed_open(&t, &certs);
         t.b.ops.getrandom = poor_random;
         random_left = n;
-        tls_bed_join(&t, &peer_protocol);
-        assert_null(t.s.s);
-        assert_int_equal(t.s.fault.err, PLAIT_ETLS);
+        plait__tickets_init(&tickets, t.b.r, 0);
+        assert_int_equal(plait__tickets_key(&tickets, name, iv, NULL, NULL, 1), -1);
+        plait__tickets_deinit(&tickets);
         tls_bed_close(&t);
     }
+}
+
+static void without_random_bytes_there_is_no_handshake(void **state)
+{
+    (void)state;
+    tls_bed_open(&t, &certs);
+    t.b.ops.getrandom = poor_random;
+    random_left = 0;
+    tls_bed_join(&t, &peer_protocol);
+    assert_null(t.s.s);
+    assert_null(t.c.s);
+    assert_int_equal(t.c.fault.err, PLAIT_ETLS);
+    tls_bed_close(&t);
 }
 
 static void the_cache_has_an_end(void **state)
@@ -242,6 +258,7 @@ TEST_MAIN_WITH(make, end, cmocka_unit_test(a_second_connection_takes_up_the_firs
                cmocka_unit_test(resumption_can_be_refused_by_either_side),
                cmocka_unit_test(a_ticket_outlives_one_turn_of_the_keys_and_not_two),
                cmocka_unit_test(keys_that_nobody_needs_are_wiped_and_the_timer_stops),
-               cmocka_unit_test(without_random_bytes_there_is_no_ticket), cmocka_unit_test(the_cache_has_an_end),
+               cmocka_unit_test(without_random_bytes_there_is_no_ticket),
+               cmocka_unit_test(without_random_bytes_there_is_no_handshake), cmocka_unit_test(the_cache_has_an_end),
                cmocka_unit_test(a_reload_of_client_issuers_ends_sessions),
                cmocka_unit_test(a_reload_without_client_certificates_keeps_sessions))
