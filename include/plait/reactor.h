@@ -23,7 +23,7 @@ struct plait_reactor_options {
     struct plait_sys *sys;                   /* NULL: the kernel */
     const struct plait_allocator *allocator; /* NULL: the C library's */
     size_t memory_max;                       /* bytes for everything of this reactor; 0: 1 GiB */
-    const struct plait_log_options *log;     /* NULL: text on standard error from PLAIT_LOG_INFO up */
+    const struct plait_log_options *log;     /* NULL: text from PLAIT_LOG_INFO up; no sink: standard error */
     plait_span slow_callback;                /* a callback that runs longer is logged by name; 0: 50 ms */
     size_t connections_max;                  /* accepted connections of all listeners; 0: 15,000 */
     bool own_signals;                        /* this reactor owns the process's signals (one a process) */

@@ -86,17 +86,18 @@ static int judge(struct fetch *f, const char *url, const struct plait_response *
 static int fetch_one(struct fetch *f, const char *url)
 {
     plait_value value = {.ptr = NULL};
+    char why[WHY_BYTES];
     f->out = f->path ? fopen(f->path, "wb") : stdout;
     if (!f->out)
         return failed(f->command, "the file '%s' cannot be made", f->path);
     f->began = plait_now(f->r);
-    const plait_err err = plait_reactor_run_until(f->r, plait_http_get(f->r, url, &f->options), &value);
+    const plait_err err = wait_for(f->r, plait_http_get(f->r, url, &f->options), &value, why);
     int status = err == PLAIT_OK ? judge(f, url, value.ptr) : EXIT_FAILED;
     if (err == PLAIT_OK)
         value.destroy(value.ptr);
     const bool written = finish_output(f);
     if (err != PLAIT_OK && err != PLAIT_ENOSPACE)
-        return failed(f->command, "%s: %s%s", url, plait_err_text(err), f->got > 0 ? "; it did not arrive whole" : "");
+        return failed(f->command, "%s: %s%s", url, why, f->got > 0 ? "; it did not arrive whole" : "");
     if (!written || err != PLAIT_OK)
         return failed(f->command, "%s: the output could not be written", url);
     return status;

@@ -24,13 +24,14 @@ static int ask(const struct command *command, const char *target, const struct p
     if (!r)
         return failed(command, "%s", plait_err_text(PLAIT_ENOMEM));
     plait_value value = {.ptr = NULL};
-    const plait_err err = plait_reactor_run_until(r, plait_finger(r, plait_slice_text(target), options), &value);
+    char why[WHY_BYTES];
+    const plait_err err = wait_for(r, plait_finger(r, plait_slice_text(target), options), &value, why);
     int status;
     if (err == PLAIT_OK) {
         status = print_answer(command, r, value.ptr);
         value.destroy(value.ptr);
     } else {
-        status = failed(command, "%s: %s", target, plait_err_text(err));
+        status = failed(command, "%s: %s", target, why);
     }
     plait_reactor_free(&r);
     return status;

@@ -75,8 +75,14 @@ static int start_named(struct serving *serving, struct words *words)
 
 static int run(const struct command *command, struct words *words)
 {
+    struct plait_log_options log = {.level = PLAIT_LOG_INFO};
     struct serving serving;
-    int status = serving_begin(&serving, command);
+    bool wrong = false;
+    while (!wrong && take_log_option(words, &log, &wrong))
+        continue;
+    if (wrong)
+        return wrong_usage(command, LOG_WRONG);
+    int status = serving_begin(&serving, command, &log);
     if (status == EXIT_DONE)
         status = start_named(&serving, words);
     if (status == EXIT_DONE)
@@ -87,13 +93,13 @@ static int run(const struct command *command, struct words *words)
 
 const struct command command_serve = {
     .name = "serve",
-    .usage = "serve SERVICE [--listen ENDPOINT]… [OPTIONS] [SERVICE …]",
+    .usage = "serve [--log FORM] [--log-level LEVEL] SERVICE [--listen ENDPOINT]… [OPTIONS] [SERVICE …]",
     .help = "Serves one or several services in one process.\n\n"
             "  web        --root DIR, --no-listing           tcp:8080\n"
             "  finger     --table FILE (user:name:plan)      tcp:7079\n"
             "  echo, discard, daytime, qotd (--quote TEXT), chargen, time, netstring\n\n"
             "  -l, --listen ENDPOINT   tcp:PORT, tcp6:PORT, tls:PORT:cert=FILE:key=FILE, unix:PATH, systemd:index=0,\n"
             "                          fd:N, stdio:, haproxy:ENDPOINT; udp:PORT for the small services.\n"
-            "                          Without interface= it binds loopback only; interface=* is for all.\n",
+            "                          Without interface= it binds loopback only; interface=* is for all.\n" LOG_HELP,
     .run = run,
 };

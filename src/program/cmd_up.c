@@ -25,6 +25,8 @@ static int start_all(struct serving *serving, const char *web, const struct serv
 static int run(const struct command *command, struct words *words)
 {
     struct service_words told = {.welcome = true};
+    struct plait_log_options log = {.level = PLAIT_LOG_INFO};
+    bool wrong = false;
     const char *web = NULL;
     while (words->at < words->end) {
         const char *value = "";
@@ -34,13 +36,15 @@ static int run(const struct command *command, struct words *words)
             web = value;
         else if (take_flag(words, "no-listing", 0))
             told.no_listing = true;
-        else
+        else if (!take_log_option(words, &log, &wrong))
             return wrong_usage(command, "'%s' is not understood; `plait up --help` tells what is", *words->at);
+        if (wrong)
+            return wrong_usage(command, LOG_WRONG);
         if (!value)
             return wrong_usage(command, "an option at the end lacks its value");
     }
     struct serving serving;
-    int status = serving_begin(&serving, command);
+    int status = serving_begin(&serving, command, &log);
     if (status == EXIT_DONE)
         status = start_all(&serving, web, &told);
     if (status == EXIT_DONE)
@@ -56,6 +60,6 @@ const struct command command_up = {
             "stop accepting, let what is under way finish (10 s), and end; a second one ends at once.\n\n"
             "  --root DIR      folder that the web server shows; the current one by default\n"
             "  --web ENDPOINT  where the web server listens; tcp:8080 by default\n"
-            "  --no-listing    folders without an index.html are not listed\n",
+            "  --no-listing    folders without an index.html are not listed\n" LOG_HELP,
     .run = run,
 };

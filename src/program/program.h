@@ -44,6 +44,16 @@ bool take_option(struct words *words, const char *name, char letter, const char 
 /* The same for an option without a value. */
 bool take_flag(struct words *words, const char *name, char letter);
 
+/* Takes --log FORM or --log-level LEVEL. Returns false when neither is next; *wrong tells that its value is none. */
+bool take_log_option(struct words *words, struct plait_log_options *log, bool *wrong);
+#define LOG_HELP                                                                                                       \
+    "  --log FORM, --log-level LEVEL   text (the usual) or json; debug, info (the usual), notice, warn, error\n"
+#define LOG_WRONG "--log wants text or json, --log-level one of debug, info, notice, warn, error"
+
+/* Runs until a deferred fires, as plait_reactor_run_until does; `why` gets the fault in words, with what is known of
+ * it. */
+plait_err wait_for(struct plait_reactor *r, struct plait_deferred *deferred, plait_value *value, char why[WHY_BYTES]);
+
 /* Whether one of the words is --help (or the first -h); prints it. */
 bool asked_for_help(const struct command *command, struct words *words);
 
@@ -87,7 +97,7 @@ struct serving {
 };
 
 /* Makes the reactor. Returns EXIT_DONE, or says why not; serving_end undoes it in both cases. */
-int serving_begin(struct serving *serving, const struct command *command);
+int serving_begin(struct serving *serving, const struct command *command, const struct plait_log_options *log);
 void serving_end(struct serving *serving);
 
 /* Starts a service and prints its line. Returns EXIT_DONE, or says why not. */

@@ -260,9 +260,10 @@ int start_service(struct serving *serving, const struct service_kind *kind, cons
 
 /* --- running ------------------------------------------------------------------------------------------------------ */
 
-int serving_begin(struct serving *serving, const struct command *command)
+int serving_begin(struct serving *serving, const struct command *command, const struct plait_log_options *log)
 {
-    *serving = (struct serving){.command = command, .r = plait_new()};
+    const struct plait_reactor_options options = {.log = log};
+    *serving = (struct serving){.command = command, .r = plait_new_with(&options)};
     return serving->r ? EXIT_DONE : failed(command, "the reactor could not be made: %s", plait_err_text(PLAIT_ENOMEM));
 }
 

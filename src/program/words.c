@@ -75,6 +75,48 @@ bool take_flag(struct words *words, const char *name, char letter)
     return true;
 }
 
+static bool read_level(const char *text, enum plait_log_level *out)
+{
+    static const char *const names[] = {"debug", "info", "notice", "warn", "error"};
+    for (size_t i = 0; text && i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *out = (enum plait_log_level)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool take_log_option(struct words *words, struct plait_log_options *log, bool *wrong)
+{
+    const char *value;
+    if (take_option(words, "log-level", 0, &value)) {
+        *wrong = !read_level(value, &log->level);
+        return true;
+    }
+    if (!take_option(words, "log", 0, &value))
+        return false;
+    *wrong = !value || (strcmp(value, "json") != 0 && strcmp(value, "text") != 0);
+    log->form = !*wrong && value[0] == 'j' ? PLAIT_LOG_JSON : PLAIT_LOG_TEXT;
+    return true;
+}
+
+static void note_fault(struct plait_result *result, void *ctx)
+{
+    plait_fault_format(&result->fault, ctx, WHY_BYTES);
+}
+
+plait_err wait_for(struct plait_reactor *r, struct plait_deferred *deferred, plait_value *value, char why[WHY_BYTES])
+{
+    why[0] = '\0';
+    if (plait_then_fault(deferred, note_fault, why) != PLAIT_OK)
+        plait_deferred_cancel(deferred); /* uncovered: a deferred holds two callbacks without memory */
+    const plait_err err = plait_reactor_run_until(r, deferred, value);
+    if (why[0] == '\0')
+        snprintf(why, WHY_BYTES, "%s", plait_err_text(err));
+    return err;
+}
+
 bool asked_for_help(const struct command *command, struct words *words)
 {
     bool asked = take_flag(words, "help", 'h');

@@ -25,6 +25,11 @@ check("no words: help on standard error", code == 2 and not out and "Usage" in e
 wrong("an unknown command", ["serv"], "'serv'", "--help")
 wrong("up: an unknown option", ["up", "--rot", "x"], "'--rot'", "--help")
 wrong("up: an option without its value", ["up", "--root"], "value")
+for form in (["--log", "xml"], ["--log"], ["--log-level", "loud"], ["--log-level"]):
+    wrong("up: a log that is none", ["up"] + form, "text or json")
+    wrong("serve: a log that is none", ["serve"] + form, "text or json")
+code, out, err = run("serve", "--log=json", "--log-level", "error", "ech")
+check("serve: log options come first", code == 2 and "'ech'" in err, (code, err))
 wrong("serve: nothing", ["serve"], "which service", "--help")
 wrong("serve: an unknown service", ["serve", "ech"], "'ech'", "--help")
 wrong("serve: an unknown option", ["serve", "web", "--rot", "x"], "web", "'--rot'", "--help")
