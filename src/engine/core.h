@@ -72,6 +72,7 @@ struct plait_reactor {
     struct plait_stream *dirty, **dirty_last; /* streams with gathered output or pending callbacks */
     struct plait_stream *graves;              /* streams to release at the turn's end */
     struct plait__slab fd_streams, outs;
+    struct plait__out *spare_out;             /* made and empty, for who writes next */
     struct plait_timer linger;                /* looks at closing streams now and then */
     uint64_t next_stream_id;
     size_t stream_count;

@@ -179,7 +179,7 @@ static void input_once(struct plait__io *io, struct plait__handle *h)
     if (!(h->flags & PLAIT__IN_ON))
         return;
     const size_t max = h->input_max > 0 && h->input_max < WINDOW ? h->input_max : WINDOW;
-    int fds[FDS_AT_ONCE];
+    int fds[FDS_AT_ONCE] __attribute__((uninitialized)); /* fd_count of them are filled */
     size_t fd_count = 0;
     const ssize_t res = receive(io, h, max, fds, &fd_count);
     if (res == -EAGAIN && (h->flags & PLAIT__LAST_WORDS)) {
@@ -361,10 +361,13 @@ static ssize_t send_file_piece(struct plait__io *io, struct plait__handle *h, st
     return res == 0 ? -ENODATA : res; /* the file is shorter than it was */
 }
 
-static ssize_t send_bytes(struct plait__io *io, struct plait__handle *h, struct plait__chain *chain)
+/* What stands in front of a chain: bytes, or a piece of a file. */
+static ssize_t send_front(struct plait__io *io, struct plait__handle *h, struct plait__chain *chain)
 {
-    struct iovec iov[IOVECS];
+    struct iovec iov[IOVECS] __attribute__((uninitialized)); /* a kilobyte: to zero it costs more than to fill one */
     const size_t count = plait__chain_gather(chain, iov, IOVECS);
+    if (count == 0)
+        return send_file_piece(io, h, chain);
     if (h->kind == PLAIT__H_FILE)
         return io->sys->ops->writev(io->sys, h->fd, iov, (int)count);
     const struct msghdr msg = {.msg_iov = iov, .msg_iovlen = count};
@@ -375,8 +378,7 @@ ssize_t plait__io_send(struct plait__io *io, struct plait__handle *h, struct pla
 {
     ssize_t total = 0;
     while (!plait__chain_empty(chain)) {
-        const ssize_t res =
-            plait__chain_front_is_file(chain) ? send_file_piece(io, h, chain) : send_bytes(io, h, chain);
+        const ssize_t res = send_front(io, h, chain);
         if (res == -EAGAIN || res == -ENOBUFS) { /* TQ-42 */
             const int blocked = block_output(io, h);
             return blocked < 0 ? blocked : total;

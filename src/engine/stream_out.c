@@ -14,6 +14,11 @@
 
 enum { HIGH_KIB = 256, LOW_KIB = 64, STALL_S = 60, LOAD = 64 * 1024, FDS_MAX = 16, FDS_BYTES_MAX = 4096 };
 
+static inline size_t pending(const struct plait_stream *s)
+{
+    return s->out ? plait__chain_bytes(&s->out->chain) + plait__chain_bytes(&s->out->loaded) : 0;
+}
+
 size_t plait__stream_high(const struct plait_stream *s)
 {
     return (size_t)(s->high_kib ? s->high_kib : HIGH_KIB) * 1024;
@@ -36,16 +41,29 @@ static void stalled(void *ctx)
     plait__stream_fail(s, &fault);
 }
 
+static struct plait__out *new_out(struct plait_reactor *r)
+{
+    struct plait__out *out = plait__slab_take(&r->outs);
+    if (out) {
+        plait__chain_init(&out->chain, NULL);
+        plait__chain_lend(&out->chain, out->lent, sizeof out->lent);
+        plait__chain_init(&out->loaded, NULL);
+        plait_timer_init(&out->stall, r, "stream-stall", stalled, NULL);
+    }
+    return out;
+}
+
 static struct plait__out *out_of(struct plait_stream *s)
 {
     if (s->out)
         return s->out;
-    struct plait__out *out = plait__slab_take(&s->reactor->outs);
+    struct plait_reactor *r = s->reactor;
+    struct plait__out *out = r->spare_out ? r->spare_out : new_out(r);
+    r->spare_out = NULL;
     if (out) {
-        plait__chain_init(&out->chain, &s->budget);
-        plait__chain_lend(&out->chain, out->lent, sizeof out->lent);
-        plait__chain_init(&out->loaded, &s->budget);
-        plait_timer_init(&out->stall, s->reactor, "stream-stall", stalled, s);
+        out->chain.budget = &s->budget;
+        out->loaded.budget = &s->budget;
+        out->stall.ctx = s;
     }
     s->out = out;
     return out;
@@ -56,7 +74,10 @@ void plait__out_free(struct plait_reactor *r, struct plait__out *out)
     plait_timer_stop(&out->stall);
     plait__chain_deinit(&out->chain);
     plait__chain_deinit(&out->loaded);
-    plait__slab_free(&r->outs, out);
+    if (r->spare_out)
+        plait__slab_free(&r->outs, out);
+    else
+        r->spare_out = out; /* its chains are as they were made */
 }
 
 void plait__stream_drop_output(struct plait_stream *s)
@@ -80,7 +101,7 @@ static void added(struct plait_stream *s, plait_err err)
         fail(s, err);
         return;
     }
-    if (plait_pending(s) > plait__stream_high(s))
+    if (pending(s) > plait__stream_high(s))
         s->flags |= PLAIT__F_FULL;
     if (!(s->flags & PLAIT__F_IN_CALL))
         plait__stream_mark(s);
@@ -214,7 +235,7 @@ static bool offer_some(struct plait_stream *s)
 
 static void mind_room(struct plait_stream *s)
 {
-    if (!(s->flags & PLAIT__F_FULL) || plait_pending(s) > plait__stream_low(s) || (s->flags & PLAIT__F_BLOCKED && !s->out))
+    if (!(s->flags & PLAIT__F_FULL) || pending(s) > plait__stream_low(s) || (s->flags & PLAIT__F_BLOCKED && !s->out))
         return;
     s->flags = (s->flags & ~(uint32_t)PLAIT__F_FULL) | PLAIT__F_CALL_ROOM;
     plait__stream_mark(s);
@@ -224,14 +245,14 @@ void plait__stream_push(struct plait_stream *s)
 {
     if (s->state > PLAIT__S_CLOSING)
         return;
-    const size_t before = plait_pending(s);
-    while (s->out && plait_pending(s) > 0 && !(s->flags & PLAIT__F_BLOCKED)) {
+    const size_t before = pending(s);
+    while (s->out && pending(s) > 0 && !(s->flags & PLAIT__F_BLOCKED)) {
         if (!offer_some(s))
             break;
     }
     if (s->state > PLAIT__S_CLOSING)
         return;
-    const size_t left = plait_pending(s);
+    const size_t left = pending(s);
     if (s->out && left == 0)
         plait__stream_drop_output(s);
     else if (s->out && (left < before || !plait_timer_runs(&s->out->stall)))
@@ -250,7 +271,7 @@ void plait_flush(struct plait_stream *s)
 
 size_t plait_pending(const struct plait_stream *s)
 {
-    return s->out ? plait__chain_bytes(&s->out->chain) + plait__chain_bytes(&s->out->loaded) : 0;
+    return pending(s);
 }
 
 static uint16_t kib_up(size_t bytes)
