@@ -172,15 +172,17 @@ static void log_clock(int64_t *seconds, uint32_t *nanoseconds, void *ctx)
 
 static struct plait_log *make_log(struct plait_reactor *r, const struct plait_log_options *given)
 {
-    if (given)
-        return plait_log_new(&r->budget, given);
-    const bool colour = r->sys->ops->isatty(r->sys, 2) == 1 && !r->sys->ops->env(r->sys, "NO_COLOR");
-    const struct plait_log_options standard = {.level = PLAIT_LOG_INFO,
-                                               .form = colour ? PLAIT_LOG_COLOUR : PLAIT_LOG_TEXT,
-                                               .sink = log_to_stderr,
-                                               .clock = log_clock,
-                                               .ctx = r->sys};
-    return plait_log_new(&r->budget, &standard);
+    static const struct plait_log_options usual = {.level = PLAIT_LOG_INFO};
+    struct plait_log_options o = given ? *given : usual;
+    if (!o.sink) {
+        const bool colour = r->sys->ops->isatty(r->sys, 2) == 1 && !r->sys->ops->env(r->sys, "NO_COLOR");
+        if (o.form == PLAIT_LOG_TEXT && colour)
+            o.form = PLAIT_LOG_COLOUR;
+        o.sink = log_to_stderr;
+        o.clock = log_clock;
+        o.ctx = r->sys;
+    }
+    return plait_log_new(&r->budget, &o);
 }
 
 static bool seed(struct plait_reactor *r)
