@@ -228,7 +228,7 @@ static void scenario(struct plait_sim *sim)
 
 static void run(unsigned faults, const char *name, uint64_t count)
 {
-    const struct plait_scenario one = {name, faults, scenario};
+    const struct plait_scenario one = {.name = name, .faults = faults, .run = scenario};
     struct plait_scenario_result result;
     uint64_t seed = plait_scenario_run_seeds(&one, test_seed(), count, &result);
     if (seed != UINT64_MAX)
