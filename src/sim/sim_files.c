@@ -122,8 +122,6 @@ static int create(struct plait_host *host, struct sim_place *place, unsigned mod
 {
     if (place->slash)
         return -EISDIR;
-    if (!place->folder->name)
-        return -ENOENT;
     place->inode = sim_inode_make(host, place->folder, place->name, S_IFREG | (mode & 07777 & ~022u));
     return place->inode ? 0 : -ENOSPC;
 }

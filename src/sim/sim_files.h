@@ -30,6 +30,7 @@ struct sim_place {
 
 int sim_path_find(struct plait_host *host, int dirfd, const char *path, uint64_t resolve, struct sim_place *out);
 
+plait_err sim_host_write(struct plait_host *host, const char *path, plait_slice bytes, struct sim_inode **out);
 struct sim_inode *sim_inode_make(struct plait_host *host, struct sim_inode *folder, const char *name, unsigned mode);
 void sim_inode_unref(struct sim_inode *inode);
 void sim_inode_unlink(struct sim_inode *inode);
@@ -63,7 +64,7 @@ ssize_t sim_do_getdents(struct plait_host *host, int fd, void *buf, size_t len);
 int sim_do_isatty(struct plait_host *host, int fd);
 
 int sim_do_fcntl(struct plait_host *host, int fd, int cmd, long arg);
-ssize_t sim_do_read(struct plait_host *host, int fd, const struct iovec *iov, size_t count);
+ssize_t sim_do_read(struct plait_host *host, int fd, const struct iovec *iov);
 ssize_t sim_do_write(struct plait_host *host, int fd, const struct iovec *iov, size_t count);
 ssize_t sim_do_sendfile(struct plait_host *host, int out_fd, int in_fd, off_t *offset, size_t count);
 

@@ -260,13 +260,6 @@ static struct plait_deferred *resolve(struct plait_reactor *reactor, plait_slice
     struct plait_address found[SIM_HOST_ADDRESSES] = {{0}};
     plait_value value = {0};
     size_t count = host ? collect(host, family, found) : 0;
-    if (plait_slice_equal_nocase(name, PLAIT_LIT("localhost"))) {
-        found[0] = (struct plait_address){.kind = PLAIT_ADDR_IP4, .ip = {127, 0, 0, 1}};
-        found[1] = (struct plait_address){.kind = PLAIT_ADDR_IP6, .ip = {[15] = 1}};
-        count = family == PLAIT_ANY_FAMILY ? 2 : 1;
-        if (family == PLAIT_ONLY_IP6)
-            found[0] = found[1];
-    }
     if (count == 0)
         return plait_deferred_fail(reactor, plait_fault_make(PLAIT_ENAMENOTFOUND, "resolve"));
     plait_err err = plait_addresses_new(reactor, found, count, &value);
@@ -390,7 +383,7 @@ static plait_err make_folders(struct plait_host *host, const char *path)
     return PLAIT_OK;
 }
 
-plait_err plait_host_write_file(struct plait_host *host, const char *path, const void *bytes, size_t len)
+plait_err sim_host_write(struct plait_host *host, const char *path, plait_slice bytes, struct sim_inode **out)
 {
     struct sim_place place;
     if (path[0] != '/')
@@ -406,5 +399,12 @@ plait_err plait_host_write_file(struct plait_host *host, const char *path, const
     if (!place.inode)
         return PLAIT_FAIL(PLAIT_ENOMEM);
     sim_ring_free(&place.inode->data);
-    return sim_inode_write(host, place.inode, bytes, len, 0) ? PLAIT_FAIL(PLAIT_ENOMEM) : PLAIT_OK;
+    *out = place.inode;
+    return sim_inode_write(host, place.inode, bytes.ptr, bytes.len, 0) ? PLAIT_FAIL(PLAIT_ENOMEM) : PLAIT_OK;
+}
+
+plait_err plait_host_write_file(struct plait_host *host, const char *path, const void *bytes, size_t len)
+{
+    struct sim_inode *inode;
+    return sim_host_write(host, path, plait_slice_of(bytes, len), &inode);
 }

@@ -377,12 +377,10 @@ const struct plait_sim_program *plait_sim_program_cat(void)
 plait_err plait_host_add_program(struct plait_host *host, const char *path, const struct plait_sim_program *program,
                                  void *ctx)
 {
-    struct sim_place place;
-    PLAIT_TRY(plait_host_write_file(host, path, "#!", 2));
-    if (sim_path_find(host, AT_FDCWD, path, 0, &place) != 0 || !place.inode)
-        return PLAIT_FAIL(PLAIT_EINVAL); /* unseen: the file was just written */
-    place.inode->mode = S_IFREG | 0755;
-    place.inode->program = program;
-    place.inode->program_ctx = ctx;
+    struct sim_inode *inode;
+    PLAIT_TRY(sim_host_write(host, path, PLAIT_LIT("#!"), &inode));
+    inode->mode = S_IFREG | 0755;
+    inode->program = program;
+    inode->program_ctx = ctx;
     return PLAIT_OK;
 }

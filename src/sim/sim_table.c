@@ -215,7 +215,7 @@ static int s_sendmmsg(struct plait_sys *sys, int fd, struct mmsghdr *msgs, unsig
 static ssize_t s_read(struct plait_sys *sys, int fd, void *buf, size_t len)
 {
     struct iovec iov = {.iov_base = buf, .iov_len = len};
-    CALL(read, fd, sim_do_read(host, fd, &iov, 1));
+    CALL(read, fd, sim_do_read(host, fd, &iov));
     return res;
 }
 

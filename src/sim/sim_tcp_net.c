@@ -253,8 +253,6 @@ struct sim_sock *sim_tcp_child(struct sim_sock *listener, struct sim_sock *clien
 void sim_tcp_child_gone(struct sim_sock *child)
 {
     struct sim_sock *listener = child->tcp.listener;
-    if (!listener)
-        return;
     child->tcp.listener = NULL;
     listener->tcp.waiting--;
     sim_sock_unref(listener);
@@ -305,8 +303,6 @@ static void syn_ack_arrives(struct sim_sock *client, struct sim_sock *child)
 static void ack_arrives(struct sim_sock *child)
 {
     struct sim_sock *listener = child->tcp.listener;
-    if (child->tcp.state != SIM_TCP_SYN_RECV)
-        return;
     if (listener->tcp.state != SIM_TCP_LISTEN) {
         sim_tcp_send_reset(child, child->peer);
         abandon(child);

@@ -151,6 +151,8 @@ static int walk(struct sim_inode *base, struct sim_inode *at, const char *name, 
         bool top = !at->parent || (at == base && (resolve & RESOLVE_IN_ROOT));
         out->inode = top ? at : at->parent;
     } else {
+        if (!at->name)
+            return -ENOENT; /* it was removed, and nothing can be made in it */
         out->inode = entry(at, name);
     }
     return 0;

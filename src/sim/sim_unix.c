@@ -182,7 +182,7 @@ static int datagram_target(struct sim_sock *s, const struct plait_address *to, s
         return err ? err : is_datagram(*out) ? 0 : -EPROTOTYPE;
     }
     if (!s->peer)
-        return s->err ? sim_sock_error(s) : -ENOTCONN;
+        return -ENOTCONN;
     *out = s->peer;
     if (!s->peer->dead)
         return 0;
@@ -198,8 +198,6 @@ static ssize_t send_datagram(struct sim_sock *s, struct sim_io *io, const struct
     struct sim_sock *peer;
     if (io->left > s->sndbuf - 32)
         return -EMSGSIZE;
-    if (s->err)
-        return sim_sock_error(s);
     if (s->shut & SIM_SHUT_WR)
         return -EPIPE;
     int err = datagram_target(s, to, &peer);
@@ -389,17 +387,15 @@ static int bind_abstract(struct sim_sock *s, const struct plait_address *addr)
     return 0;
 }
 
-/* A name of the system's choice: five hexadecimal digits. */
+/* A name of the system's choice: five hexadecimal digits. There are a million of them, far more than descriptors. */
 static int bind_auto(struct sim_sock *s)
 {
     struct plait_address addr = {.kind = PLAIT_ADDR_ABSTRACT, .name_len = 5};
-    for (unsigned i = 0; i < 1000; i++) {
+    do {
         uint64_t number = sim_below(sim_of(s), 0x100000);
         (void)snprintf(addr.name, sizeof addr.name, "%05x", (unsigned)number);
-        if (bind_abstract(s, &addr) == 0)
-            return 0;
-    }
-    return -ENOSPC;
+    } while (bind_abstract(s, &addr) != 0);
+    return 0;
 }
 
 static int unix_bind(struct sim_sock *s, const struct plait_address *addr)

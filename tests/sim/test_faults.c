@@ -92,6 +92,21 @@ static void a_short_read_is_followed_by_an_edge(void **state)
     world_close(&w);
 }
 
+static void calls_are_counted(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    CALL(w.a, eventfd, 0, 0);
+    CALL(w.b, eventfd, 0, 0);
+    CALL(w.b, epoll_create1, 0);
+    assert_int_equal(plait_sim_call_count(w.sim, "eventfd"), 2);
+    assert_int_equal(plait_sim_call_count(w.sim, "none"), 0);
+    assert_int_equal(plait_sim_call_count(w.sim, NULL), 3);
+    assert_int_equal(plait_sim_fault_count(w.sim, 0, "none"), 0);
+    assert_int_equal(plait_sim_fault_count(w.sim, 0, NULL), 0);
+    world_close(&w);
+}
+
 TEST_MAIN(cmocka_unit_test(a_rule_strikes_at_the_nth_call), cmocka_unit_test(a_rule_strikes_by_chance),
           cmocka_unit_test(a_wrong_rule_is_refused), cmocka_unit_test(a_close_that_fails_closes_all_the_same),
-          cmocka_unit_test(a_short_read_is_followed_by_an_edge))
+          cmocka_unit_test(a_short_read_is_followed_by_an_edge), cmocka_unit_test(calls_are_counted))

@@ -4,6 +4,8 @@
  */
 #include "tests/sim/sim_calls.h"
 
+#include <limits.h>
+
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 
@@ -108,6 +110,86 @@ static void calls_on_the_wrong_kind_of_file_fail(void **state)
     world_close(&w);
 }
 
+static void flags_of_descriptors_are_kept(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    int fd = CALL(w.a, eventfd, 0, 0);
+    assert_int_equal(CALL(w.a, fcntl, fd, F_GETFL, 0), O_RDWR);
+    assert_int_equal(CALL(w.a, fcntl, fd, F_SETFL, O_NONBLOCK | O_APPEND | O_WRONLY), 0);
+    assert_int_equal(CALL(w.a, fcntl, fd, F_GETFL, 0), O_RDWR | O_NONBLOCK | O_APPEND);
+    assert_int_equal(CALL(w.a, fcntl, fd, F_GETFD, 0), 0);
+    assert_int_equal(CALL(w.a, fcntl, fd, F_SETFD, FD_CLOEXEC), 0);
+    assert_int_equal(CALL(w.a, fcntl, fd, F_GETFD, 0), FD_CLOEXEC);
+    assert_int_equal(CALL(w.a, fcntl, fd, F_DUPFD, -1), -EINVAL);
+    assert_int_equal(CALL(w.a, fcntl, fd, F_DUPFD, 1024), -EINVAL);
+    assert_int_equal(CALL(w.a, fcntl, fd, F_GETLK, 0), -EINVAL);
+    world_close(&w);
+}
+
+static void too_many_buffers_are_refused(void **state)
+{
+    (void)state;
+    static struct iovec iov[IOV_MAX + 1];
+    struct world w = world_open();
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = IOV_MAX + 1};
+    int fds[2];
+    assert_int_equal(CALL(w.a, socketpair, AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    assert_int_equal(CALL(w.a, writev, fds[0], iov, IOV_MAX + 1), -EINVAL);
+    assert_int_equal(CALL(w.a, writev, fds[0], iov, -1), -EINVAL);
+    assert_int_equal(CALL(w.a, sendmsg, fds[0], &msg, 0), -EMSGSIZE);
+    assert_int_equal(CALL(w.a, recvmsg, fds[1], &msg, 0), -EMSGSIZE);
+    world_close(&w);
+}
+
+static void a_counter_takes_whole_numbers_only(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    uint64_t value = UINT64_MAX;
+    int fd = CALL(w.a, eventfd, 1, 0);
+    assert_int_equal(CALL(w.a, read, fd, &value, 4), -EINVAL);
+    assert_int_equal(CALL(w.a, write, fd, &value, 8), -EINVAL);
+    assert_int_equal(CALL(w.a, read, fd, &value, 8), 8);
+    assert_int_equal(value, 1);
+    world_close(&w);
+}
+
+static void a_signalfd_can_change_its_signals(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    struct plait_host *host = plait_sim_host(w.sim, "a");
+    struct signalfd_siginfo info;
+    sigset_t terminate, hang_up, old;
+    sigemptyset(&terminate);
+    sigaddset(&terminate, SIGTERM);
+    sigemptyset(&hang_up);
+    sigaddset(&hang_up, SIGHUP);
+    int fd = CALL(w.a, signalfd, -1, &terminate, 0), other = CALL(w.a, eventfd, 0, 0);
+    assert_int_equal(CALL(w.a, sigmask, SIG_SETMASK, &hang_up, NULL), 0);
+    plait_host_signal(host, SIGHUP);
+    plait_host_signal(host, 0); /* no signals */
+    plait_host_signal(host, 65);
+    assert_int_equal(ready(w.a, fd, EPOLLIN), 0);
+    assert_int_equal(CALL(w.a, signalfd, fd, &hang_up, 0), fd);
+    assert_int_equal(ready(w.a, fd, EPOLLIN), EPOLLIN);
+    assert_int_equal(CALL(w.a, read, fd, &info, sizeof info - 1), -EINVAL);
+    assert_int_equal(CALL(w.a, read, fd, &info, sizeof info), sizeof info);
+    assert_int_equal(info.ssi_signo, SIGHUP);
+    assert_int_equal(CALL(w.a, signalfd, other, &hang_up, 0), -EINVAL);
+    assert_int_equal(CALL(w.a, signalfd, -1, &hang_up, -1), -EINVAL);
+    assert_int_equal(CALL(w.a, sigmask, SIG_UNBLOCK, &hang_up, &old), 0);
+    assert_int_equal(sigismember(&old, SIGHUP), 1);
+    assert_int_equal(CALL(w.a, sigmask, SIG_BLOCK, NULL, &old), 0);
+    assert_int_equal(sigismember(&old, SIGHUP), 0);
+    plait_host_set_descriptors_max(host, 2);
+    assert_int_equal(CALL(w.a, signalfd, -1, &hang_up, 0), -EMFILE);
+    world_close(&w);
+}
+
 TEST_MAIN(cmocka_unit_test(the_lowest_number_is_given_out), cmocka_unit_test(the_limit_of_descriptors_holds_everywhere),
           cmocka_unit_test(an_eventfd_counts), cmocka_unit_test(a_blocked_signal_comes_through_its_descriptor),
-          cmocka_unit_test(calls_on_the_wrong_kind_of_file_fail))
+          cmocka_unit_test(calls_on_the_wrong_kind_of_file_fail), cmocka_unit_test(flags_of_descriptors_are_kept),
+          cmocka_unit_test(too_many_buffers_are_refused), cmocka_unit_test(a_counter_takes_whole_numbers_only),
+          cmocka_unit_test(a_signalfd_can_change_its_signals))

@@ -164,8 +164,21 @@ static void many_options_are_remembered_at_once(void **state)
     world_close(&w);
 }
 
+static void no_more_is_written_than_there_is(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    int value[2] = {-1, -1};
+    socklen_t len = sizeof value;
+    assert_int_equal(CALL(w.a, getsockopt, tcp_socket(w.a), SOL_SOCKET, SO_TYPE, value, &len), 0);
+    assert_int_equal(len, sizeof(int));
+    assert_int_equal(value[0], SOCK_STREAM);
+    assert_int_equal(value[1], -1);
+    world_close(&w);
+}
+
 TEST_MAIN(cmocka_unit_test(flags_are_set_and_told), cmocka_unit_test(what_nobody_set_is_as_linux_has_it),
           cmocka_unit_test(a_listener_says_that_it_listens),
           cmocka_unit_test(a_buffer_gets_twice_what_is_asked_within_bounds),
           cmocka_unit_test(lingering_is_a_pair_of_numbers), cmocka_unit_test(what_does_not_fit_is_refused),
-          cmocka_unit_test(many_options_are_remembered_at_once))
+          cmocka_unit_test(many_options_are_remembered_at_once), cmocka_unit_test(no_more_is_written_than_there_is))

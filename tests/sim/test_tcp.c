@@ -330,6 +330,198 @@ static void split_bytes_arrive_whole_in_the_end(void **state)
     pair_close(&p);
 }
 
+static void what_does_not_fit_a_state_is_refused(void **state)
+{
+    (void)state;
+    struct pair p = tcp_pair_open();
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(81)};
+    int listener = tcp_listen_on(p.w.a, 82, 5);
+    assert_int_equal(CALL(p.w.a, bind, p.a.fd, (struct sockaddr *)&at, sizeof at), -EINVAL);
+    assert_int_equal(CALL(p.w.a, bind, listener, (struct sockaddr *)&at, sizeof at), -EINVAL);
+    assert_int_equal(CALL(p.w.a, listen, p.a.fd, 5), -EINVAL);
+    assert_int_equal(CALL(p.w.a, listen, listener, 7), 0); /* another backlog */
+    assert_int_equal(CALL(p.w.a, connect, listener, (struct sockaddr *)&at, sizeof at), -EISCONN);
+    assert_int_equal(CALL(p.w.a, connect, p.a.fd, (struct sockaddr *)&at, sizeof at), 0); /* tells of the end, once */
+    assert_int_equal(CALL(p.w.a, connect, p.a.fd, (struct sockaddr *)&at, sizeof at), -EISCONN);
+    assert_int_equal(take_raw((struct end){p.w.a, listener}), -ENOTCONN);
+    assert_int_equal(put(p.a, "", 0), 0);
+    assert_int_equal(CALL(p.w.a, shutdown, p.a.fd, 3), -EINVAL);
+    assert_int_equal(CALL(p.w.a, shutdown, p.a.fd, -1), -EINVAL);
+    int bound = tcp_socket(p.w.a);
+    assert_int_equal(CALL(p.w.a, bind, bound, (struct sockaddr *)&at, sizeof at), 0);
+    at.sin_port = htons(83);
+    assert_int_equal(CALL(p.w.a, bind, bound, (struct sockaddr *)&at, sizeof at), -EINVAL);
+    pair_close(&p);
+}
+
+static void the_address_of_nobody_in_particular_is_the_loopback(void **state)
+{
+    (void)state;
+    static const char *const any[] = {"0.0.0.0", "::"}, *const meant[] = {"127.0.0.1", "::1"};
+    struct world w = world_open();
+    struct sockaddr_storage to, expected, name;
+    for (unsigned i = 0; i < 2; i++) {
+        socklen_t len = text_address(any[i], 80, &to), name_len = sizeof name;
+        int listener = CALL(w.a, socket, to.ss_family, SOCK_STREAM, 0);
+        int fd = CALL(w.a, socket, to.ss_family, SOCK_STREAM, 0);
+        assert_int_equal(CALL(w.a, bind, listener, (struct sockaddr *)&to, len), 0);
+        assert_int_equal(CALL(w.a, listen, listener, 5), 0);
+        assert_int_equal(CALL(w.a, connect, fd, (struct sockaddr *)&to, len), -EINPROGRESS);
+        assert_int_equal(CALL(w.a, connect, fd, (struct sockaddr *)&to, len), 0); /* nothing takes time here */
+        assert_int_equal(CALL(w.a, getpeername, fd, (struct sockaddr *)&name, &name_len), 0);
+        assert_int_equal(text_address(meant[i], 80, &expected), name_len);
+        assert_memory_equal(&name, &expected, name_len);
+        CALL(w.a, close, listener);
+    }
+    world_close(&w);
+}
+
+static void a_host_without_an_address_of_the_family_has_no_route(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    struct plait_host *a = plait_sim_host(w.sim, "a");
+    struct plait_address own;
+    struct sockaddr_storage mapped;
+    int one = 1, fd = tcp_socket(w.a), six = CALL(w.a, socket, AF_INET6, SOCK_STREAM, 0);
+    struct sockaddr_in to = host_address(w.b, 80);
+    plait_host_address(a, PLAIT_ADDR_IP6, 0, &own);
+    assert_ok(plait_host_set_addresses(a, &own, 1));
+    assert_int_equal(CALL(w.a, connect, fd, (struct sockaddr *)&to, sizeof to), -ENETUNREACH);
+    socklen_t len = text_address("::ffff:10.0.0.2", 80, &mapped);
+    assert_int_equal(CALL(w.a, connect, six, (struct sockaddr *)&mapped, len), -ENETUNREACH);
+    CALL(w.a, setsockopt, six, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+    assert_int_equal(CALL(w.a, connect, six, (struct sockaddr *)&mapped, len), -ENETUNREACH);
+    assert_int_equal(CALL(w.a, bind, six, (struct sockaddr *)&mapped, len), -EINVAL);
+    world_close(&w);
+}
+
+static void every_port_can_be_taken(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    struct sockaddr_in any = {.sin_family = AF_INET}, to = host_address(w.b, 80);
+    plait_host_set_descriptors_max(plait_sim_host(w.sim, "a"), 60000);
+    for (int type = SOCK_STREAM; type <= SOCK_DGRAM; type++) {
+        for (unsigned port = 32768; port < 61000; port++) {
+            struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+            int fd = CALL(w.a, socket, AF_INET, type, 0);
+            assert_int_equal(CALL(w.a, bind, fd, (struct sockaddr *)&at, sizeof at), 0);
+        }
+        int fd = CALL(w.a, socket, AF_INET, type, 0);
+        assert_int_equal(CALL(w.a, bind, fd, (struct sockaddr *)&any, sizeof any), -EADDRINUSE);
+        assert_int_equal(CALL(w.a, connect, fd, (struct sockaddr *)&to, sizeof to),
+                         type == SOCK_STREAM ? -EADDRNOTAVAIL : -EAGAIN);
+        assert_int_equal(CALL(w.a, listen, fd, 5), type == SOCK_STREAM ? -EADDRNOTAVAIL : -EOPNOTSUPP);
+    }
+    world_close(&w);
+}
+
+static void a_listener_that_shuts_listens_no_more(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    int listener = tcp_listen_on(w.b, 80, 5), first = tcp_socket(w.a), second = tcp_socket(w.a);
+    struct sockaddr_in to = host_address(w.b, 80);
+    CALL(w.a, connect, first, (struct sockaddr *)&to, sizeof to);
+    plait_sim_run_until_idle(w.sim, plait_seconds(1));
+    assert_int_equal(CALL(w.b, shutdown, listener, SHUT_WR), 0); /* says nothing */
+    assert_int_equal(ready(w.b, listener, EPOLLIN), EPOLLIN);
+    assert_int_equal(CALL(w.b, shutdown, listener, SHUT_RD), 0);
+    assert_int_equal(CALL(w.b, accept4, listener, NULL, NULL, 0), -EINVAL);
+    CALL(w.a, connect, second, (struct sockaddr *)&to, sizeof to);
+    plait_sim_run_until_idle(w.sim, plait_seconds(1));
+    assert_int_equal(sock_error(w.a, first), ECONNRESET);
+    assert_int_equal(sock_error(w.a, second), ECONNREFUSED);
+    world_close(&w);
+}
+
+static void who_gave_up_before_the_answer_resets_it(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    int listener = tcp_listen_on(w.b, 80, 5), fd = tcp_socket(w.a);
+    struct sockaddr_in to = host_address(w.b, 80);
+    CALL(w.a, connect, fd, (struct sockaddr *)&to, sizeof to);
+    plait_sim_run_for(w.sim, plait_micros(150)); /* the SYN has come, its answer is on the way */
+    CALL(w.a, close, fd);
+    plait_sim_run_until_idle(w.sim, plait_seconds(1));
+    assert_int_equal(CALL(w.b, accept4, listener, NULL, NULL, 0), -EAGAIN);
+    world_close(&w);
+}
+
+static void a_connection_may_be_reset_on_its_way(void **state)
+{
+    (void)state;
+    struct pair p = tcp_pair_open();
+    struct plait_sim_link link = {.latency = plait_millis(1), .jitter = plait_millis(2)};
+    assert_ok(plait_sim_set_link(p.w.sim, NULL, NULL, &link));
+    plait_sim_faults(p.w.sim, PLAIT_SIM_RESET | PLAIT_SIM_DELAY);
+    ssize_t res = 1;
+    for (unsigned i = 0; res > 0 && i < 5000; i++) {
+        res = put(p.a, "x", 1);
+        plait_sim_run_for(p.w.sim, plait_millis(300));
+        if (res > 0 && !plait_sim_fault_count(p.w.sim, PLAIT_SIM_RESET, NULL))
+            assert_string_equal(take(p.b), "x");
+    }
+    assert_int_equal(res, -ECONNRESET);
+    assert_int_equal(take_raw(p.b), -ECONNRESET);
+    assert_int_equal(plait_sim_fault_count(p.w.sim, PLAIT_SIM_RESET, NULL), 1);
+    assert_true(plait_sim_fault_count(p.w.sim, PLAIT_SIM_DELAY, NULL) > 0);
+    pair_close(&p);
+}
+
+/* The last read opens the window for what is left, and with it the end of both sides comes, all within one call. */
+static void an_end_that_comes_within_a_read_is_survived(void **state)
+{
+    (void)state;
+    static char block[60000];
+    struct pair p = tcp_pair_open();
+    ssize_t sent = put(p.a, block, sizeof block), n;
+    sent += put(p.a, block, sizeof block);
+    assert_int_equal(sent, 2 * sizeof block); /* 65,536 bytes at the peer, the rest waits here */
+    assert_int_equal(CALL(p.w.b, shutdown, p.b.fd, SHUT_WR), 0);
+    assert_int_equal(CALL(p.w.a, close, p.a.fd), 0);
+    while ((n = take_raw(p.b)) > 0)
+        sent -= n;
+    assert_int_equal(n, 0);
+    assert_int_equal(sent, 0);
+    p.a.fd = -1;
+    pair_close(&p);
+}
+
+static void a_full_socket_tells_when_there_is_room_again(void **state)
+{
+    (void)state;
+    static char block[150000];
+    struct pair p = tcp_pair_open();
+    struct epoll_event ev = {.events = EPOLLOUT | EPOLLET};
+    int ep = CALL(p.w.a, epoll_create1, 0);
+    assert_int_equal(put(p.a, block, sizeof block), 2 * 65536); /* less than was asked */
+    assert_int_equal(CALL(p.w.a, epoll_ctl, ep, EPOLL_CTL_ADD, p.a.fd, &ev), 0);
+    assert_int_equal(CALL(p.w.a, epoll_wait, ep, &ev, 1, 0), 0);
+    for (unsigned i = 0; i < 16; i++)
+        assert_int_equal(take_raw(p.b), 4096);
+    assert_int_equal(CALL(p.w.a, epoll_wait, ep, &ev, 1, 0), 1);
+    pair_close(&p);
+}
+
+static void a_tcp_socket_is_a_file_too(void **state)
+{
+    (void)state;
+    char text[10];
+    struct pair p = tcp_pair_open();
+    struct iovec iov[3] = {{(void *)(uintptr_t) "ab", 2}, {NULL, 0}, {(void *)(uintptr_t) "cd", 2}};
+    assert_int_equal(CALL(p.w.a, writev, p.a.fd, iov, 3), 4);
+    assert_int_equal(CALL(p.w.b, read, p.b.fd, text, 0), 0);
+    assert_int_equal(CALL(p.w.b, recv, p.b.fd, text, 2, MSG_PEEK), 2);
+    assert_int_equal(CALL(p.w.b, read, p.b.fd, text, 3), 3);
+    assert_memory_equal(text, "abc", 3);
+    assert_int_equal(CALL(p.w.b, recv, p.b.fd, NULL, 10, MSG_TRUNC), 1); /* thrown away */
+    assert_int_equal(CALL(p.w.b, read, p.b.fd, text, 3), -EAGAIN);
+    pair_close(&p);
+}
+
 TEST_MAIN(cmocka_unit_test(a_connection_carries_bytes_both_ways), cmocka_unit_test(connecting_takes_a_round_trip),
           cmocka_unit_test(a_port_without_a_listener_refuses), cmocka_unit_test(an_address_of_nobody_times_out),
           cmocka_unit_test(a_full_backlog_makes_the_syn_come_again), cmocka_unit_test(an_end_arrives_after_the_bytes),
@@ -340,4 +532,11 @@ TEST_MAIN(cmocka_unit_test(a_connection_carries_bytes_both_ways), cmocka_unit_te
           cmocka_unit_test(a_fresh_socket_says_what_linux_says), cmocka_unit_test(ports_conflict_as_the_table_says),
           cmocka_unit_test(the_port_of_one_who_ended_first_stays_taken_for_a_minute),
           cmocka_unit_test(an_ipv6_listener_takes_ipv4_unless_told_not_to),
-          cmocka_unit_test(split_bytes_arrive_whole_in_the_end))
+          cmocka_unit_test(split_bytes_arrive_whole_in_the_end), cmocka_unit_test(what_does_not_fit_a_state_is_refused),
+          cmocka_unit_test(the_address_of_nobody_in_particular_is_the_loopback),
+          cmocka_unit_test(a_host_without_an_address_of_the_family_has_no_route),
+          cmocka_unit_test(every_port_can_be_taken), cmocka_unit_test(a_listener_that_shuts_listens_no_more),
+          cmocka_unit_test(who_gave_up_before_the_answer_resets_it),
+          cmocka_unit_test(a_connection_may_be_reset_on_its_way),
+          cmocka_unit_test(an_end_that_comes_within_a_read_is_survived),
+          cmocka_unit_test(a_full_socket_tells_when_there_is_room_again), cmocka_unit_test(a_tcp_socket_is_a_file_too))

@@ -79,5 +79,64 @@ static void the_clock_goes_only_when_it_is_told_to(void **state)
     plait_testbed_free(&bed);
 }
 
+static void an_accumulator_that_is_paused_takes_nothing(void **state)
+{
+    (void)state;
+    struct plait_testbed *bed = plait_testbed_new(1);
+    struct plait_string_transport t;
+    struct plait_accumulator under_test;
+    plait_accumulator_init(&under_test, plait_reactor_budget(plait_testbed_reactor(bed)));
+    assert_ok(plait_string_transport_open(&t, plait_testbed_reactor(bed), plait_accumulator_protocol(), &under_test));
+    under_test.paused = true;
+    plait_string_transport_feed(&t, PLAIT_LIT("early"));
+    plait_testbed_settle(bed);
+    assert_int_equal(plait_buf_slice(&under_test.input).len, 0);
+    under_test.paused = false;
+    plait_string_transport_feed(&t, PLAIT_LIT(", late"));
+    plait_testbed_settle(bed);
+    assert_slice(plait_buf_slice(&under_test.input), "early, late");
+    plait_string_transport_close(&t);
+    plait_testbed_settle(bed);
+    plait_string_transport_feed(&t, PLAIT_LIT("x")); /* there is nobody: nothing happens */
+    plait_string_transport_feed_eof(&t);
+    plait_string_transport_close(&t);
+    plait_accumulator_deinit(&under_test);
+    plait_string_transport_deinit(&t);
+    plait_testbed_free(&bed);
+}
+
+static void an_accumulator_counts_that_it_was_secured(void **state)
+{
+    (void)state;
+    struct plait_accumulator a;
+    struct plait_budget budget;
+    plait_budget_init(&budget, NULL, NULL, 0);
+    plait_accumulator_init(&a, &budget);
+    plait_accumulator_protocol()->secured(NULL, NULL, &a);
+    assert_int_equal(a.secured, 1);
+    plait_accumulator_deinit(&a);
+}
+
+static void without_memory_there_is_no_transport(void **state)
+{
+    (void)state;
+    struct test_heap heap;
+    struct plait_reactor_options options = {.allocator = &heap.allocator};
+    struct plait_sim *sim = plait_sim_new(1, 0);
+    struct plait_host *host = plait_sim_host(sim, "a");
+    struct plait_string_transport t;
+    test_heap_init(&heap, 0);
+    plait_host_reactor_options(host, &options);
+    struct plait_reactor *r = plait_host_reactor(host);
+    heap.fail_at = heap.calls + 1;
+    heap.fail_after = true;
+    assert_err(plait_string_transport_open(&t, r, &echo, NULL), PLAIT_ENOMEM);
+    plait_sim_free(&sim);
+    assert_int_equal(heap.live, 0);
+}
+
 TEST_MAIN(cmocka_unit_test(a_string_transport_records_what_a_protocol_writes),
-          cmocka_unit_test(a_reset_reaches_the_protocol), cmocka_unit_test(the_clock_goes_only_when_it_is_told_to))
+          cmocka_unit_test(a_reset_reaches_the_protocol), cmocka_unit_test(the_clock_goes_only_when_it_is_told_to),
+          cmocka_unit_test(an_accumulator_that_is_paused_takes_nothing),
+          cmocka_unit_test(an_accumulator_counts_that_it_was_secured),
+          cmocka_unit_test(without_memory_there_is_no_transport))
