@@ -22,9 +22,7 @@ struct plait_budget {
     struct plait_budget *parent;             /* NULL at the root */
     const struct plait_allocator *allocator; /* the root's, inherited below */
     size_t used;                             /* bytes held now, with all nodes below */
-    size_t peak;                             /* most bytes held at once */
     size_t max;                              /* bytes allowed; SIZE_MAX for no limit of its own */
-    uint64_t refused;                        /* allocations that this node refused */
 };
 
 /** Makes a budget node. `parent` may be NULL, then `allocator` (NULL for the C library's) is used; `max` is in bytes, 0

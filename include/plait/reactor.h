@@ -41,8 +41,8 @@ PLAIT_API struct plait_reactor *plait_reactor_new(const struct plait_reactor_opt
  * caller's. */
 PLAIT_API struct plait_reactor *plait_new(void) PLAIT_MUST;
 
-/** As plait_new, with options (may be NULL), of which own_signals is always set. Returns NULL as plait_reactor_new does. Ownership:
- * the caller's. */
+/** As plait_new, with options (may be NULL), of which own_signals is always set. Returns NULL as plait_reactor_new
+ * does. Ownership: the caller's. */
 PLAIT_API struct plait_reactor *plait_new_with(const struct plait_reactor_options *options) PLAIT_MUST;
 
 /** Ends a reactor: aborts its streams, fails its operations with PLAIT_ECANCELLED, delivers what that fires, frees the

@@ -84,10 +84,10 @@ PLAIT_API void plait_write_shared(struct plait_stream *s, struct plait_shared *s
 PLAIT_API void plait_write_file(struct plait_stream *s, int fd, uint64_t offset, uint64_t bytes, plait_call_fn released,
                                 void *ctx);
 
-/** Sends descriptors over a UNIX socket, with at least one byte of data. All or nothing, and not queued: with output pending it is PLAIT_EAGAIN,
- * and `room` tells when to try again. Errors: PLAIT_EAGAIN, PLAIT_EUNSUPPORTED (another carrier), PLAIT_ESTATE (closing),
- * PLAIT_EINVAL (no byte), PLAIT_ELIMIT (over 16 descriptors, over 4 KiB), PLAIT_EIO. Ownership: the descriptors stay the caller's.
- * Source: unix(7), SCM_RIGHTS. */
+/** Sends descriptors over a UNIX socket, with at least one byte of data. All or nothing, and not queued: with output
+ * pending it is PLAIT_EAGAIN, and `room` tells when to try again. Errors: PLAIT_EAGAIN, PLAIT_EUNSUPPORTED (another
+ * carrier), PLAIT_ESTATE (closing), PLAIT_EINVAL (no byte), PLAIT_ELIMIT (over 16 descriptors, over 4 KiB), PLAIT_EIO.
+ * Ownership: the descriptors stay the caller's. Source: unix(7), SCM_RIGHTS. */
 PLAIT_API plait_err plait_write_fds(struct plait_stream *s, plait_slice bytes, const int *fds, size_t count) PLAIT_MUST;
 
 /** Sends what was gathered now and not at the end of the callback. */
@@ -141,8 +141,8 @@ PLAIT_API struct plait_deferred *plait_pipe(struct plait_stream *from, struct pl
 /** Reactor of a stream. Ownership: borrowed. */
 PLAIT_API struct plait_reactor *plait_stream_reactor(const struct plait_stream *s);
 
-/** Whether a stream still takes and gives bytes: neither side has asked for its end. A protocol that handles several messages of one `data` looks
- * here after each. */
+/** Whether a stream still takes and gives bytes: neither side has asked for its end. A protocol that handles several
+ * messages of one `data` looks here after each. */
 PLAIT_API bool plait_is_open(const struct plait_stream *s);
 
 /** Number that no other stream of this reactor ever has. */

@@ -42,16 +42,11 @@ void plait_budget_init(struct plait_budget *budget, struct plait_budget *parent,
 bool plait__budget_charge(struct plait_budget *budget, size_t bytes)
 {
     for (struct plait_budget *b = budget; b; b = b->parent) {
-        if (bytes > b->max || b->used > b->max - bytes) {
-            b->refused++;
+        if (bytes > b->max || b->used > b->max - bytes)
             return false;
-        }
     }
-    for (struct plait_budget *b = budget; b; b = b->parent) {
+    for (struct plait_budget *b = budget; b; b = b->parent)
         b->used += bytes;
-        if (b->used > b->peak)
-            b->peak = b->used;
-    }
     return true;
 }
 

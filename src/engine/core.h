@@ -67,13 +67,13 @@ struct plait_reactor {
     struct plait__pool *pool;
     unsigned threads_max;
 
-    struct plait__list streams;   /* all but those that linger */
-    struct plait__list lingering; /* in the order in which their time ends */
+    struct plait__list streams;               /* all but those that linger */
+    struct plait__list lingering;             /* in the order in which their time ends */
     struct plait_stream *dirty, **dirty_last; /* streams with gathered output or pending callbacks */
     struct plait_stream *graves;              /* streams to release at the turn's end */
     struct plait__slab fd_streams, outs;
-    struct plait__out *spare_out;             /* made and empty, for who writes next */
-    struct plait_timer linger;                /* looks at closing streams now and then */
+    struct plait__out *spare_out; /* made and empty, for who writes next */
+    struct plait_timer linger;    /* looks at closing streams now and then */
     uint64_t next_stream_id;
     size_t stream_count;
     struct plait__slab deferreds;      /* deferred.c */
@@ -83,11 +83,11 @@ struct plait_reactor {
 
     struct plait__list listeners; /* listen.c */
     size_t connections, connections_max;
-    int spare_fd; /* held open for descriptor exhaustion; -1: none */
-    bool accept_paused;         /* a listener waits for a descriptor */
-    bool memory_low;            /* pressure.c: nobody accepts */
-    plait_time memory_ended;    /* when pressure.c last ended a connection */
-    plait_time accept_logged;   /* listen_accept.c: at most a line a second */
+    int spare_fd;             /* held open for descriptor exhaustion; -1: none */
+    bool accept_paused;       /* a listener waits for a descriptor */
+    bool memory_low;          /* pressure.c: nobody accepts */
+    plait_time memory_ended;  /* when pressure.c last ended a connection */
+    plait_time accept_logged; /* listen_accept.c: at most a line a second */
 
     struct plait_resolver resolver;
     struct plait_endpoint_kind *kinds;
@@ -109,8 +109,6 @@ void plait__reactor_last_turn(struct plait_reactor *r);
 
 /* soon.c: runs the ready list. */
 void plait__soon_run(struct plait_reactor *r);
-
-
 
 /* Brackets of every callback that the reactor makes: counts its time, names it when slow. */
 void plait__callback_begin(struct plait_reactor *r);
@@ -147,8 +145,9 @@ void plait__post_record(struct plait__posts *posts, struct plait__post *post);
 /* Other threads get PLAIT_EDRAINING from plait_reactor_post from now on; records are still taken. */
 void plait__posts_close(struct plait__posts *posts);
 
-/* deferred.c. A reactor that ends: cancels every deferred that has not fired (true: there was one; call it again after running what is
- * ready, since callbacks may start new operations), and at last destroys what is left, values of unclaimed ones among them. */
+/* deferred.c. A reactor that ends: cancels every deferred that has not fired (true: there was one; call it again after
+ * running what is ready, since callbacks may start new operations), and at last destroys what is left, values of
+ * unclaimed ones among them. */
 void plait__deferreds_init(struct plait_reactor *r);
 bool plait__deferreds_cancel_all(struct plait_reactor *r);
 void plait__deferreds_deinit(struct plait_reactor *r);

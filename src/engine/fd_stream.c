@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The carrier over one descriptor: TCP, UNIX socket or file-like (pipe, terminal). It translates between the handle's completions and the
- * carrier's words, keeps the peer's address as accept told it (TQ-13), and nothing else.
+ * The carrier over one descriptor: TCP, UNIX socket or file-like (pipe, terminal). It translates between the handle's
+ * completions and the carrier's words, keeps the peer's address as accept told it (TQ-13), and nothing else.
  *
- * Invariant: a stream and its carrier are one slab object, freed at the turn's end after `lost`; the handle is closed before.
- * Test: tests/engine/test_fd_stream.c.
+ * Invariant: a stream and its carrier are one slab object, freed at the turn's end after `lost`; the handle is closed
+ * before. Test: tests/engine/test_fd_stream.c.
  */
 #include "base/try.h"
 #include "engine/stream_core.h"
@@ -52,7 +52,7 @@ static void tell_failed(struct fd_carrier *c, int os_errno, const char *step)
     c->c.up_ops->failed(c->c.up, &fault);
 }
 
-/* --- completions --------------------------------------------------------------------------------------------------------- */
+/* --- completions -------------------------------------------------------------------------------------------------- */
 
 static void received(struct plait__handle *h, ssize_t res, uint8_t *window, const int *fds, size_t fd_count)
 {
@@ -66,7 +66,8 @@ static void received(struct plait__handle *h, ssize_t res, uint8_t *window, cons
         c->c.up_ops->input(c->c.up, window, (size_t)res);
     } else if (c->send_error != 0) {
         tell_failed(c, c->send_error, "send");
-    } else if (res == 0 || (res == -EIO && h->kind == PLAIT__H_FILE)) { /* EIO: a terminal whose other side is gone (TQ-135) */
+        /* EIO: a terminal whose other side is gone (TQ-135) */
+    } else if (res == 0 || (res == -EIO && h->kind == PLAIT__H_FILE)) {
         c->c.up_ops->input_end(c->c.up);
     } else {
         tell_failed(c, (int)-res, "receive");
@@ -85,11 +86,14 @@ static void closed(struct plait__handle *h)
     c->c.up_ops->closed(c->c.up);
 }
 
-static const struct plait__handle_ops tcp_handle = {.name = "tcp", .received = received, .writable = writable, .closed = closed};
-static const struct plait__handle_ops unix_handle = {.name = "unix", .received = received, .writable = writable, .closed = closed};
-static const struct plait__handle_ops file_handle = {.name = "pipe", .received = received, .writable = writable, .closed = closed};
+static const struct plait__handle_ops tcp_handle = {
+    .name = "tcp", .received = received, .writable = writable, .closed = closed};
+static const struct plait__handle_ops unix_handle = {
+    .name = "unix", .received = received, .writable = writable, .closed = closed};
+static const struct plait__handle_ops file_handle = {
+    .name = "pipe", .received = received, .writable = writable, .closed = closed};
 
-/* --- the carrier --------------------------------------------------------------------------------------------------------- */
+/* --- the carrier -------------------------------------------------------------------------------------------------- */
 
 static void want_input(struct plait__carrier *carrier, size_t max)
 {
@@ -98,7 +102,8 @@ static void want_input(struct plait__carrier *carrier, size_t max)
     plait__io_input(reactor_of(c)->io, &c->h, max > 0);
 }
 
-/* A send failed. What the peer said before it hung up may still be there: it is read first, and then the failure told. */
+/* A send failed. What the peer said before it hung up may still be there: it is read first, and then the failure
+ * told. */
 static plait_err send_failed(struct fd_carrier *c, int os_errno)
 {
     const bool last_words = os_errno == EPIPE || os_errno == ECONNRESET;
@@ -154,7 +159,8 @@ static void local(struct plait__carrier *carrier, struct plait_address *out)
     struct sockaddr_storage ss;
     socklen_t len = sizeof ss;
     *out = (struct plait_address){.kind = PLAIT_ADDR_NONE};
-    if (c->kind != PLAIT__FD_PIPE && c->h.fd >= 0 && sys->ops->getsockname(sys, c->h.fd, (struct sockaddr *)&ss, &len) == 0)
+    if (c->kind != PLAIT__FD_PIPE && c->h.fd >= 0 &&
+        sys->ops->getsockname(sys, c->h.fd, (struct sockaddr *)&ss, &len) == 0)
         plait__address_from_sockaddr((struct sockaddr *)&ss, len, out);
 }
 
@@ -162,7 +168,8 @@ static void peer(struct plait__carrier *carrier, struct plait_address *out)
 {
     struct fd_carrier *c = of_carrier(carrier);
     struct plait_sys *sys = reactor_of(c)->sys;
-    *out = (struct plait_address){.kind = (enum plait_address_kind)c->peer_family, .port = c->peer_port, .scope = c->peer_scope};
+    *out = (struct plait_address){
+        .kind = (enum plait_address_kind)c->peer_family, .port = c->peer_port, .scope = c->peer_scope};
     memcpy(out->ip, c->peer_ip, sizeof out->ip);
     if (c->kind != PLAIT__FD_UNIX || c->h.fd < 0)
         return;
@@ -270,7 +277,7 @@ static const struct plait__carrier_ops fd_carrier_ops = {
     .counts = counts,
 };
 
-/* --- making and freeing -------------------------------------------------------------------------------------------------- */
+/* --- making and freeing ------------------------------------------------------------------------------------------- */
 
 void plait__fd_streams_init(struct plait_reactor *r)
 {
@@ -289,8 +296,8 @@ void plait__fd_stream_release(struct plait_stream *s)
     plait__slab_free(&s->reactor->fd_streams, plait__container(s, struct fd_stream, s));
 }
 
-int plait__fd_stream_new(struct plait_reactor *r, enum plait__fd_kind kind, int fd, const struct plait_address *peer_address,
-                         struct plait_stream **out)
+int plait__fd_stream_new(struct plait_reactor *r, enum plait__fd_kind kind, int fd,
+                         const struct plait_address *peer_address, struct plait_stream **out)
 {
     static const struct plait__handle_ops *const handle_ops[] = {&tcp_handle, &unix_handle, &file_handle};
     static const enum plait__handle_kind handle_kind[] = {PLAIT__H_SOCKET, PLAIT__H_UNIX, PLAIT__H_FILE};

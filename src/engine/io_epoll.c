@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * Operations over epoll. Every descriptor is watched edge-triggered for both ways at once, so that the hot path makes no epoll_ctl call
- * and nothing can spin on readiness that nobody uses (TQ-46, TQ-63); it is not even registered until a call on it would block, which
- * spares a connection of one request that call. Input is read into one window per reactor, lent to the owner for the call.
+ * Operations over epoll. Every descriptor is watched edge-triggered for both ways at once, so that the hot path makes
+ * no epoll_ctl call and nothing can spin on readiness that nobody uses (TQ-46, TQ-63); it is not even registered until
+ * a call on it would block, which spares a connection of one request that call. Input is read into one window per
+ * reactor, lent to the owner for the call.
  *
- * Invariant: a handle that has its input on is either registered with nothing left to read, or on the again list. Completions come only
- * from plait__io_turn; a closed handle is never touched again before `closed`.
+ * Invariant: a handle that has its input on is either registered with nothing left to read, or on the again list.
+ * Completions come only from plait__io_turn; a closed handle is never touched again before `closed`.
  * Tests: tests/engine/test_io.c on the real and on the simulated kernel.
  */
 #include "engine/core.h"
@@ -71,8 +72,8 @@ static void run_again(struct plait__io *io, struct plait__handle *h)
     io->again_end = &h->next;
 }
 
-/* Has epoll tell of every edge from now on, and at once of what is there already. A plain file, which epoll refuses, is always
- * ready (TQ-67). Returns 0 or -errno. */
+/* Has epoll tell of every edge from now on, and at once of what is there already. A plain file, which epoll refuses, is
+ * always ready (TQ-67). Returns 0 or -errno. */
 static int watch(struct plait__io *io, struct plait__handle *h)
 {
     if (h->flags & (PLAIT__REGISTERED | PLAIT__UNPOLLED))
@@ -146,14 +147,16 @@ static ssize_t receive(struct plait__io *io, struct plait__handle *h, size_t max
         char bytes[CMSG_SPACE(FDS_AT_ONCE * sizeof(int))];
     } control;
     struct iovec iov = {.iov_base = io->window, .iov_len = max};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
     const ssize_t res = io->sys->ops->recvmsg(io->sys, h->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (res >= 0)
         *fd_count = take_fds(&msg, fds);
     return res;
 }
 
-/* After a receive: a short read used the readiness up, unless the end is known to stand behind it; a later edge tells of more. */
+/* After a receive: a short read used the readiness up, unless the end is known to stand behind it; a later edge tells
+ * of more. */
 static void settle_input(struct plait__io *io, struct plait__handle *h, bool drained)
 {
     if (h->flags & PLAIT__CLOSED)
@@ -207,7 +210,8 @@ static void accept_some(struct plait__io *io, struct plait__handle *h)
             return;
         struct sockaddr_storage ss;
         socklen_t len = sizeof ss;
-        const int fd = io->sys->ops->accept4(io->sys, h->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        const int fd =
+            io->sys->ops->accept4(io->sys, h->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd == -EAGAIN) {
             h->flags &= (uint16_t)~PLAIT__IN_READY;
             h->accept_max = n < ACCEPT_FIRST ? ACCEPT_FIRST : n;
@@ -391,14 +395,17 @@ ssize_t plait__io_send(struct plait__io *io, struct plait__handle *h, struct pla
     return total;
 }
 
-ssize_t plait__io_send_fds(struct plait__io *io, struct plait__handle *h, plait_slice bytes, const int *fds, size_t count)
+ssize_t plait__io_send_fds(struct plait__io *io, struct plait__handle *h, plait_slice bytes, const int *fds,
+                           size_t count)
 {
     union {
         struct cmsghdr align;
         char bytes[CMSG_SPACE(FDS_AT_ONCE * sizeof(int))];
     } control = {.bytes = {0}};
     struct iovec iov = {.iov_base = (void *)(uintptr_t)bytes.ptr, .iov_len = bytes.len};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = control.bytes,
                          .msg_controllen = CMSG_SPACE(count * sizeof(int))};
     struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
     c->cmsg_level = SOL_SOCKET;
@@ -440,8 +447,8 @@ void plait__io_close(struct plait__io *io, struct plait__handle *h, bool keep_fd
     if (h->flags & PLAIT__CLOSED)
         return;
     h->flags = (uint16_t)((h->flags | PLAIT__CLOSED) & ~(PLAIT__IN_ON | PLAIT__OUT_BLOCKED));
-    /* Others may hold what stands behind the descriptor (a child, a duplicate): closing ours would leave it watched, and epoll telling of a
-     * handle that is gone (TQ-72). */
+    /* Others may hold what stands behind the descriptor (a child, a duplicate): closing ours would leave it watched,
+     * and epoll telling of a handle that is gone (TQ-72). */
     if (h->flags & PLAIT__REGISTERED)
         io->sys->ops->epoll_ctl(io->sys, io->epfd, EPOLL_CTL_DEL, h->fd, NULL);
     if (!keep_fd)

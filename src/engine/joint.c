@@ -53,7 +53,8 @@ static void eof(struct plait_stream *s, size_t rest, void *self)
     (void)s;
     (void)rest;
     e->ended = true;
-    const bool all = (!e->joint->end[0].gives || e->joint->end[0].ended) && (!e->joint->end[1].gives || e->joint->end[1].ended);
+    const bool all =
+        (!e->joint->end[0].gives || e->joint->end[0].ended) && (!e->joint->end[1].gives || e->joint->end[1].ended);
     if (!all) {
         plait_close_write(e->other->s);
         return;
@@ -102,8 +103,12 @@ static void cancel(struct plait_deferred *deferred, void *ctx)
     }
 }
 
-static const struct plait_protocol protocol = {
-    .name = "joint", .data = data, .eof = eof, .room = room, .lost = lost, .flags = PLAIT_HALF_CLOSE | PLAIT_BOUNDS_OUTPUT};
+static const struct plait_protocol protocol = {.name = "joint",
+                                               .data = data,
+                                               .eof = eof,
+                                               .room = room,
+                                               .lost = lost,
+                                               .flags = PLAIT_HALF_CLOSE | PLAIT_BOUNDS_OUTPUT};
 
 struct plait_deferred *plait_pipe(struct plait_stream *from, struct plait_stream *to, bool both)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Two streams joined in memory. What one writes the other receives in a later step of the loop, as much at a time as it wants: a pair has the
- * backpressure, the half-close and the order of callbacks of a socket, without one.
+ * Two streams joined in memory. What one writes the other receives in a later step of the loop, as much at a time as it
+ * wants: a pair has the backpressure, the half-close and the order of callbacks of a socket, without one.
  *
  * Invariant: the two ends are one allocation, freed when both streams are; an end that is gone is never told anything.
  * Test: tests/engine/test_pair.c.
@@ -19,11 +19,11 @@ struct pair_end {
     struct plait_soon soon;
     size_t want;
     uint64_t received, sent;
-    bool blocked;      /* our output waits for the other end, or for its step */
-    bool delivering;   /* our step runs: output may go over */
-    bool shut;         /* we said all */
-    bool end_told;     /* we were told that the other said all */
-    bool reset;        /* the other end aborted */
+    bool blocked;    /* our output waits for the other end, or for its step */
+    bool delivering; /* our step runs: output may go over */
+    bool shut;       /* we said all */
+    bool end_told;   /* we were told that the other said all */
+    bool reset;      /* the other end aborted */
     bool closing, gone;
 };
 
@@ -87,14 +87,15 @@ static void want_input(struct plait__carrier *c, size_t max)
     }
 }
 
-/* Bytes go over in the sender's own step only: a flush may stand inside a call of the user's, and two ends that answer each other must
- * not call each other ever deeper. */
+/* Bytes go over in the sender's own step only: a flush may stand inside a call of the user's, and two ends that answer
+ * each other must not call each other ever deeper. */
 static plait_err output(struct plait__carrier *c, struct plait__chain *chain)
 {
     struct pair_end *e = end_of(c);
     struct pair_end *other = e->other;
     struct iovec iov;
-    while (e->delivering && !plait__chain_empty(chain) && other->want > 0 && !other->closing && !other->gone && e->pair->left == 2) {
+    while (e->delivering && !plait__chain_empty(chain) && other->want > 0 && !other->closing && !other->gone &&
+           e->pair->left == 2) {
         if (plait__chain_gather(chain, &iov, 1) == 0)
             return PLAIT_OK; /* a file: it must be loaded first */
         size_t n = iov.iov_len < other->want ? iov.iov_len : other->want;

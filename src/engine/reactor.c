@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The reactor: makes itself, takes turns, ends. What a turn does and in which order stands in docs/loop.md; the parts are elsewhere (io_epoll.c,
- * wheel.c, soon.c, stream.c). This file knows the order and nothing of what is done.
+ * The reactor: makes itself, takes turns, ends. What a turn does and in which order stands in docs/loop.md; the parts
+ * are elsewhere (io_epoll.c, wheel.c, soon.c, stream.c). This file knows the order and nothing of what is done.
  *
  * Invariant: no callback runs outside plait_reactor_step, plait_reactor_run and plait_reactor_free.
  * Test: tests/engine/test_reactor.c.
@@ -117,7 +117,7 @@ void plait_reactor_stop(struct plait_reactor *reactor)
     reactor->stopping = true;
 }
 
-/* --- making and ending --------------------------------------------------------------------------------------------------- */
+/* --- making and ending -------------------------------------------------------------------------------------------- */
 
 static void describe(struct plait_reactor *r, struct plait_metric *m, enum plait_metric_kind kind, const char *name,
                      const char *help)
@@ -144,7 +144,8 @@ static void register_counts(struct plait_reactor *r)
     struct plait__counts *c = &r->counts;
     describe(r, &c->turns, PLAIT_COUNTER, "plait_loop_turns", "Turns of the loop.");
     describe(r, &c->callbacks, PLAIT_COUNTER, "plait_loop_callbacks", "Callbacks that the loop made.");
-    describe(r, &c->slow_callbacks, PLAIT_COUNTER, "plait_loop_slow_callbacks", "Callbacks that held the loop too long.");
+    describe(r, &c->slow_callbacks, PLAIT_COUNTER, "plait_loop_slow_callbacks",
+             "Callbacks that held the loop too long.");
     describe(r, &c->streams, PLAIT_GAUGE, "plait_streams", "Streams that are open.");
     describe(r, &c->accepted, PLAIT_COUNTER, "plait_accepted", "Connections accepted.");
     describe(r, &c->accept_errors, PLAIT_COUNTER, "plait_accept_errors", "Connections that could not be accepted.");
@@ -330,7 +331,7 @@ void plait_reactor_free(struct plait_reactor **reactor)
     heap->resize(r, 0, heap->ctx);
 }
 
-/* --- what callers ask ---------------------------------------------------------------------------------------------------- */
+/* --- what callers ask --------------------------------------------------------------------------------------------- */
 
 int plait_reactor_fd(const struct plait_reactor *reactor)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The ready list, and the brackets around every callback that the reactor makes: counted, timed, named in the log when slow.
+ * The ready list, and the brackets around every callback that the reactor makes: counted, timed, named in the log when
+ * slow.
  *
- * Invariant: one pass runs what was queued when it began and what that queues, at most BOUND calls, so that a call that queues itself cannot
- * starve the network.
+ * Invariant: one pass runs what was queued when it began and what that queues, at most BOUND calls, so that a call that
+ * queues itself cannot starve the network.
  * Test: tests/engine/test_soon.c.
  */
 #include "engine/core.h"
@@ -34,7 +35,8 @@ void plait__callback_end(struct plait_reactor *r, const char *name)
         tell_slow(r, name, took);
 }
 
-void plait_soon_init(struct plait_soon *soon, struct plait_reactor *reactor, const char *name, plait_call_fn fn, void *ctx)
+void plait_soon_init(struct plait_soon *soon, struct plait_reactor *reactor, const char *name, plait_call_fn fn,
+                     void *ctx)
 {
     *soon = (struct plait_soon){.reactor = reactor, .fn = fn, .ctx = ctx, .name = name};
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * A stream of one descriptor or of two: standard input and output, a child's pipes. Each way is a handle of its own. What is shared with other
- * processes is opened anew, so that making it non-blocking harms nobody (TQ-134); a socket needs no such thing, its calls don't block.
+ * A stream of one descriptor or of two: standard input and output, a child's pipes. Each way is a handle of its own.
+ * What is shared with other processes is opened anew, so that making it non-blocking harms nobody (TQ-134); a socket
+ * needs no such thing, its calls don't block.
  *
- * Invariant: `closed` is told when both handles are gone. A plain file, which epoll refuses, is always ready (TQ-67, TQ-140).
- * Test: tests/engine/test_stdio_stream.c.
+ * Invariant: `closed` is told when both handles are gone. A plain file, which epoll refuses, is always ready (TQ-67,
+ * TQ-140). Test: tests/engine/test_stdio_stream.c.
  */
 #include "base/try.h"
 #include "engine/stream_core.h"
@@ -72,7 +73,8 @@ static void closed(struct plait__handle *h)
         x->c.up_ops->closed(x->c.up);
 }
 
-static const struct plait__handle_ops way_ops = {.name = "stdio", .received = received, .writable = writable, .closed = closed};
+static const struct plait__handle_ops way_ops = {
+    .name = "stdio", .received = received, .writable = writable, .closed = closed};
 
 static void want_input(struct plait__carrier *c, size_t max)
 {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The contract of a stream: which callback comes when, what is kept of the input, how an end goes. Carriers call up through plait__stream_up
- * and are never told anything from inside that but what they want; protocols are called from the loop only. Output is stream_out.c,
- * what a stream can be asked is stream_info.c.
+ * The contract of a stream: which callback comes when, what is kept of the input, how an end goes. Carriers call up
+ * through plait__stream_up and are never told anything from inside that but what they want; protocols are called from
+ * the loop only. Output is stream_out.c, what a stream can be asked is stream_info.c.
  *
- * Invariant: every callback is made by call_*() below; none is made while another of the same stream runs (PLAIT__F_IN_CALL); after
- * plait_close or plait_abort the state is CLOSING or later, and then only `room`'s absence and `lost` remain.
- * Tests: tests/engine/test_stream.c over pairs and sockets, and the stream scenarios of the simulated world.
+ * Invariant: every callback is made by call_*() below; none is made while another of the same stream runs
+ * (PLAIT__F_IN_CALL); after plait_close or plait_abort the state is CLOSING or later, and then only `room`'s absence
+ * and `lost` remain. Tests: tests/engine/test_stream.c over pairs and sockets, and the stream scenarios of the
+ * simulated world.
  */
 #include "engine/stream_core.h"
 
@@ -32,7 +33,8 @@ static bool bounds_output(const struct plait_stream *s)
 /* Whether `data` may be called now. */
 static bool may_read(const struct plait_stream *s)
 {
-    const uint32_t not_now = PLAIT__F_PAUSED | PLAIT__F_HANDSHAKE | PLAIT__F_CALL_SECURED; /* `secured` comes before `data` */
+    /* `secured` comes before `data` */
+    const uint32_t not_now = PLAIT__F_PAUSED | PLAIT__F_HANDSHAKE | PLAIT__F_CALL_SECURED;
     if (s->state != PLAIT__S_OPEN || (s->flags & not_now))
         return false;
     if ((s->flags & PLAIT__F_FULL) && !bounds_output(s))
@@ -68,7 +70,7 @@ void plait__stream_want(struct plait_stream *s)
     s->carrier->ops->want_input(s->carrier, want);
 }
 
-/* --- why it ends --------------------------------------------------------------------------------------------------------- */
+/* --- why it ends -------------------------------------------------------------------------------------------------- */
 
 void plait__stream_blame(struct plait_stream *s, const struct plait_fault *fault)
 {
@@ -130,7 +132,7 @@ static void fail_with(struct plait_stream *s, plait_err err, const char *step, c
     plait__stream_fail(s, &fault);
 }
 
-/* --- input --------------------------------------------------------------------------------------------------------------- */
+/* --- input -------------------------------------------------------------------------------------------------------- */
 
 static bool keep(struct plait_stream *s, const uint8_t *bytes, size_t len)
 {
@@ -194,7 +196,8 @@ static size_t call_data(struct plait_stream *s, const uint8_t *bytes, size_t len
     return taken < len ? taken : len;
 }
 
-/* Whether what is left can be offered again without new bytes: because the protocol is another now, or has what it said it needs. */
+/* Whether what is left can be offered again without new bytes: because the protocol is another now, or has what it said
+ * it needs. */
 static bool goes_on(const struct plait_stream *s, const struct plait_protocol *before, size_t left)
 {
     if (left == 0 || !may_read(s))
@@ -214,7 +217,8 @@ static size_t offer(struct plait_stream *s, const uint8_t *bytes, size_t len)
     return taken;
 }
 
-/* Bytes in the clear that stood behind the command that started TLS: whoever sent them was not the peer that TLS will know. */
+/* Bytes in the clear that stood behind the command that started TLS: whoever sent them was not the peer that TLS will
+ * know. */
 static bool clear_bytes_behind_tls(struct plait_stream *s, size_t left)
 {
     if (left == 0 || !(s->flags & PLAIT__F_HANDSHAKE) || s->state != PLAIT__S_OPEN)
@@ -255,7 +259,8 @@ static void up_input(void *up, uint8_t *bytes, size_t len)
     struct plait_stream *s = up;
     if (s->state > PLAIT__S_OPEN)
         return; /* discarded: the peer's last words after ours */
-    const bool direct = may_read(s) && !s->kept && !(s->flags & (PLAIT__F_IN_CALL | PLAIT__F_CALL_DATA)) && len >= s->need;
+    const bool direct =
+        may_read(s) && !s->kept && !(s->flags & (PLAIT__F_IN_CALL | PLAIT__F_CALL_DATA)) && len >= s->need;
     if (!direct) {
         if (keep(s, bytes, len)) {
             s->flags |= PLAIT__F_CALL_DATA;
@@ -339,7 +344,7 @@ const struct plait__up_ops plait__stream_up = {
     .closed = up_closed,
 };
 
-/* --- the calls that are due ---------------------------------------------------------------------------------------------- */
+/* --- the calls that are due --------------------------------------------------------------------------------------- */
 
 static void call_connected(struct plait_stream *s)
 {
@@ -421,8 +426,8 @@ static void make_calls(struct plait_stream *s)
         call_room(s);
     if (s->state == PLAIT__S_OPEN && (s->flags & PLAIT__F_CALL_DATA))
         offer_kept(s);
-    if (s->state == PLAIT__S_OPEN && (s->flags & PLAIT__F_EOF_SEEN) && !(s->flags & (PLAIT__F_EOF_TOLD | PLAIT__F_CALL_DATA)) &&
-        may_read(s))
+    if (s->state == PLAIT__S_OPEN && (s->flags & PLAIT__F_EOF_SEEN) &&
+        !(s->flags & (PLAIT__F_EOF_TOLD | PLAIT__F_CALL_DATA)) && may_read(s))
         call_eof(s);
 }
 
@@ -476,7 +481,7 @@ void plait__streams_release(struct plait_reactor *r)
     }
 }
 
-/* --- ends ---------------------------------------------------------------------------------------------------------------- */
+/* --- ends --------------------------------------------------------------------------------------------------------- */
 
 static void begin_closing(struct plait_stream *s)
 {
@@ -591,7 +596,7 @@ void plait__streams_abort_all(struct plait_reactor *r, plait_err err)
     abort_list(&r->streams, &fault);
 }
 
-/* --- beginning and steering ---------------------------------------------------------------------------------------------- */
+/* --- beginning and steering --------------------------------------------------------------------------------------- */
 
 void plait__streams_init(struct plait_reactor *r)
 {

@@ -78,15 +78,15 @@ struct plait_stream {
     uint64_t id;
     uint32_t flags;
     uint32_t need;
-    uint32_t asked;           /* what want_input was last told */
+    uint32_t asked;             /* what want_input was last told */
     uint16_t high_kib, low_kib; /* marks; 0: default */
-    uint16_t stall_s;         /* seconds; 0: default */
+    uint16_t stall_s;           /* seconds; 0: default */
     uint8_t state;
-    uint8_t err;              /* plait_err of the end */
-    uint8_t memory;           /* which memory it sits in: enum plait__stream_memory */
+    uint8_t err;    /* plait_err of the end */
+    uint8_t memory; /* which memory it sits in: enum plait__stream_memory */
     int16_t tls_alert;
     int32_t os_errno;
-    const char *step;         /* of the fault */
+    const char *step; /* of the fault */
     const char *detail;
 };
 
@@ -131,7 +131,8 @@ bool plait__proxy_address(const struct plait_stream *s, bool peer, struct plait_
 /* The up table of a stream: what a carrier talks to. `up` is the stream. */
 extern const struct plait__up_ops plait__stream_up;
 
-/* plait_close for a protocol whose peer has said that it sends nothing more: closes as soon as all is written, and reads no rest. */
+/* plait_close for a protocol whose peer has said that it sends nothing more: closes as soon as all is written, and
+ * reads no rest. */
 void plait__stream_close_brief(struct plait_stream *s);
 
 /* Ends a stream with a fault: aborts the carrier, `lost` comes later. Never calls back, never allocates. */

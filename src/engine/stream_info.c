@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What can be asked of a stream, and the options of its socket. Most of it is the carrier's to answer; a trusted proxy's word about the
- * addresses comes before the carrier's.
+ * What can be asked of a stream, and the options of its socket. Most of it is the carrier's to answer; a trusted
+ * proxy's word about the addresses comes before the carrier's.
  *
  * Invariant: none of these changes what the stream does.
  * Test: tests/engine/test_stream_info.c.

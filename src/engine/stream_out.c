@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * Output of a stream: gathered while its callback runs, offered to the carrier when that returns or at the turn's end, bounded by marks and by
- * the peer's patience.
+ * Output of a stream: gathered while its callback runs, offered to the carrier when that returns or at the turn's end,
+ * bounded by marks and by the peer's patience.
  *
- * Invariant: `out` exists only while bytes are pending; BLOCKED is set only while the carrier owes a `writable`; FULL is set from above the
- * high mark until the low one, and then `room` is called.
+ * Invariant: `out` exists only while bytes are pending; BLOCKED is set only while the carrier owes a `writable`; FULL
+ * is set from above the high mark until the low one, and then `room` is called.
  * Test: tests/engine/test_stream_out.c.
  */
 #include "base/try.h"
@@ -149,7 +149,8 @@ void plait_write_shared(struct plait_stream *s, struct plait_shared *shared)
     added(s, out ? plait__chain_shared(&out->chain, shared) : PLAIT_ENOMEM);
 }
 
-void plait_write_file(struct plait_stream *s, int fd, uint64_t offset, uint64_t bytes, plait_call_fn released, void *ctx)
+void plait_write_file(struct plait_stream *s, int fd, uint64_t offset, uint64_t bytes, plait_call_fn released,
+                      void *ctx)
 {
     struct plait__out *out = bytes > 0 && plait__stream_writes(s) ? out_of(s) : NULL;
     const plait_err err = out ? plait__chain_file(&out->chain, fd, offset, bytes, released, ctx) : PLAIT_ENOMEM;
@@ -176,7 +177,7 @@ plait_err plait_write_fds(struct plait_stream *s, plait_slice bytes, const int *
     return err;
 }
 
-/* --- offering it --------------------------------------------------------------------------------------------------------- */
+/* --- offering it -------------------------------------------------------------------------------------------------- */
 
 /* Reads a piece of the file in front. Without blocking where the file system can tell. */
 plait_err plait__out_load(struct plait_stream *s, struct plait__out *out)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The kernel's table of system calls: each entry is the call and its errno, nothing more. It is not a place for policy: what an errno
- * means is decided above. EINTR is retried here where the call can simply be made again (TQ-41, TQ-70).
+ * The kernel's table of system calls: each entry is the call and its errno, nothing more. It is not a place for policy:
+ * what an errno means is decided above. EINTR is retried here where the call can simply be made again (TQ-41, TQ-70).
  *
  * Invariant: no state, so that any number of reactors in any number of threads may share it.
  * Tests: tests/engine/test_sys_kernel.c; the differential test of the simulated kernel compares the two.
@@ -24,13 +24,13 @@
 #include <unistd.h>
 
 /* Result of a call: itself, or -errno; made again when a signal came between. */
-#define RESULT(call)                                 \
-    __extension__({                                  \
-        __typeof__(call) result_;                    \
-        do {                                         \
-            result_ = (call);                        \
-        } while (result_ == -1 && errno == EINTR);   \
-        result_ == -1 ? -errno : result_;            \
+#define RESULT(call)                                                                                                   \
+    __extension__({                                                                                                    \
+        __typeof__(call) result_;                                                                                      \
+        do {                                                                                                           \
+            result_ = (call);                                                                                          \
+        } while (result_ == -1 && errno == EINTR);                                                                     \
+        result_ == -1 ? -errno : result_;                                                                              \
     })
 
 #define K static
@@ -200,7 +200,8 @@ K ssize_t k_getrandom(SYS, void *buf, size_t len)
 
 K int k_openat2(SYS, int dirfd, const char *path, int flags, unsigned mode, uint64_t resolve)
 {
-    struct open_how how = {.flags = (uint64_t)(unsigned)flags, .mode = (flags & O_CREAT) ? mode : 0, .resolve = resolve};
+    struct open_how how = {
+        .flags = (uint64_t)(unsigned)flags, .mode = (flags & O_CREAT) ? mode : 0, .resolve = resolve};
     return (int)RESULT(syscall(SYS_openat2, dirfd, path, &how, sizeof how));
 }
 
@@ -365,7 +366,8 @@ static const struct plait_sys_ops kernel_ops = {
 
 struct plait_sys *plait__sys_kernel(void)
 {
-    /* Written by nobody: the table is constant and so is what points to it; the type only has no const because a simulated kernel has state. */
+    /* Written by nobody: the table is constant and so is what points to it; the type only has no const because a
+     * simulated kernel has state. */
     static const struct plait_sys kernel = {.ops = &kernel_ops};
     return (struct plait_sys *)(uintptr_t)&kernel;
 }

@@ -40,13 +40,9 @@ static size_t default_bytes(void)
 /* Stacks are not from the heap, but the budget's root counts them as well. */
 static bool charge(struct plait_budget *root, size_t bytes)
 {
-    if (plait_budget_left(root) < bytes) {
-        root->refused++;
+    if (plait_budget_left(root) < bytes)
         return false;
-    }
     root->used += bytes;
-    if (root->used > root->peak)
-        root->peak = root->used;
     return true;
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Timers: a hierarchical wheel of eight levels with 64 slots each, ticking every 2^19 ns (about half a millisecond). Adding, stopping and
- * firing cost the same however many there are, and re-arming to a later time only writes that time: the entry is
- * moved when its old slot comes up. A wheel knows nothing of the loop but the reactor's time.
+ * Timers: a hierarchical wheel of eight levels with 64 slots each, ticking every 2^19 ns (about half a millisecond).
+ * Adding, stopping and firing cost the same however many there are, and re-arming to a later time only writes that
+ * time: the entry is moved when its old slot comes up. A wheel knows nothing of the loop but the reactor's time.
  *
- * Invariant: a timer stands in the slot of `filed`, which is never later than `due`; a slot's bit is set when the slot has entries (a set
- * bit may be stale); every entry's tick is at or behind `current`.
+ * Invariant: a timer stands in the slot of `filed`, which is never later than `due`; a slot's bit is set when the slot
+ * has entries (a set bit may be stale); every entry's tick is at or behind `current`.
  * Test: tests/engine/test_wheel.c, which compares with a sorted list over random operations.
  */
 #include "engine/core.h"
@@ -77,7 +77,8 @@ static void file(struct plait__wheel *w, struct plait_timer *t)
     link_to(&w->slot[level][slot], t);
 }
 
-/* First occupied slot of a level at or behind the current place; -1 for none. Bits of emptied slots are cleared on the way. */
+/* First occupied slot of a level at or behind the current place; -1 for none. Bits of emptied slots are cleared on the
+ * way. */
 static int first_busy(struct plait__wheel *w, unsigned level)
 {
     const unsigned place = (unsigned)(w->current >> (SLOT_BITS * level)) & (SLOTS - 1);
@@ -92,7 +93,8 @@ static int first_busy(struct plait__wheel *w, unsigned level)
     }
 }
 
-static void name_slot(const struct plait__wheel *w, unsigned l, unsigned found, unsigned *level, unsigned *slot, uint64_t *tick)
+static void name_slot(const struct plait__wheel *w, unsigned l, unsigned found, unsigned *level, unsigned *slot,
+                      uint64_t *tick)
 {
     const unsigned shift = SLOT_BITS * l;
     const unsigned above = shift + SLOT_BITS;
@@ -101,8 +103,9 @@ static void name_slot(const struct plait__wheel *w, unsigned l, unsigned found, 
     *tick = (w->current >> above << above) | (uint64_t)found << shift;
 }
 
-/* The next slot to look at. A higher slot in which the present already stands comes before everything, since what is in it belongs further
- * down; then lower levels come first, because they are nearer. Returns false when the wheel is empty. */
+/* The next slot to look at. A higher slot in which the present already stands comes before everything, since what is in
+ * it belongs further down; then lower levels come first, because they are nearer. Returns false when the wheel is
+ * empty. */
 static bool next_slot(struct plait__wheel *w, unsigned *level, unsigned *slot, uint64_t *tick)
 {
     for (unsigned l = LEVELS - 1; l > 0; l--) {
@@ -146,8 +149,8 @@ static struct plait_timer *reversed(struct plait_timer *t)
     return done;
 }
 
-/* Takes everything out of a slot that came up: what is due goes to the end of the due list, the rest is filed again, nearer or
- * (re-armed) further. */
+/* Takes everything out of a slot that came up: what is due goes to the end of the due list, the rest is filed again,
+ * nearer or (re-armed) further. */
 static void open_slot(struct plait__wheel *w, unsigned level, unsigned slot, struct plait_timer ***due_end)
 {
     struct plait_timer *t = reversed(w->slot[level][slot]);
@@ -198,7 +201,8 @@ void plait__wheel_run(struct plait__wheel *w)
         fire(w, due);
 }
 
-void plait_timer_init(struct plait_timer *timer, struct plait_reactor *reactor, const char *name, plait_call_fn fn, void *ctx)
+void plait_timer_init(struct plait_timer *timer, struct plait_reactor *reactor, const char *name, plait_call_fn fn,
+                      void *ctx)
 {
     *timer = (struct plait_timer){.reactor = reactor, .due = PLAIT_NEVER, .fn = fn, .ctx = ctx, .name = name};
 }

@@ -21,7 +21,6 @@ static void new_memory_is_zeroed_and_counted(void **state)
     assert_int_equal((uintptr_t)p % 16, 0);
     plait_mem_free(p);
     assert_int_equal(b.used, 0);
-    assert_int_equal(b.peak, 100 + HEADER);
 }
 
 static void zero_bytes_are_an_allocation_too(void **state)
@@ -60,8 +59,6 @@ static void what_is_held_counts_at_every_node_above(void **state)
     assert_int_equal(root.used, 200 + HEADER);
     plait_mem_free(b);
     assert_int_equal(root.used, 0);
-    assert_int_equal(root.peak, 300 + 2 * HEADER);
-    assert_int_equal(connection.peak, 100 + HEADER);
 }
 
 static void a_full_node_refuses_and_charges_none(void **state)
@@ -73,8 +70,6 @@ static void a_full_node_refuses_and_charges_none(void **state)
     void *p = plait_mem_new(&child, 100);
     assert_non_null(p);
     assert_null(plait_mem_new(&child, 1));
-    assert_int_equal(root.refused, 1);
-    assert_int_equal(child.refused, 0);
     assert_int_equal(child.used, 100 + HEADER);
     plait_mem_free(p);
     p = plait_mem_new(&child, 100);
@@ -90,7 +85,6 @@ static void the_smallest_budget_on_the_way_decides(void **state)
     plait_budget_init(&child, &root, NULL, 200);
     assert_int_equal(plait_budget_left(&child), 200);
     assert_null(plait_mem_new(&child, 200));
-    assert_int_equal(child.refused, 1);
     void *p = plait_mem_new(&root, 900 - HEADER);
     assert_int_equal(plait_budget_left(&child), 100);
     assert_int_equal(plait_budget_left(&root), 100);
@@ -162,7 +156,6 @@ static void a_refused_resize_leaves_the_old_allocation(void **state)
     assert_null(plait_mem_resize(&b, p, 200));
     assert_string_equal(p, "kept");
     assert_int_equal(b.used, 5 + HEADER);
-    assert_int_equal(b.refused, 1);
     plait_mem_free(p);
 }
 
@@ -177,7 +170,6 @@ static void a_failing_heap_leaves_budgets_as_they_were(void **state)
     assert_null(plait_mem_new(&child, 10));
     assert_int_equal(child.used, 0);
     assert_int_equal(root.used, 0);
-    assert_int_equal(root.refused, 0);
     heap.fail_at = 3;
     char *p = plait_mem_text(&child, "old", 3);
     assert_null(plait_mem_resize(&child, p, 100));
@@ -214,10 +206,8 @@ static void charging_by_hand_counts_like_an_allocation(void **state)
     assert_true(plait__budget_charge(&child, 60));
     assert_false(plait__budget_charge(&child, 60));
     assert_int_equal(child.used, 60);
-    assert_int_equal(root.refused, 1);
     plait__budget_release(&child, 60);
     assert_int_equal(root.used, 0);
-    assert_int_equal(root.peak, 60);
 }
 
 static void wiping_leaves_zeroes(void **state)

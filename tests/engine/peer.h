@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A protocol that writes down what it is told, and two ends joined by each kind of carrier: what the tests of streams stand on.
+ * A protocol that writes down what it is told, and two ends joined by each kind of carrier: what the tests of streams
+ * stand on.
  */
 #ifndef PLAIT_TESTS_ENGINE_PEER_H
 #define PLAIT_TESTS_ENGINE_PEER_H
@@ -29,11 +30,11 @@ struct peer {
     size_t fds;
 
     /* What it does. */
-    size_t take;       /* bytes taken by each `data` at most; 0: all */
+    size_t take; /* bytes taken by each `data` at most; 0: all */
     bool take_nothing;
     bool echo;
     size_t need;
-    plait_slice greeting;         /* written by connected */
+    plait_slice greeting; /* written by connected */
     void (*on_data)(struct peer *p);
     void (*on_eof)(struct peer *p);
     void *ctx;
@@ -112,10 +113,10 @@ static inline void peer_lost(struct plait_stream *s, const struct plait_fault *f
     p->s = NULL;
 }
 
-#define PEER_TABLE(more)                                                                                              \
-    {                                                                                                                 \
-        .name = "peer", .connected = peer_connected, .data = peer_data, .eof = peer_eof, .room = peer_room,           \
-        .secured = peer_secured, .fds = peer_fds, .lost = peer_lost, more                                             \
+#define PEER_TABLE(more)                                                                                               \
+    {                                                                                                                  \
+        .name = "peer", .connected = peer_connected, .data = peer_data, .eof = peer_eof, .room = peer_room,            \
+        .secured = peer_secured, .fds = peer_fds, .lost = peer_lost, more                                              \
     }
 
 static const struct plait_protocol peer_protocol = PEER_TABLE(.flags = 0);
@@ -128,7 +129,7 @@ static inline void peer_attach(struct peer *p, struct plait_stream *s, const str
     plait_stream_attach(s, protocol, p);
 }
 
-/* --- two ends ------------------------------------------------------------------------------------------------------------ */
+/* --- two ends ----------------------------------------------------------------------------------------------------- */
 
 enum joint { JOINT_PAIR, JOINT_UNIX, JOINT_TCP, JOINT_COUNT };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tests of src/engine/fd_stream.c, stdio_stream.c, pair.c, stream_info.c and sockaddr.c: what differs from carrier to carrier, and what a stream tells of
- * itself.
+ * Tests of src/engine/fd_stream.c, stdio_stream.c, pair.c, stream_info.c and sockaddr.c: what differs from carrier to
+ * carrier, and what a stream tells of itself.
  */
 #include "tests/engine/peer.h"
 
@@ -20,7 +20,7 @@ static void open_joined(struct bed *b, enum joint joint)
     bed_settle(b);
 }
 
-/* --- what a stream tells ------------------------------------------------------------------------------------------------------ */
+/* --- what a stream tells ------------------------------------------------------------------------------------------ */
 
 static void a_stream_knows_its_reactor_its_number_and_its_counts(void **state)
 {
@@ -170,7 +170,7 @@ static void tcp_options_reach_the_socket(void **state)
     bed_close(&b);
 }
 
-/* --- the last words ------------------------------------------------------------------------------------------------------------- */
+/* --- the last words ----------------------------------------------------------------------------------------------- */
 
 /* The peer answers and hangs up while we still send: its answer is heard although our send fails first. */
 static void what_the_peer_said_before_it_hung_up_is_heard(void **state)
@@ -313,7 +313,7 @@ static void control_data_of_another_kind_is_passed_over(void **state)
     bed_close(&b);
 }
 
-/* --- descriptors of others -------------------------------------------------------------------------------------------------------- */
+/* --- descriptors of others ---------------------------------------------------------------------------------------- */
 
 static void two_pipes_make_a_stream(void **state)
 {
@@ -525,7 +525,7 @@ static void streams_need_memory(void **state)
     bed_close(&b);
 }
 
-/* --- socket addresses --------------------------------------------------------------------------------------------------------------- */
+/* --- socket addresses --------------------------------------------------------------------------------------------- */
 
 static void addresses_go_to_the_kernel_and_back_unchanged(void **state)
 {
@@ -573,15 +573,18 @@ static void odd_socket_addresses_are_none(void **state)
 
 TEST_MAIN(cmocka_unit_test(a_stream_knows_its_reactor_its_number_and_its_counts),
           cmocka_unit_test(addresses_are_those_of_the_socket),
-          cmocka_unit_test(a_unix_peer_has_credentials_and_others_have_none), cmocka_unit_test(a_refused_option_is_an_io_error),
-          cmocka_unit_test(tcp_options_reach_the_socket), cmocka_unit_test(what_the_peer_said_before_it_hung_up_is_heard),
+          cmocka_unit_test(a_unix_peer_has_credentials_and_others_have_none),
+          cmocka_unit_test(a_refused_option_is_an_io_error), cmocka_unit_test(tcp_options_reach_the_socket),
+          cmocka_unit_test(what_the_peer_said_before_it_hung_up_is_heard),
           cmocka_unit_test(a_peer_that_only_stops_reading_ends_the_stream),
           cmocka_unit_test(a_failing_receive_is_told_with_its_errno), cmocka_unit_test(two_pipes_make_a_stream),
           cmocka_unit_test(a_pipe_that_nobody_reads_fails), cmocka_unit_test(a_stream_without_a_way_out_refuses_output),
-          cmocka_unit_test(a_plain_file_reads_to_its_end), cmocka_unit_test(one_socket_serves_both_ways), cmocka_unit_test(a_file_that_cannot_be_read_is_told),
+          cmocka_unit_test(a_plain_file_reads_to_its_end), cmocka_unit_test(one_socket_serves_both_ways),
+          cmocka_unit_test(a_file_that_cannot_be_read_is_told),
           cmocka_unit_test(a_plain_file_that_refuses_bytes_is_asked_again),
           cmocka_unit_test(a_descriptor_that_cannot_be_watched_is_told),
           cmocka_unit_test(a_stream_may_end_while_descriptors_arrive),
           cmocka_unit_test(control_data_of_another_kind_is_passed_over),
           cmocka_unit_test(descriptors_that_make_no_stream_stay_the_callers), cmocka_unit_test(streams_need_memory),
-          cmocka_unit_test(addresses_go_to_the_kernel_and_back_unchanged), cmocka_unit_test(odd_socket_addresses_are_none))
+          cmocka_unit_test(addresses_go_to_the_kernel_and_back_unchanged),
+          cmocka_unit_test(odd_socket_addresses_are_none))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tests of src/engine/joint.c: bytes, ends, backpressure, faults and cancelling of joined streams. The outer ends are x and y, the inner ones are
- * joined: x — a ═ b — y.
+ * Tests of src/engine/joint.c: bytes, ends, backpressure, faults and cancelling of joined streams. The outer ends are x
+ * and y, the inner ones are joined: x — a ═ b — y.
  */
 #include "tests/engine/peer.h"
 
@@ -146,6 +146,7 @@ static void a_joint_needs_memory(void **state)
     bed_close(&b);
 }
 
-TEST_MAIN(cmocka_unit_test(bytes_go_both_ways_and_halves_end_one_by_one), cmocka_unit_test(one_way_carries_one_way_only),
-          cmocka_unit_test(a_slow_sink_slows_the_source), cmocka_unit_test(a_fault_of_one_is_the_joints_and_ends_the_other),
-          cmocka_unit_test(cancelling_aborts_both), cmocka_unit_test(a_joint_needs_memory))
+TEST_MAIN(cmocka_unit_test(bytes_go_both_ways_and_halves_end_one_by_one),
+          cmocka_unit_test(one_way_carries_one_way_only), cmocka_unit_test(a_slow_sink_slows_the_source),
+          cmocka_unit_test(a_fault_of_one_is_the_joints_and_ends_the_other), cmocka_unit_test(cancelling_aborts_both),
+          cmocka_unit_test(a_joint_needs_memory))

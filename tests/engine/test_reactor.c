@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tests of src/engine/reactor.c and soon.c: turns, stopping, the ready list, what is counted, making a reactor under failing memory and calls.
+ * Tests of src/engine/reactor.c and soon.c: turns, stopping, the ready list, what is counted, making a reactor under
+ * failing memory and calls.
  */
 #include "tests/engine/bed.h"
 
@@ -182,7 +183,7 @@ static void a_wait_that_fails_ends_the_run(void **state)
     bed_close(&b);
 }
 
-/* --- making one ------------------------------------------------------------------------------------------------------------------ */
+/* --- making one --------------------------------------------------------------------------------------------------- */
 
 static void a_reactor_that_finds_no_memory_is_null_and_leaves_nothing(void **state)
 {
@@ -251,7 +252,7 @@ static void the_defaults_serve_without_options(void **state)
     assert_null(r);
 }
 
-/* --- what it can be asked ----------------------------------------------------------------------------------------------------------- */
+/* --- what it can be asked ----------------------------------------------------------------------------------------- */
 
 static ssize_t two_bytes_at_a_time(struct plait_sys *sys, void *buf, size_t len)
 {
@@ -322,7 +323,8 @@ static void call_names_are_those_of_the_table(void **state)
     assert_string_equal(plait__sys_call_name(PLAIT_SYS_CALL_COUNT), "?");
 }
 
-TEST_MAIN(cmocka_unit_test(queued_calls_run_in_order_later_and_once), cmocka_unit_test(a_call_may_queue_and_cancel_others),
+TEST_MAIN(cmocka_unit_test(queued_calls_run_in_order_later_and_once),
+          cmocka_unit_test(a_call_may_queue_and_cancel_others),
           cmocka_unit_test(a_call_that_queues_itself_for_ever_does_not_stop_the_turn),
           cmocka_unit_test(a_slow_callback_is_logged_by_name_and_counted),
           cmocka_unit_test(run_ends_at_stop_and_can_be_run_again),
@@ -332,5 +334,5 @@ TEST_MAIN(cmocka_unit_test(queued_calls_run_in_order_later_and_once), cmocka_uni
           cmocka_unit_test(a_reactor_that_lacks_a_call_is_null_and_leaves_nothing),
           cmocka_unit_test(the_defaults_serve_without_options), cmocka_unit_test(random_bytes_come_whole_or_not_at_all),
           cmocka_unit_test(the_wall_clock_is_the_tables),
-          cmocka_unit_test(without_a_log_of_its_own_it_writes_to_standard_error), cmocka_unit_test(a_main_program_ends_with_0_or_1),
-          cmocka_unit_test(call_names_are_those_of_the_table))
+          cmocka_unit_test(without_a_log_of_its_own_it_writes_to_standard_error),
+          cmocka_unit_test(a_main_program_ends_with_0_or_1), cmocka_unit_test(call_names_are_those_of_the_table))

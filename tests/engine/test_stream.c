@@ -23,7 +23,7 @@ static void over_every_joint(joint_fn run)
     }
 }
 
-/* --- the order of callbacks ------------------------------------------------------------------------------------------------ */
+/* --- the order of callbacks --------------------------------------------------------------------------------------- */
 
 static void run_hello(struct bed *b, enum joint joint)
 {
@@ -127,7 +127,7 @@ static void each_half_can_be_closed_alone(void **state)
     over_every_joint(run_half_close);
 }
 
-/* --- input ------------------------------------------------------------------------------------------------------------------ */
+/* --- input -------------------------------------------------------------------------------------------------------- */
 
 static void run_leftover(struct bed *b, enum joint joint)
 {
@@ -353,7 +353,7 @@ static void the_receiver_may_abort_the_sender_in_the_middle(void **state)
     over_every_joint(run_receiver_aborts_sender);
 }
 
-/* --- ends -------------------------------------------------------------------------------------------------------------------- */
+/* --- ends --------------------------------------------------------------------------------------------------------- */
 
 static void run_attach_late(struct bed *b, enum joint joint)
 {
@@ -449,12 +449,16 @@ static void no_data_comes_after_close(void **state)
     over_every_joint(run_peer_talks_on);
 }
 
-TEST_MAIN(cmocka_unit_test(bytes_go_over_and_back_and_a_close_ends_both_sides), cmocka_unit_test(an_abort_resets_the_peer),
-          cmocka_unit_test(a_close_inside_data_still_sends_what_was_written), cmocka_unit_test(each_half_can_be_closed_alone),
+TEST_MAIN(cmocka_unit_test(bytes_go_over_and_back_and_a_close_ends_both_sides),
+          cmocka_unit_test(an_abort_resets_the_peer),
+          cmocka_unit_test(a_close_inside_data_still_sends_what_was_written),
+          cmocka_unit_test(each_half_can_be_closed_alone),
           cmocka_unit_test(what_a_protocol_leaves_comes_again_with_more), cmocka_unit_test(a_need_spares_calls),
-          cmocka_unit_test(a_need_that_is_met_is_served_at_once), cmocka_unit_test(a_paused_stream_hears_nothing_until_it_resumes),
+          cmocka_unit_test(a_need_that_is_met_is_served_at_once),
+          cmocka_unit_test(a_paused_stream_hears_nothing_until_it_resumes),
           cmocka_unit_test(a_full_window_of_which_nothing_is_taken_is_an_error),
-          cmocka_unit_test(a_new_protocol_gets_what_the_old_one_left), cmocka_unit_test(what_cannot_be_kept_ends_the_stream),
+          cmocka_unit_test(a_new_protocol_gets_what_the_old_one_left),
+          cmocka_unit_test(what_cannot_be_kept_ends_the_stream),
           cmocka_unit_test(the_receiver_may_abort_the_sender_in_the_middle),
           cmocka_unit_test(bytes_fed_one_by_one_cost_a_call_each_at_most),
           cmocka_unit_test(a_protocol_without_callbacks_discards_and_ends_with_its_peer),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tests of src/engine/stream_out.c: gathering, marks, files, buffers, descriptors, the patience with a peer that takes nothing.
+ * Tests of src/engine/stream_out.c: gathering, marks, files, buffers, descriptors, the patience with a peer that takes
+ * nothing.
  */
 #include "tests/engine/peer.h"
 
@@ -174,7 +175,7 @@ static void buffers_and_shared_bytes_go_without_copies_and_a_broken_buffer_ends_
         run_buffers((enum joint)joint);
 }
 
-/* --- files ------------------------------------------------------------------------------------------------------------------ */
+/* --- files -------------------------------------------------------------------------------------------------------- */
 
 static int make_file(size_t bytes)
 {
@@ -293,7 +294,7 @@ static void a_file_that_cannot_be_read_ends_the_stream_with_the_error(void **sta
     bed_close(&b);
 }
 
-/* --- descriptors ------------------------------------------------------------------------------------------------------------- */
+/* --- descriptors -------------------------------------------------------------------------------------------------- */
 
 static void descriptors_go_over_a_unix_socket_with_their_bytes(void **state)
 {
@@ -397,7 +398,7 @@ static void descriptors_that_nobody_wants_are_closed(void **state)
     assert_int_equal(test_open_descriptors(), before);
 }
 
-/* --- memory and flushing ------------------------------------------------------------------------------------------------------ */
+/* --- memory and flushing ------------------------------------------------------------------------------------------ */
 
 static void output_that_finds_no_memory_ends_the_stream(void **state)
 {
@@ -449,7 +450,8 @@ static void a_flush_sends_before_the_turn_ends(void **state)
     bed_close(&b);
 }
 
-TEST_MAIN(cmocka_unit_test(what_a_callback_writes_leaves_in_one_call), cmocka_unit_test(a_large_write_arrives_whole_and_in_order),
+TEST_MAIN(cmocka_unit_test(what_a_callback_writes_leaves_in_one_call),
+          cmocka_unit_test(a_large_write_arrives_whole_and_in_order),
           cmocka_unit_test(above_the_high_mark_data_waits_until_there_is_room),
           cmocka_unit_test(a_protocol_need_not_care_for_room), cmocka_unit_test(a_peer_that_takes_nothing_is_aborted),
           cmocka_unit_test(buffers_and_shared_bytes_go_without_copies_and_a_broken_buffer_ends_the_stream),
@@ -460,5 +462,7 @@ TEST_MAIN(cmocka_unit_test(what_a_callback_writes_leaves_in_one_call), cmocka_un
           cmocka_unit_test(descriptors_go_over_a_unix_socket_with_their_bytes),
           cmocka_unit_test(descriptors_are_refused_where_they_make_no_sense),
           cmocka_unit_test(descriptors_wait_for_room_behind_pending_output),
-          cmocka_unit_test(descriptors_wait_for_a_full_socket), cmocka_unit_test(descriptors_that_nobody_wants_are_closed),
-          cmocka_unit_test(output_that_finds_no_memory_ends_the_stream), cmocka_unit_test(a_flush_sends_before_the_turn_ends))
+          cmocka_unit_test(descriptors_wait_for_a_full_socket),
+          cmocka_unit_test(descriptors_that_nobody_wants_are_closed),
+          cmocka_unit_test(output_that_finds_no_memory_ends_the_stream),
+          cmocka_unit_test(a_flush_sends_before_the_turn_ends))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tests of src/engine/sys_kernel.c: each entry of the table is its call, with -errno for a failure. Sockets are tested through the streams.
+ * Tests of src/engine/sys_kernel.c: each entry of the table is its call, with -errno for a failure. Sockets are tested
+ * through the streams.
  */
 #include "tests/engine/bed.h"
 
@@ -76,4 +77,5 @@ static void pipes_and_what_is_left_work_through_the_table(void **state)
     close(fd[1]);
 }
 
-TEST_MAIN(cmocka_unit_test(files_and_folders_work_through_the_table), cmocka_unit_test(pipes_and_what_is_left_work_through_the_table))
+TEST_MAIN(cmocka_unit_test(files_and_folders_work_through_the_table),
+          cmocka_unit_test(pipes_and_what_is_left_work_through_the_table))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tests of src/engine/wheel.c: when timers fire, in which order, and that a wheel agrees with a plain list over random operations.
+ * Tests of src/engine/wheel.c: when timers fire, in which order, and that a wheel agrees with a plain list over random
+ * operations.
  */
 #include "tests/engine/bed.h"
 
@@ -34,7 +35,8 @@ static void probe_init(struct probe *p, struct bed *b)
 
 static void a_timer_fires_once_and_never_early(void **state)
 {
-    static const plait_span spans[] = {0, 1, 524287, 524288, 524289, 33000000, 1000000000, 61000000000, 3600000000000, 86400000000000 * 400};
+    static const plait_span spans[] = {0,        1,          524287,      524288,        524289,
+                                       33000000, 1000000000, 61000000000, 3600000000000, 86400000000000 * 400};
     (void)state;
     for (size_t i = 0; i < TEST_COUNT(spans); i++) {
         struct bed b;

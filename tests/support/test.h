@@ -66,7 +66,8 @@ struct test_random {
 /* Seed of this run: TEST_SEED, else 1. */
 uint64_t test_seed(void);
 
-/* How many seeds a scenario of the simulated world runs over: TEST_SEEDS (what `make sim SEEDS=n` sets), else `usual`. */
+/* How many seeds a scenario of the simulated world runs over: TEST_SEEDS (what `make sim SEEDS=n` sets), else
+ * `usual`. */
 uint64_t test_seeds(uint64_t usual);
 
 /* Generator that gives the same numbers for the same seed on every machine. */

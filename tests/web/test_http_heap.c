@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The HTTP server and client when memory or the file system fails: the request concerned gets an error or its connection
- * ends, and the next one is served as if nothing had been.
+ * The HTTP server and client when memory or the file system fails: the request concerned gets an error or its
+ * connection ends, and the next one is served as if nothing had been.
  */
 #include "tests/web/http_world.h"
 
@@ -178,7 +178,7 @@ static void making_the_tree_fails_whole(void **state)
     }
 }
 
-/* --- the file system fails ------------------------------------------------------------------------------------------ */
+/* --- the file system fails ---------------------------------------------------------------------------------------- */
 
 static int failing_errno;
 static int failing_after;
@@ -256,11 +256,11 @@ static void errors_of_the_file_system_become_statuses(void **state)
         const char *path;
         int status;
     } rows[] = {
-        {OPENAT2, EACCES, 0, "/f/a.txt", 403},  {OPENAT2, EIO, 0, "/f/a.txt", 500},
-        {OPENAT2, EMFILE, 0, "/f/a.txt", 503},  {OPENAT2, ENOMEM, 0, "/f/a.txt", 503},
-        {FSTAT, EIO, 0, "/f/a.txt", 500},       {GETDENTS, EIO, 0, "/f/", 503},
-        {FSTATAT, ENOENT, 0, "/f/", 200},       {FSTAT, EIO, 1, "/f/", 200},
-        {NOTHING, 0, 0, "/f/odd/", 200},        {NOTHING, 0, 0, "/f/a%00b", 400},
+        {OPENAT2, EACCES, 0, "/f/a.txt", 403}, {OPENAT2, EIO, 0, "/f/a.txt", 500},
+        {OPENAT2, EMFILE, 0, "/f/a.txt", 503}, {OPENAT2, ENOMEM, 0, "/f/a.txt", 503},
+        {FSTAT, EIO, 0, "/f/a.txt", 500},      {GETDENTS, EIO, 0, "/f/", 503},
+        {FSTATAT, ENOENT, 0, "/f/", 200},      {FSTAT, EIO, 1, "/f/", 200},
+        {NOTHING, 0, 0, "/f/odd/", 200},       {NOTHING, 0, 0, "/f/a%00b", 400},
     };
     (void)state;
     for (size_t i = 0; i < TEST_COUNT(rows); i++) {
@@ -270,7 +270,7 @@ static void errors_of_the_file_system_become_statuses(void **state)
     }
 }
 
-/* --- the client -------------------------------------------------------------------------------------------------------- */
+/* --- the client --------------------------------------------------------------------------------------------------- */
 
 static plait_err one_fetch(struct world *w, uint16_t port, const char *path)
 {
