@@ -97,6 +97,9 @@ static void every_allocation_fails_once(const char *request)
     }
 }
 
+#define NAME_50 "12345678901234567890123456789012345678901234567890"
+#define LONG_NAME NAME_50 NAME_50 NAME_50 NAME_50 NAME_50 NAME_50
+
 static void a_server_outlives_every_failing_allocation(void **state)
 {
     static const char *const requests[] = {
@@ -107,8 +110,13 @@ static void a_server_outlives_every_failing_allocation(void **state)
         "GET /f/a.txt HTTP/1.1\r\nHost: h\r\nRange: bytes=2-\r\n\r\n",
         "GET /f/ HTTP/1.1\r\nHost: h\r\n\r\n",
         "GET /f/%61.txt?x=%20y HTTP/1.1\r\nHost: h\r\n\r\n",
-        "POST /collect HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\n\r\n",
+        "POST /collect HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5;name=value\r\nhello\r\n0\r\n\r\n",
         "GET /nothing HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET /f/" LONG_NAME " HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET /f/%61" LONG_NAME " HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET /plain HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\nGET /plain",
+        "BREW /plain HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET /f/a.txt HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
     };
     (void)state;
     for (size_t i = 0; i < TEST_COUNT(requests); i++)
@@ -319,8 +327,57 @@ static void a_fetch_ends_once_whatever_allocation_fails(void **state)
     }
 }
 
+static void a_fetch_over_tls_ends_once_whatever_allocation_fails(void **state)
+{
+    bool failed = true;
+    (void)state;
+    for (uint64_t k = 1; failed && k < 60; k++) {
+        struct world w;
+        world_open(&w);
+        const uint64_t at = w.heap.calls + k;
+        w.heap.fail_at = at;
+        const plait_err err = plait_reactor_run_until(w.r, plait_http_get(w.r, "https://127.0.0.1:1/", NULL), NULL);
+        assert_int_not_equal(err, PLAIT_OK);
+        failed = w.heap.calls >= at;
+        w.heap.fail_at = 0;
+        plait_resource_unref(&w.root);
+        world_close(&w);
+    }
+}
+
+static void a_fetch_can_be_cancelled_while_it_connects(void **state)
+{
+    struct world w;
+    (void)state;
+    world_open(&w);
+    struct plait_deferred *d = plait_http_get(w.r, "http://127.0.0.1:1/", NULL);
+    plait_deferred_cancel(d);
+    assert_err(plait_reactor_run_until(w.r, d, NULL), PLAIT_ECANCELLED);
+    plait_resource_unref(&w.root);
+    world_close(&w);
+}
+
+static void children_beyond_the_limit_are_refused(void **state)
+{
+    struct world w;
+    plait_err err = PLAIT_OK;
+    (void)state;
+    world_open(&w);
+    for (int i = 0; err == PLAIT_OK && i < 200000; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "child-%d", i);
+        err = plait_resource_get(w.root, path, welcome_it, NULL);
+    }
+    assert_err(err, PLAIT_ELIMIT);
+    plait_resource_unref(&w.root);
+    world_close(&w);
+}
+
 TEST_MAIN(cmocka_unit_test(a_server_outlives_every_failing_allocation),
           cmocka_unit_test(a_large_head_that_finds_no_memory_is_503),
           cmocka_unit_test(a_connection_that_finds_no_memory_is_refused), cmocka_unit_test(making_the_tree_fails_whole),
+          cmocka_unit_test(a_fetch_over_tls_ends_once_whatever_allocation_fails),
+          cmocka_unit_test(a_fetch_can_be_cancelled_while_it_connects),
+          cmocka_unit_test(children_beyond_the_limit_are_refused),
           cmocka_unit_test(errors_of_the_file_system_become_statuses),
           cmocka_unit_test(a_fetch_ends_once_whatever_allocation_fails))
