@@ -18,12 +18,11 @@ struct fd_carrier {
     struct plait__carrier c;
     struct plait__handle h;
     uint64_t received, sent;
-    int send_error; /* errno of a send that failed while the peer's last words may still be there to read */
+    uint16_t send_error; /* errno of a send that failed while the peer's last words may still be there to read */
     uint16_t peer_port;
     uint8_t peer_family; /* enum plait_address_kind */
     uint8_t kind;        /* enum plait__fd_kind */
-    uint8_t peer_ip[16];
-    uint32_t peer_scope;
+    uint8_t peer_ip[16]; /* its scope stands in h.owners */
 };
 
 struct fd_stream {
@@ -111,7 +110,7 @@ static plait_err send_failed(struct fd_carrier *c, int os_errno)
         const struct plait_fault fault = plait_fault_make(PLAIT_ETRUNCATED, "send");
         c->c.up_ops->failed(c->c.up, &fault);
     } else if (last_words && (c->h.flags & PLAIT__IN_ON)) {
-        c->send_error = os_errno;
+        c->send_error = (uint16_t)os_errno;
         c->h.flags |= PLAIT__LAST_WORDS;
         plait__io_again(reactor_of(c)->io, &c->h);
         return PLAIT_OK;
@@ -169,7 +168,7 @@ static void peer(struct plait__carrier *carrier, struct plait_address *out)
     struct fd_carrier *c = of_carrier(carrier);
     struct plait_sys *sys = reactor_of(c)->sys;
     *out = (struct plait_address){
-        .kind = (enum plait_address_kind)c->peer_family, .port = c->peer_port, .scope = c->peer_scope};
+        .kind = (enum plait_address_kind)c->peer_family, .port = c->peer_port, .scope = c->h.owners};
     memcpy(out->ip, c->peer_ip, sizeof out->ip);
     if (c->kind != PLAIT__FD_UNIX || c->h.fd < 0)
         return;
@@ -309,7 +308,7 @@ int plait__fd_stream_new(struct plait_reactor *r, enum plait__fd_kind kind, int 
     if (peer_address) {
         f->c.peer_family = (uint8_t)peer_address->kind;
         f->c.peer_port = peer_address->port;
-        f->c.peer_scope = peer_address->scope;
+        f->c.h.owners = peer_address->scope;
         memcpy(f->c.peer_ip, peer_address->ip, sizeof f->c.peer_ip);
     }
     const int res = plait__io_attach(r->io, &f->c.h, handle_kind[kind], fd, handle_ops[kind]);

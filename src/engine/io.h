@@ -67,8 +67,11 @@ struct plait__handle {
     uint16_t flags;
     uint8_t kind;
     uint8_t level_events;
-    uint32_t input_max;  /* bytes that one received() may bring; 0: the engine's window */
-    uint32_t accept_max; /* LISTEN: accepted() calls in one batch, adapts */
+    union {
+        uint32_t input_max;  /* bytes that one received() may bring; 0: the engine's window */
+        uint32_t accept_max; /* LISTEN: accepted() calls in one batch, adapts */
+    };
+    uint32_t owners; /* four bytes that would be padding: for whatever the owner likes */
 };
 
 struct plait__io;

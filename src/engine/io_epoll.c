@@ -101,7 +101,8 @@ int plait__io_attach(struct plait__io *io, struct plait__handle *h, enum plait__
     h->flags = 0;
     h->level_events = 0;
     h->input_max = 0;
-    h->accept_max = ACCEPT_FIRST;
+    if (kind == PLAIT__H_LISTEN)
+        h->accept_max = ACCEPT_FIRST;
     return kind == PLAIT__H_LISTEN || kind == PLAIT__H_POLL || kind == PLAIT__H_LEVEL ? watch(io, h) : 0;
 }
 

@@ -42,7 +42,7 @@ static void end_one(struct plait_reactor *r)
         return;
     struct plait_fault fault = plait_fault_make(PLAIT_ENOMEM, "memory");
     fault.detail = "ended to free memory";
-    const struct plait_field fields[] = {plait_field_i64("stream", (int64_t)s->id),
+    const struct plait_field fields[] = {plait_field_i64("stream", (int64_t)plait_stream_id(s)),
                                          plait_field_i64("bytes", (int64_t)s->budget.used), plait_field_end()};
     plait__warn(r, "memory-ended", "memory runs out: the largest idle connection is ended", fields);
     plait_metric_add(&r->counts.refused_limit, 1);

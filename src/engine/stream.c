@@ -78,7 +78,7 @@ void plait__stream_blame(struct plait_stream *s, const struct plait_fault *fault
         return;
     s->flags |= PLAIT__F_FAULTED;
     s->err = (uint8_t)fault->err;
-    s->os_errno = fault->os_errno;
+    s->os_errno = (int16_t)fault->os_errno;
     s->tls_alert = (int16_t)fault->tls_alert;
     s->step = fault->step;
     s->detail = fault->detail;
@@ -619,7 +619,9 @@ void plait__stream_init(struct plait_reactor *r, struct plait_stream *s, struct 
     carrier->up = s;
     s->memory = (uint8_t)memory;
     s->tls_alert = -1;
-    s->id = ++r->next_stream_id;
+    r->next_stream_id++;
+    s->id_low = (uint32_t)r->next_stream_id;
+    s->id_high = (uint16_t)(r->next_stream_id >> 32);
     plait_budget_init(&s->budget, &r->budget, NULL, 0);
     plait__list_add_tail(&r->streams, &s->all);
     r->stream_count++;

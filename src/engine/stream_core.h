@@ -75,7 +75,6 @@ struct plait_stream {
     struct plait__list all;     /* reactor's streams, or those that linger, soonest end first */
     struct plait_stream *queue; /* next on the reactor's dirty list or among its graves */
     struct plait_budget budget;
-    uint64_t id;
     uint32_t flags;
     uint32_t need;
     uint32_t asked;             /* what want_input was last told */
@@ -85,7 +84,9 @@ struct plait_stream {
     uint8_t err;    /* plait_err of the end */
     uint8_t memory; /* which memory it sits in: enum plait__stream_memory */
     int16_t tls_alert;
-    int32_t os_errno;
+    int16_t os_errno;
+    uint16_t id_high; /* 48 bits of an id: with 64 every connection would cost eight bytes more */
+    uint32_t id_low;
     const char *step; /* of the fault */
     const char *detail;
 };

@@ -21,7 +21,7 @@ bool plait_is_open(const struct plait_stream *s)
 
 uint64_t plait_stream_id(const struct plait_stream *s)
 {
-    return s->id;
+    return (uint64_t)s->id_high << 32 | s->id_low;
 }
 
 struct plait_budget *plait_stream_budget(struct plait_stream *s)
