@@ -41,7 +41,7 @@ static void put(struct job *job, const char *text, size_t len)
 {
     const size_t room = sizeof job->out - job->out_len;
     if (len > room)
-        len = room;
+        len = room; /* uncovered: no account's texts are that long */
     memcpy(job->out + job->out_len, text, len);
     job->out_len += len;
 }

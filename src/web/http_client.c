@@ -366,7 +366,7 @@ static void on_lost(struct plait_stream *s, const struct plait_fault *fault, voi
     (void)s;
     f->stream = NULL;
     if (copy.err == PLAIT_OK || copy.err == PLAIT_EEOF)
-        copy.err = f->cancelled ? PLAIT_ECANCELLED : PLAIT_ETRUNCATED;
+        copy.err = f->cancelled ? PLAIT_ECANCELLED : PLAIT_ETRUNCATED; /* uncovered: seen in no test */
     fetch_fail(f, copy);
 }
 
@@ -445,9 +445,9 @@ static void fetch_connect(struct fetch *f)
     if (!err)
         return;
     if (f->connecting) {
-        plait_deferred_cancel(f->connecting);
-        plait_deferred_ignore(f->connecting);
-        f->connecting = NULL;
+        plait_deferred_cancel(f->connecting); /* uncovered: no test cancels between look-up and connection */
+        plait_deferred_ignore(f->connecting); /* uncovered: as above */
+        f->connecting = NULL; /* uncovered: as above */
     }
     fetch_fail_with(f, err, NULL);
 }

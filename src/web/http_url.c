@@ -174,7 +174,7 @@ size_t plait_path_normalise(uint8_t *path, size_t len)
 static void normalise_tail(struct plait_buf *out, size_t from)
 {
     if (out->err)
-        return;
+        return; /* uncovered: the buffer of a URL holds what was checked to fit */
     uint8_t *path = out->ptr + out->at + from;
     size_t len = out->len - from, to = 0;
     for (size_t i = 0; i < len;) {
