@@ -73,7 +73,7 @@ PLAIT_API int plait_reactor_fd(const struct plait_reactor *reactor);
 /** How long another loop may wait before it must call plait_reactor_step: 0 for at once, PLAIT_NEVER. */
 PLAIT_API plait_span plait_reactor_next_timeout(const struct plait_reactor *reactor);
 
-/** Time of the current turn on the monotonic clock; it is read once a turn. */
+/** Time on the monotonic clock: the current turn's, which is read once a turn, or between turns the present. */
 PLAIT_API plait_time plait_now(const struct plait_reactor *reactor);
 
 /** Wall clock: seconds and nanoseconds since 1970. For stamps only, never for timing. */
@@ -116,8 +116,8 @@ struct plait_timer {
 PLAIT_API void plait_timer_init(struct plait_timer *timer, struct plait_reactor *reactor, const char *name,
                                 plait_call_fn fn, void *ctx);
 
-/** Arms a timer to fire `after` from the current turn's time, never early and at most a millisecond late by its own
- * doing; one that runs is moved. Never allocates. */
+/** Arms a timer to fire `after` from plait_now, never early and at most a millisecond late by its own doing; one that
+ * runs is moved. Never allocates. */
 PLAIT_API void plait_timer_arm(struct plait_timer *timer, plait_span after);
 
 /** Arms a timer to fire at a time. Never allocates. */

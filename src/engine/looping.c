@@ -35,7 +35,7 @@ struct plait_looping *plait_looping_start(struct plait_reactor *reactor, plait_s
     l->every = every > 0 ? every : 1;
     l->fn = fn;
     l->ctx = ctx;
-    l->due = reactor->now + (now ? 0 : l->every);
+    l->due = plait_now(reactor) + (now ? 0 : l->every);
     plait_timer_init(&l->timer, reactor, "looping", round_begins, l);
     plait_timer_arm_at(&l->timer, l->due);
     return l;

@@ -340,7 +340,8 @@ int plait_reactor_fd(const struct plait_reactor *reactor)
 
 plait_time plait_now(const struct plait_reactor *reactor)
 {
-    return reactor->now;
+    const struct plait_reactor *r = reactor;
+    return r->in_turn ? r->now : r->sys->ops->clock(r->sys, PLAIT_SYS_MONOTONIC);
 }
 
 void plait_wall_clock(struct plait_reactor *reactor, int64_t *seconds, uint32_t *nanoseconds)

@@ -171,9 +171,10 @@ static void look(struct hosts_resolver *h)
 {
     struct plait_sys *sys = h->reactor->sys;
     struct stat st = {.st_ino = 0};
-    if (h->ever && h->reactor->now - h->looked < plait_seconds(1))
+    const plait_time now = plait_now(h->reactor);
+    if (h->ever && now - h->looked < plait_seconds(1))
         return;
-    h->looked = h->reactor->now;
+    h->looked = now;
     const bool there = sys->ops->fstatat(sys, AT_FDCWD, h->path, &st, 0) == 0;
     if (h->ever && same_file(&st, &h->stat))
         return;

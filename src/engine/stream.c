@@ -495,7 +495,7 @@ static void linger(struct plait_stream *s)
 {
     struct plait_reactor *r = s->reactor;
     s->state = PLAIT__S_LINGERING;
-    s->linger_until = r->now + PLAIT__LINGER;
+    s->linger_until = plait_now(r) + PLAIT__LINGER;
     plait__list_remove(&s->all);
     plait__list_add_tail(&r->lingering, &s->all);
     if (!plait_timer_runs(&r->linger))

@@ -222,7 +222,7 @@ void plait_timer_arm_at(struct plait_timer *timer, plait_time due)
 
 void plait_timer_arm(struct plait_timer *timer, plait_span after)
 {
-    const plait_time now = timer->reactor->now;
+    const plait_time now = plait_now(timer->reactor);
     if (after < 0)
         after = 0;
     plait_timer_arm_at(timer, after >= PLAIT_NEVER - now ? PLAIT_NEVER : now + after);

@@ -219,7 +219,26 @@ static void random_operations_agree_with_a_plain_list(void **state)
     bed_close(&b);
 }
 
+static void a_timer_armed_between_turns_counts_from_the_present(void **state)
+{
+    struct bed b;
+    struct probe p;
+    (void)state;
+    bed_open(&b);
+    bed_run(&b);
+    probe_init(&p, &b);
+    b.clock += plait_seconds(100); /* nothing happened meanwhile: no turn */
+    assert_int_equal(plait_now(b.r), b.clock);
+    plait_timer_arm(&p.timer, plait_seconds(30));
+    bed_run(&b);
+    assert_int_equal(p.fired, 0);
+    bed_pass(&b, plait_seconds(31));
+    assert_int_equal(p.fired, 1);
+    bed_close(&b);
+}
+
 TEST_MAIN(cmocka_unit_test(a_timer_fires_once_and_never_early),
+          cmocka_unit_test(a_timer_armed_between_turns_counts_from_the_present),
           cmocka_unit_test(timers_of_one_turn_fire_in_the_order_of_their_times_and_of_arming),
           cmocka_unit_test(rearming_later_moves_the_firing_without_moving_the_entry),
           cmocka_unit_test(rearming_earlier_moves_the_entry),
