@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The load of the benchmarks: keeps N connections busy for a time over a bare epoll loop and prints how many operations it saw. It uses nothing of Plait.
+ * The load of the benchmarks: keeps N connections busy for a time over a bare epoll loop and prints how many operations
+ * it saw. It uses nothing of Plait.
  *
- * Usage: load echo|hello|churn PORT CONNECTIONS SECONDS, or: load idle PORT CONNECTIONS SECONDS [hello] (opens, asks once if hello, holds).
+ * usage: load echo|hello|churn PORT CONNECTIONS SECONDS, or: load idle PORT CONNECTIONS SECONDS [hello] (opens, asks
+ * once if hello, holds).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -119,7 +121,9 @@ static bool read_words(struct load *l, int argc, char **argv)
     }
     const bool http = l->work != ECHO;
     l->request = l->work == CHURN ? churn_request : http ? hello_request : echo_request;
-    l->request_len = l->work == CHURN ? sizeof churn_request - 1 : http ? sizeof hello_request - 1 : sizeof echo_request;
+    l->request_len = l->work == CHURN ? sizeof churn_request - 1
+                     : http           ? sizeof hello_request - 1
+                                      : sizeof echo_request;
     l->to = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)strtol(argv[2], NULL, 10))};
     l->to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     return true;
@@ -142,6 +146,8 @@ int main(int argc, char **argv)
         const int fd = dial(&l);
         if (fd >= 0 && (l.work != IDLE || argc > 5))
             ask(&l, fd);
+        if (l.work == IDLE && i % 100 == 99)
+            usleep(10000); /* a full backlog would cost a second */
     }
     printf("open %lld\n", (long long)(connections - (long)l.failures));
     fflush(stdout);

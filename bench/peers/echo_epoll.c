@@ -13,7 +13,8 @@
 
 int main(int argc, char **argv)
 {
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)strtol(argc > 1 ? argv[1] : "0", NULL, 10))};
+    const char *port = argc > 1 ? argv[1] : "0";
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)strtol(port, NULL, 10))};
     const int one = 1;
     const int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
     const int epfd = epoll_create1(0);

@@ -36,10 +36,12 @@ static void accepted(struct evconnlistener *listener, evutil_socket_t fd, struct
 
 int main(int argc, char **argv)
 {
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((unsigned short)strtol(argc > 1 ? argv[1] : "0", NULL, 10))};
+    const char *port = argc > 1 ? argv[1] : "0";
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((unsigned short)strtol(port, NULL, 10))};
     struct event_base *base = event_base_new();
     in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (!evconnlistener_new_bind(base, accepted, base, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE, 511, (struct sockaddr *)&in, sizeof in))
+    const unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE;
+    if (!evconnlistener_new_bind(base, accepted, base, flags, 511, (struct sockaddr *)&in, sizeof in))
         return 1;
     return event_base_dispatch(base);
 }
