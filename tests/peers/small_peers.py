@@ -61,6 +61,7 @@ def may_use_port_79():
     """Port 79 belongs to root; anybody is root in a namespace of his own, in which this starts anew."""
     try:
         with socket.socket() as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # an earlier run's connections may still linger
             s.bind((LOOPBACK, 79))
     except PermissionError:
         if "PLAIT_UNSHARED" in os.environ:
