@@ -52,8 +52,8 @@ struct plait_reactor {
     struct plait_budget budget;
     struct plait__random random; /* jitter; seeded from getrandom */
     uint8_t hash_key[16];        /* tables keyed by peers' bytes */
-    plait_time now;            /* of the turn; stands still between turns, when plait_now looks at the clock */
-    plait_time callback_began; /* clock at the start of the running callback */
+    plait_time now;              /* of the turn; stands still between turns, when plait_now looks at the clock */
+    plait_time callback_began;   /* clock at the start of the running callback */
     plait_span slow_callback;
     bool running, stopping, in_turn, freeing;
     bool own_signals;
