@@ -14,6 +14,9 @@
 
 #include "tests/support/test.h"
 
+#include "engine/core.h"
+#include "engine/kinds.h"
+
 #include <plait/listen.h>
 #include <plait/sim.h>
 
@@ -156,6 +159,20 @@ static inline void heap_bystander_start(struct heap_bed *b, struct plait_host *e
     assert_int_equal(b->bystander.got, 6);
 }
 
+/* Has each object of a slab ask the heap, so that each can be refused. */
+static inline void heap_thin(struct plait__slab *slab)
+{
+    assert_int_equal(slab->used, 0);
+    slab->per_page = 1;
+}
+
+/* A slab keeps one page for the next object: it is taken, and goes with the reactor. */
+static inline void heap_take_spare(struct plait__slab *slab)
+{
+    while (slab->empty_pages > 0)
+        assert_non_null(plait__slab_take(slab));
+}
+
 static inline void heap_bed_open(struct heap_bed *b, bool server_fails)
 {
     static const struct plait_log_options quiet = {.level = PLAIT_LOG_OFF, .sink = heap_quiet};
@@ -173,7 +190,14 @@ static inline void heap_bed_open(struct heap_bed *b, bool server_fails)
     b->client = plait_host_reactor(b->client_host);
     assert_true(b->server && b->client);
     b->r = server_fails ? b->server : b->client;
+    assert_ok(plait__endpoint_kinds_register(b->client));
+    heap_thin(&b->r->deferreds);
+    heap_thin(&b->r->fd_streams);
+    heap_thin(&b->r->outs);
     heap_bystander_start(b, elsewhere);
+    heap_take_spare(&b->r->deferreds);
+    heap_take_spare(&b->r->fd_streams);
+    heap_take_spare(&b->r->outs);
 }
 
 static inline void heap_bed_close(struct heap_bed *b)
@@ -246,6 +270,7 @@ static inline void heap_run(heap_scenario scenario, bool server_fails, const cha
             step = 1 + test_random_below(&random, 2 * (made / HEAP_SAMPLES) + 1);
     }
     heap_running[0] = '\0';
+    print_message("[          ] %" PRIu64 " allocations\n", made);
 }
 
 #define HEAP_BOTH_SIDES(scenario)                                                                                      \

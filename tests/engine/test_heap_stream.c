@@ -228,8 +228,6 @@ static bool unix_descriptors(struct heap_bed *b)
 }
 HEAP_ONE_SIDE(unix_descriptors)
 
-TEST_MAIN(HEAP_TEST(tcp_echo_at_the_server), HEAP_TEST(tcp_echo_at_the_client),
-          HEAP_TEST(tcp_limits_at_the_server), HEAP_TEST(tcp_limits_at_the_client),
-          HEAP_TEST(tcp_race_at_the_server), HEAP_TEST(tcp_race_at_the_client),
-          HEAP_TEST(pair_echo_alone), HEAP_TEST(pipe_between_alone),
-          HEAP_TEST(unix_descriptors_alone))
+TEST_MAIN(HEAP_TEST(tcp_echo_at_the_server), HEAP_TEST(tcp_echo_at_the_client), HEAP_TEST(tcp_limits_at_the_server),
+          HEAP_TEST(tcp_limits_at_the_client), HEAP_TEST(tcp_race_at_the_server), HEAP_TEST(tcp_race_at_the_client),
+          HEAP_TEST(pair_echo_alone), HEAP_TEST(pipe_between_alone), HEAP_TEST(unix_descriptors_alone))
