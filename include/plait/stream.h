@@ -116,7 +116,8 @@ PLAIT_API void plait_resume(struct plait_stream *s);
  * and no `eof` comes any more. Never allocates. Callbacks: `lost` in a later turn, or later in this one. */
 PLAIT_API void plait_close(struct plait_stream *s);
 
-/** Ends the own side after what is written; the peer's goes on. */
+/** Ends the own side after what is written; the peer's goes on. A pipe that can only be written to has no other side:
+ * its `eof` comes, and it closes unless the protocol takes half-closed streams. */
 PLAIT_API void plait_close_write(struct plait_stream *s);
 
 /** Ends a stream now: what is not sent is dropped, TCP resets. Never allocates. Callbacks: `lost` later in the turn. */

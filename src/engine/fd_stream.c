@@ -4,7 +4,7 @@
  * completions and the carrier's words, keeps the peer's address as accept told it (TQ-13), and nothing else.
  *
  * Invariant: a stream and its carrier are one slab object, freed at the turn's end after `lost`; the handle is closed
- * before. Test: tests/engine/test_fd_stream.c.
+ * before. Test: tests/engine/test_carriers.c.
  */
 #include "base/try.h"
 #include "engine/stream_core.h"

@@ -7,7 +7,7 @@
  *
  * Invariant: a handle that has its input on is either registered with nothing left to read, or on the again list.
  * Completions come only from plait__io_turn; a closed handle is never touched again before `closed`.
- * Tests: tests/engine/test_io.c on the real and on the simulated kernel.
+ * Tests: tests/engine/test_stream.c, test_carriers.c; on the simulated kernel tests/sim/.
  */
 #include "engine/core.h"
 

@@ -4,7 +4,7 @@
  * wants: a pair has the backpressure, the half-close and the order of callbacks of a socket, without one.
  *
  * Invariant: the two ends are one allocation, freed when both streams are; an end that is gone is never told anything.
- * Test: tests/engine/test_pair.c.
+ * Test: tests/engine/test_carriers.c.
  */
 #include "base/try.h"
 #include "engine/stream_core.h"

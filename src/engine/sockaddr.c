@@ -3,7 +3,7 @@
  * Between the kernel's socket addresses and ours. The only place that knows their layout.
  *
  * Invariant: an address that goes there and back is the same, scope and abstract name included (TQ-14, TQ-115).
- * Test: tests/engine/test_sockaddr.c.
+ * Test: tests/engine/test_listen.c, test_datagram.c.
  */
 #include "engine/io.h"
 

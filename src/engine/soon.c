@@ -5,7 +5,7 @@
  *
  * Invariant: one pass runs what was queued when it began and what that queues, at most BOUND calls, so that a call that
  * queues itself cannot starve the network.
- * Test: tests/engine/test_soon.c.
+ * Test: tests/engine/test_reactor.c.
  */
 #include "engine/core.h"
 

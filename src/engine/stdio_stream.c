@@ -5,7 +5,7 @@
  * needs no such thing, its calls don't block.
  *
  * Invariant: `closed` is told when both handles are gone. A plain file, which epoll refuses, is always ready (TQ-67,
- * TQ-140). Test: tests/engine/test_stdio_stream.c.
+ * TQ-140). Test: tests/engine/test_carriers.c.
  */
 #include "base/try.h"
 #include "engine/stream_core.h"
@@ -115,6 +115,8 @@ static void shut(struct plait__carrier *c)
         sys->ops->shutdown(sys, x->in.h.fd, SHUT_WR); /* not a socket: says so, and the close is the end */
     else if (x->in.open || x->left > 1)
         close_way(x, &x->out);
+    else
+        x->c.up_ops->input_end(x->c.up); /* it has no other half: the stream's close tells the reader */
 }
 
 static void close_it(struct plait__carrier *c, bool abort)

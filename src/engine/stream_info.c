@@ -4,7 +4,7 @@
  * proxy's word about the addresses comes before the carrier's.
  *
  * Invariant: none of these changes what the stream does.
- * Test: tests/engine/test_stream_info.c.
+ * Test: tests/engine/test_carriers.c, test_stream.c.
  */
 #include "base/try.h"
 #include "engine/stream_core.h"

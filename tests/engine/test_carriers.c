@@ -350,6 +350,28 @@ static void two_pipes_make_a_stream(void **state)
     bed_close(&b);
 }
 
+static void the_end_of_ones_own_side_of_a_pipe_reaches_the_reader(void **state)
+{
+    struct bed b;
+    int out[2];
+    char got[8];
+    struct plait_stream *s;
+    (void)state;
+    memset(&x, 0, sizeof x);
+    bed_open(&b);
+    assert_int_equal(pipe(out), 0);
+    assert_ok(plait_stream_of_fds(b.r, -1, out[1], &s));
+    peer_attach(&x, s, &peer_protocol);
+    plait_write(s, PLAIT_LIT("out"));
+    plait_close_write(s);
+    bed_settle(&b);
+    assert_int_equal(read(out[0], got, sizeof got), 3);
+    assert_int_equal(read(out[0], got, sizeof got), 0);
+    assert_string_equal(x.story, "cel");
+    close(out[0]);
+    bed_close(&b);
+}
+
 static void a_pipe_that_nobody_reads_fails(void **state)
 {
     struct bed b;
@@ -578,6 +600,8 @@ TEST_MAIN(cmocka_unit_test(a_stream_knows_its_reactor_its_number_and_its_counts)
           cmocka_unit_test(what_the_peer_said_before_it_hung_up_is_heard),
           cmocka_unit_test(a_peer_that_only_stops_reading_ends_the_stream),
           cmocka_unit_test(a_failing_receive_is_told_with_its_errno), cmocka_unit_test(two_pipes_make_a_stream),
+          cmocka_unit_test(the_end_of_ones_own_side_of_a_pipe_reaches_the_reader),
+          cmocka_unit_test(the_end_of_ones_own_side_of_a_pipe_reaches_the_reader),
           cmocka_unit_test(a_pipe_that_nobody_reads_fails), cmocka_unit_test(a_stream_without_a_way_out_refuses_output),
           cmocka_unit_test(a_plain_file_reads_to_its_end), cmocka_unit_test(one_socket_serves_both_ways),
           cmocka_unit_test(a_file_that_cannot_be_read_is_told),

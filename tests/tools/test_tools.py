@@ -207,6 +207,12 @@ class Lint(Tree):
         self.write("src/base/a.c", "/* SPDX-License-Identifier: MIT\n *\n * It.\n */\n")
         self.flagged("opening")
 
+    def test_a_source_whose_test_is_not_there(self):
+        self.source("src/base/a.c", "")
+        opening = "/* SPDX-License-Identifier: MIT\n *\n * It is.\n * Test: tests/base/test_no.c.\n */\n"
+        self.write("src/base/a.c", opening)
+        self.flagged("opening", "test_no.c")
+
     def test_a_long_line(self):
         self.source("src/base/a.c", "/* " + "x" * 120 + " */\n")
         self.flagged("text", "columns")
