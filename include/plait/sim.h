@@ -22,8 +22,12 @@ enum {
     PLAIT_SIM_RESET = 4, /* now and then a TCP connection is reset on its way */
     /* reads and writes of streams take fewer bytes than there are; an edge follows, as the kernel promises */
     PLAIT_SIM_SHORT = 8,
-    PLAIT_SIM_SPURIOUS = 16, /* epoll says of a socket that it can be read and written, and it may not be so */
-    PLAIT_SIM_ALL = 31,
+    PLAIT_SIM_SPURIOUS = 16,  /* epoll says of a socket that it can be read and written, and it may not be so */
+    PLAIT_SIM_INTERRUPT = 32, /* a signal comes between: waits end early, connect and close return EINTR */
+    /* Calls fail with errnos that their manual pages have, while the world runs. A program sees operations fail that
+     * it could not help, so this one is not among `all`. */
+    PLAIT_SIM_ERRNO = 64,
+    PLAIT_SIM_ALL = 63,
 };
 
 /* --- the world ---------------------------------------------------------------------------------------------------- */

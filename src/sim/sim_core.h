@@ -86,7 +86,7 @@ void sim_event_cancel(struct plait_sim *sim, struct sim_event *event);
 #define SIM_HOSTS_MAX 64
 #define SIM_RULES_MAX 64
 #define SIM_HOST_ADDRESSES 4
-#define SIM_FAULT_KINDS 5
+#define SIM_FAULT_KINDS 16 /* bits that PLAIT_SIM_ flags may have */
 
 struct sim_rule {
     struct plait_sim_rule rule;
