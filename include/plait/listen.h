@@ -78,7 +78,8 @@ struct plait_listen_options {
 
 /** Listens on an address. Errors: PLAIT_EADDRINUSE, PLAIT_EADDRNOTAVAIL, PLAIT_EACCESS, PLAIT_EDESCRIPTORS,
  * PLAIT_ENOMEM, PLAIT_EINVAL, PLAIT_EDRAINING. Ownership: the service reference is taken, also on failure; the listener
- * is the reactor's until plait_listener_close. Callbacks: the service's open for each connection, in later turns. */
+ * is the reactor's until plait_listener_close or the reactor's end; `out` may be NULL. Callbacks: the service's
+ * open for each connection, in later turns. */
 PLAIT_API plait_err plait_listen(struct plait_reactor *reactor, const struct plait_address *address,
                                  const struct plait_listen_options *options, struct plait_service *service,
                                  struct plait_listener **out) PLAIT_MUST;

@@ -288,7 +288,9 @@ plait_err plait_listen(struct plait_reactor *reactor, const struct plait_address
                        struct plait_listener **out)
 {
     const struct plait_listen_options *o = options ? options : &no_options;
+    struct plait_listener *unnamed;
     plait_err err = check(reactor, service);
+    out = out ? out : &unnamed;
     *out = NULL;
     if (err != PLAIT_OK)
         return give_up(reactor, -1, o, service, err);
@@ -328,7 +330,9 @@ plait_err plait_listen_fd(struct plait_reactor *reactor, int fd, const struct pl
                           struct plait_service *service, struct plait_listener **out)
 {
     const struct plait_listen_options *o = options ? options : &no_options;
+    struct plait_listener *unnamed;
     plait_err err = check(reactor, service);
+    out = out ? out : &unnamed;
     *out = NULL;
     if (err == PLAIT_OK && !listens(reactor->sys, fd))
         err = PLAIT_FAIL(PLAIT_EINVAL);

@@ -67,6 +67,22 @@ static void a_service_lives_until_its_last_connection_is_gone(void **state)
     net_close(&n);
 }
 
+static void a_listener_needs_no_name(void **state)
+{
+    struct net n;
+    struct srv v = {.opened = 0};
+    const struct plait_address any = loopback(0);
+    (void)state;
+    net_open(&n);
+    struct plait_listener *l = net_listen(&n, &v, NULL);
+    const struct plait_address taken = loopback(net_port(l));
+    assert_ok(plait_listen(n.r, &any, NULL, srv_service(&n, &v), NULL));
+    assert_ok(plait_listen_fd(n.r, l->h.fd, NULL, srv_service(&n, &v), NULL));
+    assert_err(plait_listen(n.r, &taken, NULL, srv_service(&n, &v), NULL), PLAIT_EADDRINUSE);
+    net_close(&n);
+    assert_int_equal(v.freed, 4);
+}
+
 static void one_service_can_have_two_listeners(void **state)
 {
     struct net n;
@@ -746,30 +762,28 @@ static void an_abstract_name_needs_no_file(void **state)
     net_close(&n);
 }
 
-TEST_MAIN(cmocka_unit_test(an_accepted_connection_reaches_the_service),
-          cmocka_unit_test(nagle_is_off_on_accepted_connections),
-          cmocka_unit_test(a_service_lives_until_its_last_connection_is_gone),
-          cmocka_unit_test(one_service_can_have_two_listeners), cmocka_unit_test(a_protocol_without_state_is_a_service),
-          cmocka_unit_test(a_service_that_refuses_closes_the_connection),
-          cmocka_unit_test(no_memory_for_a_service_frees_its_context),
-          cmocka_unit_test(listening_fails_with_the_reason),
-          cmocka_unit_test(listening_fails_without_memory_and_leaves_nothing), cmocka_unit_test(no_address_is_invalid),
-          cmocka_unit_test(a_port_in_use_says_so), cmocka_unit_test(two_can_share_a_port_when_both_ask),
-          cmocka_unit_test(an_option_that_only_speeds_up_may_be_refused),
-          cmocka_unit_test(ipv6_listens_for_ipv6_only_unless_asked),
-          cmocka_unit_test(an_error_of_one_connection_is_skipped), cmocka_unit_test(errors_without_end_do_not_spin),
-          cmocka_unit_test(trouble_of_the_kernel_pauses_for_a_moment),
-          cmocka_unit_test(out_of_descriptors_clients_wait_until_one_is_closed),
-          cmocka_unit_test(out_of_descriptors_is_looked_at_again_after_a_second),
-          cmocka_unit_test(long_exhaustion_sheds_who_waits),
-          cmocka_unit_test(without_a_spare_descriptor_it_tries_to_get_one),
-          cmocka_unit_test(exhaustion_is_logged_once_a_second_at_most),
-          cmocka_unit_test(no_memory_for_a_stream_closes_the_connection),
-          cmocka_unit_test(a_passed_socket_is_duplicated_and_not_shut_down),
-          cmocka_unit_test(what_does_not_listen_is_refused),
-          cmocka_unit_test(a_unix_socket_has_the_mode_asked_for_and_goes_at_close),
-          cmocka_unit_test(a_stale_socket_file_is_replaced), cmocka_unit_test(a_socket_that_somebody_listens_on_stays),
-          cmocka_unit_test(a_file_that_is_no_socket_stays), cmocka_unit_test(doubt_about_a_stale_file_leaves_it),
-          cmocka_unit_test(permissions_that_cannot_be_set_fail_the_listener),
-          cmocka_unit_test(a_file_that_is_somebody_elses_by_now_is_not_removed),
-          cmocka_unit_test(an_abstract_name_needs_no_file))
+TEST_MAIN(
+    cmocka_unit_test(an_accepted_connection_reaches_the_service),
+    cmocka_unit_test(nagle_is_off_on_accepted_connections),
+    cmocka_unit_test(a_service_lives_until_its_last_connection_is_gone), cmocka_unit_test(a_listener_needs_no_name),
+    cmocka_unit_test(one_service_can_have_two_listeners), cmocka_unit_test(a_protocol_without_state_is_a_service),
+    cmocka_unit_test(a_service_that_refuses_closes_the_connection),
+    cmocka_unit_test(no_memory_for_a_service_frees_its_context), cmocka_unit_test(listening_fails_with_the_reason),
+    cmocka_unit_test(listening_fails_without_memory_and_leaves_nothing), cmocka_unit_test(no_address_is_invalid),
+    cmocka_unit_test(a_port_in_use_says_so), cmocka_unit_test(two_can_share_a_port_when_both_ask),
+    cmocka_unit_test(an_option_that_only_speeds_up_may_be_refused),
+    cmocka_unit_test(ipv6_listens_for_ipv6_only_unless_asked), cmocka_unit_test(an_error_of_one_connection_is_skipped),
+    cmocka_unit_test(errors_without_end_do_not_spin), cmocka_unit_test(trouble_of_the_kernel_pauses_for_a_moment),
+    cmocka_unit_test(out_of_descriptors_clients_wait_until_one_is_closed),
+    cmocka_unit_test(out_of_descriptors_is_looked_at_again_after_a_second),
+    cmocka_unit_test(long_exhaustion_sheds_who_waits), cmocka_unit_test(without_a_spare_descriptor_it_tries_to_get_one),
+    cmocka_unit_test(exhaustion_is_logged_once_a_second_at_most),
+    cmocka_unit_test(no_memory_for_a_stream_closes_the_connection),
+    cmocka_unit_test(a_passed_socket_is_duplicated_and_not_shut_down),
+    cmocka_unit_test(what_does_not_listen_is_refused),
+    cmocka_unit_test(a_unix_socket_has_the_mode_asked_for_and_goes_at_close),
+    cmocka_unit_test(a_stale_socket_file_is_replaced), cmocka_unit_test(a_socket_that_somebody_listens_on_stays),
+    cmocka_unit_test(a_file_that_is_no_socket_stays), cmocka_unit_test(doubt_about_a_stale_file_leaves_it),
+    cmocka_unit_test(permissions_that_cannot_be_set_fail_the_listener),
+    cmocka_unit_test(a_file_that_is_somebody_elses_by_now_is_not_removed),
+    cmocka_unit_test(an_abstract_name_needs_no_file))
