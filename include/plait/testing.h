@@ -35,6 +35,32 @@ PLAIT_API void plait_testbed_settle(struct plait_testbed *testbed);
 /** Advances the clock, running what falls due on the way. Callbacks: everything that is due. */
 PLAIT_API void plait_testbed_advance(struct plait_testbed *testbed, plait_span span);
 
+/* --- what a program asked the network for ------------------------------------------------------------------------- */
+
+enum plait_recorded_kind {
+    PLAIT_RECORDED_LISTEN,   /* a listener's address */
+    PLAIT_RECORDED_DATAGRAM, /* the address that a datagram socket was bound to */
+    PLAIT_RECORDED_CONNECT,  /* where a stream or a datagram socket was to connect to */
+    PLAIT_RECORDED_SPAWN,    /* a program that was to be started */
+};
+
+struct plait_recorded {
+    enum plait_recorded_kind kind;
+    int os_errno;                 /* 0: it was done, or is under way */
+    struct plait_address address; /* of a socket */
+    char program[200];            /* path of a program, cut */
+};
+
+/* What was asked for, in order; what came after the last that fits is only counted. Members are for reading. */
+struct plait_recorder {
+    size_t count;
+    struct plait_recorded item[32];
+};
+
+/** Has a testbed note from now on which listeners, connections, datagram sockets and programs its reactor asks for;
+ * NULL: no more. They work (or fail) all the same. Ownership: `recorder` is the caller's and must live as long. */
+PLAIT_API void plait_testbed_record(struct plait_testbed *testbed, struct plait_recorder *recorder);
+
 /* --- a protocol that keeps what it gets --------------------------------------------------------------------------- */
 
 /* Members are for reading. */

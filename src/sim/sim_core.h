@@ -211,6 +211,7 @@ bool sim_is_epoll(const struct sim_file *f);
 /* --- hosts -------------------------------------------------------------------------------------------------------- */
 
 struct sim_inode;
+struct plait_recorder;
 struct sim_variable {
     struct sim_link link;
     char *name, *value;
@@ -237,6 +238,7 @@ struct plait_host {
     int next_pid;
     int64_t job_delay, clock_skew;
     uint64_t calls[PLAIT_SYS_CALL_COUNT];
+    struct plait_recorder *recorder; /* plait_testbed_record */
     size_t sndbuf, rcvbuf;
     struct plait_allocator heap; /* of the reactor; counts */
     size_t heap_blocks;

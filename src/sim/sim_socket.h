@@ -155,4 +155,9 @@ void sim_tcp_drop_timer(struct sim_sock *s);
 struct sim_sock *sim_tcp_child(struct sim_sock *listener, struct sim_sock *client);
 void sim_tcp_child_gone(struct sim_sock *child);
 
+/* What plait_testbed_record notes (testing.c). `addr` NULL: the socket's own. `res` is 0 or -errno. */
+void sim_record_socket(struct plait_host *host, enum plait_sys_call call, int fd, const struct sockaddr *addr,
+                       socklen_t len, int res);
+void sim_record_spawn(struct plait_host *host, const char *path, int res);
+
 #endif

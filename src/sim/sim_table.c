@@ -72,12 +72,14 @@ static int family_call(struct plait_host *host, int fd, const struct sockaddr *a
 static int s_bind(struct plait_sys *sys, int fd, const struct sockaddr *addr, socklen_t len)
 {
     CALL(bind, fd, family_call(host, fd, addr, len, true));
+    sim_record_socket(host, PLAIT_SYS_bind, fd, addr, len, (int)res);
     return (int)res;
 }
 
 static int s_connect(struct plait_sys *sys, int fd, const struct sockaddr *addr, socklen_t len)
 {
     CALL(connect, fd, family_call(host, fd, addr, len, false));
+    sim_record_socket(host, PLAIT_SYS_connect, fd, addr, len, (int)res);
     return (int)res;
 }
 
@@ -104,6 +106,7 @@ static int do_shutdown(struct plait_host *host, int fd, int how)
 static int s_listen(struct plait_sys *sys, int fd, int backlog)
 {
     CALL(listen, fd, do_listen(host, fd, backlog));
+    sim_record_socket(host, PLAIT_SYS_listen, fd, NULL, 0, (int)res);
     return (int)res;
 }
 
@@ -389,6 +392,7 @@ static ssize_t s_getdents(struct plait_sys *sys, int fd, void *buf, size_t len)
 static int s_spawn(struct plait_sys *sys, const struct plait_sys_spawn *spawn, int *pid)
 {
     CALL(spawn, (int64_t)spawn->map_count, sim_do_spawn(host, spawn, pid));
+    sim_record_spawn(host, spawn->path, (int)res);
     return (int)res;
 }
 

@@ -6,9 +6,11 @@
  * Tests: tests/sim/test_testing.c.
  */
 #include "base/try.h"
-#include "sim/sim_core.h"
+#include "sim/sim_socket.h"
 
 #include <plait/testing.h>
+
+#include <stdio.h>
 
 #define KEPT_MAX (16u << 20)
 
@@ -56,6 +58,51 @@ void plait_testbed_settle(struct plait_testbed *testbed)
 void plait_testbed_advance(struct plait_testbed *testbed, plait_span span)
 {
     plait_sim_run_for(plait_testbed_sim(testbed), span);
+}
+
+/* --- what a program asked the network for ------------------------------------------------------------------------- */
+
+void plait_testbed_record(struct plait_testbed *testbed, struct plait_recorder *recorder)
+{
+    plait_sim_host(plait_testbed_sim(testbed), "alone")->recorder = recorder;
+    if (recorder)
+        recorder->count = 0;
+}
+
+/* A place for the next one, or NULL when nobody records or the recorder is full. */
+static struct plait_recorded *next_record(struct plait_host *host, enum plait_recorded_kind kind, int res)
+{
+    struct plait_recorder *r = host->recorder;
+    if (!r || r->count++ >= sizeof r->item / sizeof r->item[0])
+        return NULL;
+    struct plait_recorded *item = &r->item[r->count - 1];
+    *item = (struct plait_recorded){.kind = kind, .os_errno = res == -EINPROGRESS || res > 0 ? 0 : -res};
+    return item;
+}
+
+void sim_record_socket(struct plait_host *host, enum plait_sys_call call, int fd, const struct sockaddr *addr,
+                       socklen_t len, int res)
+{
+    int err;
+    const struct sim_sock *s = host->recorder ? sim_fd_sock(host, fd, &err) : NULL;
+    if (!s || (call == PLAIT_SYS_bind && s->type != SOCK_DGRAM))
+        return;
+    struct plait_recorded *item = next_record(host,
+                                              call == PLAIT_SYS_listen    ? PLAIT_RECORDED_LISTEN
+                                              : call == PLAIT_SYS_connect ? PLAIT_RECORDED_CONNECT
+                                                                          : PLAIT_RECORDED_DATAGRAM,
+                                              res);
+    if (item && !addr)
+        item->address = s->local;
+    else if (item)
+        (void)sim_address_read(s->domain, addr, len, &item->address);
+}
+
+void sim_record_spawn(struct plait_host *host, const char *path, int res)
+{
+    struct plait_recorded *item = next_record(host, PLAIT_RECORDED_SPAWN, res);
+    if (item)
+        (void)snprintf(item->program, sizeof item->program, "%s", path);
 }
 
 /* --- a protocol that keeps what it gets --------------------------------------------------------------------------- */

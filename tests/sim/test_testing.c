@@ -4,7 +4,12 @@
  */
 #include "tests/support/test.h"
 
+#include <plait/datagram.h>
+#include <plait/listen.h>
+#include <plait/process.h>
 #include <plait/testing.h>
+
+#include <errno.h>
 
 static size_t echo_data(struct plait_stream *s, plait_slice in, void *self)
 {
@@ -37,6 +42,69 @@ static void a_string_transport_records_what_a_protocol_writes(void **state)
     plait_string_transport_deinit(&t);
     plait_testbed_free(&bed);
     assert_null(bed);
+}
+
+static struct plait_address at(const char *ip, uint16_t port)
+{
+    struct plait_address a;
+    assert_ok(plait_address_parse_ip(plait_slice_of(ip, strlen(ip)), port, &a));
+    return a;
+}
+
+static void assert_recorded(const struct plait_recorded *item, enum plait_recorded_kind kind, int os_errno,
+                            const char *text)
+{
+    char address[PLAIT_ADDR_TEXT_MAX];
+    assert_int_equal(item->kind, kind);
+    assert_int_equal(item->os_errno, os_errno);
+    assert_string_equal(kind == PLAIT_RECORDED_SPAWN ? item->program : plait_address_format(&item->address, address),
+                        text);
+}
+
+static void a_recorder_notes_what_a_program_asks_for(void **state)
+{
+    (void)state;
+    struct plait_testbed *bed = plait_testbed_new(1);
+    struct plait_reactor *r = plait_testbed_reactor(bed);
+    struct plait_recorder recorder;
+    const struct plait_address here = at("127.0.0.1", 7), there = at("10.9.9.9", 80);
+    const struct plait_datagram_options to_here = {.bind = here};
+    const struct plait_datagram_handler nothing = {.name = "nothing"};
+    struct plait_datagram *d;
+    struct plait_process *process;
+    struct plait_spawn_options no_program = {.path = "/bin/no"};
+    plait_testbed_record(bed, &recorder);
+    assert_ok(plait_listen(r, &here, NULL, plait_service_of(r, &echo, NULL), NULL));
+    assert_err(plait_listen(r, &here, NULL, plait_service_of(r, &echo, NULL), NULL), PLAIT_EADDRINUSE);
+    plait_deferred_ignore(plait_connect_address(r, &there, NULL));
+    assert_ok(plait_datagram_open(r, &to_here, &nothing, NULL, &d));
+    assert_err(plait_spawn(r, &no_program, &process), PLAIT_ENOTFOUND);
+    plait_testbed_settle(bed);
+    assert_int_equal(recorder.count, 4);
+    assert_recorded(&recorder.item[0], PLAIT_RECORDED_LISTEN, 0, "127.0.0.1:7");
+    assert_recorded(&recorder.item[1], PLAIT_RECORDED_DATAGRAM, 0, "127.0.0.1:7");
+    assert_recorded(&recorder.item[2], PLAIT_RECORDED_SPAWN, ENOENT, "/bin/no");
+    assert_recorded(&recorder.item[3], PLAIT_RECORDED_CONNECT, 0, "10.9.9.9:80"); /* connects begin in later turns */
+    plait_datagram_close(&d);
+    plait_testbed_free(&bed);
+}
+
+static void a_full_recorder_counts_on(void **state)
+{
+    (void)state;
+    struct plait_testbed *bed = plait_testbed_new(1);
+    struct plait_reactor *r = plait_testbed_reactor(bed);
+    struct plait_recorder recorder;
+    struct plait_process *process;
+    struct plait_spawn_options no_program = {.path = "/bin/no"};
+    plait_testbed_record(bed, &recorder);
+    for (size_t i = 0; i < 40; i++)
+        assert_err(plait_spawn(r, &no_program, &process), PLAIT_ENOTFOUND);
+    assert_int_equal(recorder.count, 40);
+    plait_testbed_record(bed, NULL);
+    assert_err(plait_spawn(r, &no_program, &process), PLAIT_ENOTFOUND);
+    assert_int_equal(recorder.count, 40);
+    plait_testbed_free(&bed);
 }
 
 static void a_reset_reaches_the_protocol(void **state)
@@ -136,6 +204,7 @@ static void without_memory_there_is_no_transport(void **state)
 }
 
 TEST_MAIN(cmocka_unit_test(a_string_transport_records_what_a_protocol_writes),
+          cmocka_unit_test(a_recorder_notes_what_a_program_asks_for), cmocka_unit_test(a_full_recorder_counts_on),
           cmocka_unit_test(a_reset_reaches_the_protocol), cmocka_unit_test(the_clock_goes_only_when_it_is_told_to),
           cmocka_unit_test(an_accumulator_that_is_paused_takes_nothing),
           cmocka_unit_test(an_accumulator_counts_that_it_was_secured),
