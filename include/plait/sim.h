@@ -30,6 +30,27 @@ enum {
     PLAIT_SIM_ALL = 63,
 };
 
+/* A fault that struck. Its number says which decision it was of its kind, in which call of which host: so it
+ * means the same strike in every run of the seed that goes the same way up to there, whatever else is left out. */
+struct plait_sim_strike {
+    uint64_t number;
+    plait_time at;
+    unsigned fault;   /* PLAIT_SIM_SPLIT …; 0: by rule */
+    const char *host; /* NULL where it struck between hosts */
+    const char *call;
+    const char *text; /* what it did */
+    void *reserved[2];
+};
+
+/* Which strikes may happen: only those with these numbers, or all without them. */
+struct plait_sim_choice {
+    const uint64_t *numbers; /* ascending */
+    size_t count;
+    bool without;
+};
+
+typedef void (*plait_sim_strike_fn)(const struct plait_sim_strike *strike, void *ctx);
+
 /* --- the world ---------------------------------------------------------------------------------------------------- */
 
 /** Makes a world without hosts in which `faults` may strike. Returns NULL when there is no memory. Ownership: the
@@ -43,7 +64,12 @@ struct plait_sim_options {
     /* The heap of the world itself: hosts, sockets, packets. NULL: the C library's. The heap of a host's reactor is set
      * by that reactor's options. */
     const struct plait_allocator *allocator;
-    void *reserved[5];
+    /* Strikes that may happen, NULL for all; it must outlive the world. A strike that is left out is decided, and then
+     * not done. */
+    const struct plait_sim_choice *choice;
+    plait_sim_strike_fn strike; /* told of each strike; it must do nothing but note it */
+    void *strike_ctx;
+    void *reserved[2];
 };
 
 /** Makes a world as plait_sim_new, with options. Where its heap fails, a system call fails as the kernel's would that
@@ -172,8 +198,18 @@ PLAIT_API plait_err plait_sim_add_rule(struct plait_sim *sim, const struct plait
 /** Takes all rules off. */
 PLAIT_API void plait_sim_clear_rules(struct plait_sim *sim);
 
+/** Whether Linux may return an errno from a call for a reason that lies outside of the program, by this library's table
+ * of them: what PLAIT_SIM_ERRNO draws from. */
+PLAIT_API bool plait_sim_errno_possible(const char *call, int os_errno);
+
+/** Name of a kind of fault: "split", "reset" …, "rule" for 0; NULL when there is no such kind. Ownership: static. */
+PLAIT_API const char *plait_sim_fault_name(unsigned fault);
+
+/** Name of the index-th system call, NULL behind the last. Ownership: static. */
+PLAIT_API const char *plait_sim_call_name(unsigned index);
+
 /** How often a fault struck in a call: `fault` is one of PLAIT_SIM_SPLIT …, or 0 for an errno by rule. `call` NULL: all
- * calls. */
+ * calls. Strikes that were left out don't count. */
 PLAIT_API uint64_t plait_sim_fault_count(const struct plait_sim *sim, unsigned fault, const char *call);
 
 /** System calls that hosts made: of one kind, or all (NULL). */
@@ -224,6 +260,50 @@ struct plait_scenario_result {
  * Callbacks: `explain` as plait_sim_explain. */
 PLAIT_API void plait_scenario_run(const struct plait_scenario *scenario, uint64_t seed,
                                   struct plait_scenario_result *out, plait_sim_explain_fn explain, void *ctx);
+
+/* How a scenario is run; the zero value is plait_scenario_run's for seed 0. */
+struct plait_scenario_options {
+    uint64_t seed;
+    plait_sim_explain_fn explain;
+    void *explain_ctx;
+    const struct plait_sim_choice *choice; /* as in struct plait_sim_options */
+    plait_sim_strike_fn strike;            /* the same */
+    void *strike_ctx;
+    void (*ended)(const struct plait_sim *sim, void *ctx); /* once the invariants are looked after */
+    void *ended_ctx;
+    unsigned more_faults; /* PLAIT_SIM_ flags beside the scenario's own */
+    /* Only the world's invariants can fail the run, and plait_sim_fail cannot: for faults after which a scenario does
+     * not get what it wants. */
+    bool invariants_only;
+    void *reserved[3];
+};
+
+/** Runs a scenario as plait_scenario_run, with options. Callbacks: those of the options. */
+PLAIT_API void plait_scenario_run_with(const struct plait_scenario *scenario,
+                                       const struct plait_scenario_options *options, struct plait_scenario_result *out);
+
+/* What plait_scenario_shrink found. */
+struct plait_scenario_plan {
+    bool fails;       /* the seed fails at all */
+    bool minimal;     /* with any one strike less it would not fail in this way; false: too many runs, or no memory */
+    uint64_t *number; /* of the strikes that are left, ascending; none when it fails without a fault */
+    size_t count;
+    uint64_t struck;                     /* strikes of the whole run */
+    uint64_t runs;                       /* that it took */
+    struct plait_scenario_result result; /* of the last run that failed: with what is left */
+    void *reserved[4];
+};
+
+/** Finds out which strikes a failing seed needs to fail: runs it (as the options say, but silently) again and again
+ * with ever fewer of them (delta debugging), for as long as it fails with the same sentence (numbers in it may differ),
+ * until each one that is left is needed or `runs_max` runs were made (0: no limit). Returns whether the seed fails.
+ * Ownership: `*plan` is the caller's, ended with plait_scenario_plan_deinit. */
+PLAIT_API bool plait_scenario_shrink(const struct plait_scenario *scenario,
+                                     const struct plait_scenario_options *options, uint64_t runs_max,
+                                     struct plait_scenario_plan *plan);
+
+/** Frees what a plan holds. */
+PLAIT_API void plait_scenario_plan_deinit(struct plait_scenario_plan *plan);
 
 /** Runs a scenario for the seeds from `first` on, `count` of them, until one fails. Returns the seed that failed, or
  * UINT64_MAX. `out` (may be NULL) is the last run's. */

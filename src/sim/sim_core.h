@@ -94,6 +94,22 @@ struct sim_rule {
     uint64_t seen, fired;
 };
 
+/* Decisions of each kind in each call: one more, and one draw, a decision. */
+struct sim_decisions {
+    uint32_t count[SIM_FAULT_KINDS + 1][PLAIT_SYS_CALL_COUNT];
+};
+
+struct sim_strikes {
+    struct sim_decisions between; /* hosts */
+    uint64_t random;              /* how the last decision turns out */
+    uint64_t decision;            /* its number, should it strike */
+    const struct plait_sim_choice *choice;
+    plait_sim_strike_fn fn;
+    void *ctx;
+    struct plait_sim_strike last;
+    bool untold; /* `last` has not been told yet */
+};
+
 struct sim_path {
     struct plait_host *a, *b;
     struct plait_sim_link link;
@@ -102,7 +118,7 @@ struct sim_path {
 struct plait_sim {
     const struct plait_allocator *allocator;
     struct plait_budget budget;
-    uint64_t seed, random, fault_random;
+    uint64_t seed, random;
     int64_t now, wall_began;
     struct sim_event **heap;
     size_t heap_len, heap_cap;
@@ -115,24 +131,40 @@ struct plait_sim {
     unsigned faults;
     struct sim_rule rules[SIM_RULES_MAX];
     size_t rule_count;
-    uint64_t used[SIM_FAULT_KINDS + 1][PLAIT_SYS_CALL_COUNT]; /* fault kind × call; the last kind is errno */
+    uint64_t used[SIM_FAULT_KINDS + 1][PLAIT_SYS_CALL_COUNT]; /* fault kind × call; the last kind is by rule */
+    struct sim_strikes strikes;
     uint64_t calls;
     uint64_t hash;
     plait_sim_explain_fn explain;
     void *explain_ctx;
     bool failed, ending;
+    bool invariants_only; /* plait_sim_fail only tells */
+    bool stepping;        /* inside a step: errnos by chance may strike */
     char failure[200];
     size_t stuck; /* turns without time passing */
 };
 
-/* Random numbers of the world; fault draws have a stream of their own, so that turning a fault off leaves the rest
- * alone. */
+/* Random numbers of the world; faults have streams of their own, so that turning one off leaves the rest alone. */
+uint64_t sim_mix(uint64_t *state);
 uint64_t sim_random(struct plait_sim *sim);
 uint64_t sim_below(struct plait_sim *sim, uint64_t below);
-uint64_t sim_fault_below(struct plait_sim *sim, uint64_t below);
 
-/* Whether a fault of this kind strikes now: `flag` is on, and one of `of` draws. Counted for the call. */
+/* Whether a fault of this kind strikes now: `flag` is on, one of `of` draws, and the run does not leave this one out.
+ * Counted for the call. `host` is where it strikes; the first form knows no host. */
 bool sim_strikes(struct plait_sim *sim, unsigned flag, uint64_t of, enum plait_sys_call call);
+bool sim_strikes_at(struct plait_sim *sim, struct plait_host *host, unsigned flag, uint64_t of,
+                    enum plait_sys_call call);
+struct sim_chance {
+    uint64_t in, of;
+};
+bool sim_strikes_often(struct plait_sim *sim, struct plait_host *host, unsigned flag, struct sim_chance chance,
+                       enum plait_sys_call call);
+/* How the last decision turns out. */
+uint64_t sim_fault_below(struct plait_sim *sim, uint64_t below);
+/* What the strike that was just decided does, for the story: "takes 3 of 500 bytes". Without it the story says no more
+ * than the fault's name. */
+void sim_strike_tell(struct plait_sim *sim, const char *fmt, ...) PLAIT_PRINTF(2, 3);
+void sim_strike_flush(struct plait_sim *sim);
 
 void sim_hash(struct plait_sim *sim, uint64_t value);
 /* A line of the story, hashed as numbers by the caller; text is made only when somebody listens. */
@@ -242,6 +274,8 @@ struct plait_host {
     size_t sndbuf, rcvbuf;
     struct plait_allocator heap; /* of the reactor; counts */
     size_t heap_blocks;
+    struct sim_decisions decisions;
+    unsigned storm; /* waits that signals still interrupt */
 };
 
 static inline struct plait_host *sim_host_of(struct plait_sys *sys)
@@ -260,6 +294,9 @@ const char *sim_env(struct plait_host *host, const char *name);
 
 struct plait_testbed;
 struct plait_testbed *plait__testbed_new(const struct plait_sim_options *options);
+bool plait__scenario_shrink(const struct plait_scenario *scenario, const struct plait_scenario_options *options,
+                            uint64_t runs_max, struct plait_scenario_plan *plan, const struct plait_allocator *heap);
+void plait__scenario_plan_deinit(struct plait_scenario_plan *plan, const struct plait_allocator *heap);
 struct plait_injector *plait__injector_new(struct plait_sys *under, const struct plait_allocator *heap);
 
 #endif

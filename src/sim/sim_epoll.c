@@ -224,8 +224,13 @@ static bool report(struct item *item, struct epoll_event *out)
     dequeue(item);
     if (!now)
         return false;
-    if (item->file->sock && sim_strikes(item->file->host->sim, PLAIT_SIM_SPURIOUS, 16, PLAIT_SYS_epoll_wait))
-        now |= item->event.events & (EPOLLIN | EPOLLOUT);
+    uint32_t more = item->event.events & (EPOLLIN | EPOLLOUT) & ~now;
+    struct plait_host *host = item->file->host;
+    if (more && item->file->sock && sim_strikes_at(host->sim, host, PLAIT_SIM_SPURIOUS, 16, PLAIT_SYS_epoll_wait)) {
+        sim_strike_tell(host->sim, "epoll says that %d can be %s, which nobody knows", item->fd,
+                        more & EPOLLIN ? more & EPOLLOUT ? "read and written" : "read" : "written");
+        now |= more;
+    }
     out->events = now;
     out->data = item->event.data;
     if (item->event.events & EPOLLONESHOT)

@@ -14,6 +14,7 @@
 #include <plait/resolve.h>
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 
 /* --- making and ending -------------------------------------------------------------------------------------------- */
@@ -218,8 +219,11 @@ int64_t sim_link_delay(struct plait_sim *sim, const struct plait_host *from, con
         if (link->jitter > 0)
             delay += (int64_t)sim_below(sim, (uint64_t)link->jitter);
     }
-    if (sim_strikes(sim, PLAIT_SIM_DELAY, 16, PLAIT_SYS_sendmsg))
-        delay += (int64_t)sim_fault_below(sim, 200000000);
+    if (sim_strikes_at(sim, (struct plait_host *)(uintptr_t)from, PLAIT_SIM_DELAY, 16, PLAIT_SYS_sendmsg)) {
+        int64_t late = (int64_t)sim_fault_below(sim, 200000000);
+        sim_strike_tell(sim, "a packet to %s is %" PRId64 " us late", to->name, late / 1000);
+        delay += late;
+    }
     return delay;
 }
 

@@ -44,9 +44,11 @@ static ssize_t pipe_read(struct sim_file *f, struct sim_io *io)
     if (p->count == 0)
         return p->write_open ? -EAGAIN : 0;
     size_t there = p->slot[p->first].len < asked ? p->slot[p->first].len : asked;
-    bool cut = there > 1 && sim_strikes(f->host->sim, PLAIT_SIM_SHORT, 4, PLAIT_SYS_read);
-    if (cut)
+    bool cut = there > 1 && sim_strikes_at(f->host->sim, f->host, PLAIT_SIM_SHORT, 4, PLAIT_SYS_read);
+    if (cut) {
         io->left = 1 + sim_fault_below(f->host->sim, there - 1);
+        sim_strike_tell(f->host->sim, "a read of a pipe takes %zu of %zu bytes", io->left, there);
+    }
     while (p->count && io->left) {
         unsigned i = p->first;
         size_t n = sim_io_copy_out(io, p->slot[i].page + p->slot[i].at, p->slot[i].len);
@@ -106,9 +108,11 @@ static ssize_t pipe_write(struct sim_file *f, struct sim_io *io)
     if (!p->read_open)
         return -EPIPE;
     /* Only what may be cut at all: a write of up to PIPE_BUF bytes is whole or not done. */
-    bool cut = asked > PAGE && sim_strikes(f->host->sim, PLAIT_SIM_SHORT, 4, PLAIT_SYS_write);
-    if (cut)
+    bool cut = asked > PAGE && sim_strikes_at(f->host->sim, f->host, PLAIT_SIM_SHORT, 4, PLAIT_SYS_write);
+    if (cut) {
         io->left = PAGE + sim_fault_below(f->host->sim, asked - PAGE);
+        sim_strike_tell(f->host->sim, "a write to a pipe takes %zu of %zu bytes", io->left, asked);
+    }
     size_t done = merge(p, io);
     ssize_t res = 0;
     while (io->left && p->count < SLOTS && res >= 0) {

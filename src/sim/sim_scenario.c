@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Scenarios: one run is one world from its seed to the check of its invariants.
+ * Scenarios: one run is one world from its seed to the check of its invariants. What a failure needs to happen is found
+ * in sim_shrink.c.
  *
- * Tests: tests/sim/test_world.c, test_out_of_memory.c.
+ * Tests: tests/sim/test_world.c, test_faults.c, test_out_of_memory.c.
  */
 #include "sim/sim_core.h"
 
@@ -10,20 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-void plait_scenario_run(const struct plait_scenario *scenario, uint64_t seed, struct plait_scenario_result *out,
-                        plait_sim_explain_fn explain, void *ctx)
+static void take_result(const struct plait_sim *sim, struct plait_scenario_result *out)
 {
-    const struct plait_sim_options options = {
-        .seed = seed, .faults = scenario->faults, .allocator = scenario->allocator};
-    struct plait_sim *sim = plait_sim_new_with(&options);
-    *out = (struct plait_scenario_result){.failed = true};
-    if (!sim) {
-        (void)snprintf(out->failure, sizeof out->failure, "no memory for the world");
-        return;
-    }
-    plait_sim_explain(sim, explain, ctx);
-    scenario->run(sim);
-    plait_sim_check_end(sim);
     out->failed = sim->failed;
     memcpy(out->failure, sim->failure, sizeof out->failure);
     out->hash = sim->hash;
@@ -31,7 +20,41 @@ void plait_scenario_run(const struct plait_scenario *scenario, uint64_t seed, st
     out->ended = sim->now;
     for (unsigned kind = 0; kind <= SIM_FAULT_KINDS; kind++)
         out->faults += plait_sim_fault_count(sim, kind == SIM_FAULT_KINDS ? 0 : 1u << kind, NULL);
+}
+
+void plait_scenario_run_with(const struct plait_scenario *scenario, const struct plait_scenario_options *options,
+                             struct plait_scenario_result *out)
+{
+    const struct plait_sim_options world = {
+        .seed = options->seed,
+        .faults = scenario->faults | options->more_faults,
+        .allocator = scenario->allocator,
+        .choice = options->choice,
+        .strike = options->strike,
+        .strike_ctx = options->strike_ctx,
+    };
+    struct plait_sim *sim = plait_sim_new_with(&world);
+    *out = (struct plait_scenario_result){.failed = true};
+    if (!sim) {
+        (void)snprintf(out->failure, sizeof out->failure, "no memory for the world");
+        return;
+    }
+    plait_sim_explain(sim, options->explain, options->explain_ctx);
+    sim->invariants_only = options->invariants_only;
+    scenario->run(sim);
+    plait_sim_check_end(sim);
+    sim_strike_flush(sim);
+    if (options->ended)
+        options->ended(sim, options->ended_ctx);
+    take_result(sim, out);
     plait_sim_free(&sim);
+}
+
+void plait_scenario_run(const struct plait_scenario *scenario, uint64_t seed, struct plait_scenario_result *out,
+                        plait_sim_explain_fn explain, void *ctx)
+{
+    const struct plait_scenario_options options = {.seed = seed, .explain = explain, .explain_ctx = ctx};
+    plait_scenario_run_with(scenario, &options, out);
 }
 
 uint64_t plait_scenario_run_seeds(const struct plait_scenario *scenario, uint64_t first, uint64_t count,

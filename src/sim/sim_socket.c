@@ -127,9 +127,11 @@ int sim_sock_error(struct sim_sock *s)
 bool sim_cut_short(struct sim_sock *s, struct sim_io *io, size_t there)
 {
     size_t most = there < io->left ? there : io->left;
-    if (most < 2 || !sim_strikes(sim_of(s), PLAIT_SIM_SHORT, 4, io->call))
+    struct plait_sim *sim = sim_of(s);
+    if (most < 2 || !sim_strikes_at(sim, s->file.host, PLAIT_SIM_SHORT, 4, io->call))
         return false;
-    io->left = 1 + sim_fault_below(sim_of(s), most - 1);
+    io->left = 1 + sim_fault_below(sim, most - 1);
+    sim_strike_tell(sim, "%s takes %zu of %zu bytes", plait_sim_call_name(io->call), io->left, most);
     return true;
 }
 

@@ -12,32 +12,43 @@
 #include "sim/sim_pipe.h"
 #include "sim/sim_process.h"
 #include "sim/sim_socket.h"
+#include "sim/sim_story.h"
 
 #include <fcntl.h>
 #include <string.h>
 
 /* What a call that failed by rule, or was done, adds to the story. */
-static ssize_t told(struct plait_host *host, enum plait_sys_call call, int64_t on, ssize_t res)
+static void hashed(struct plait_host *host, enum plait_sys_call call, int64_t on, ssize_t res)
 {
     struct plait_sim *sim = host->sim;
     sim_hash(sim, ((uint64_t)host->index << 32) | (uint64_t)call);
     sim_hash(sim, (uint64_t)on);
     sim_hash(sim, (uint64_t)(int64_t)res);
-    if (!sim->explain || (call == PLAIT_SYS_epoll_wait && res == 0))
-        return res;
-    if (res < 0)
-        sim_say(sim, "%s: %s(%d) fails: %s", host->name, sim_call_name(call), (int)on, strerrorname_np((int)-res));
-    else
-        sim_say(sim, "%s: %s(%d) gives %zd", host->name, sim_call_name(call), (int)on, res);
+}
+
+static ssize_t told(struct plait_host *host, enum plait_sys_call call, int64_t on, ssize_t res)
+{
+    hashed(host, call, on, res);
+    if (host->sim->explain)
+        sim_story_call(host, call, on, res);
+    return res;
+}
+
+/* A call on a descriptor that is not open: the program has lost count, and may hit another's the next time. */
+static ssize_t checked(struct plait_host *host, enum plait_sys_call call, int64_t on, ssize_t res)
+{
+    if (res == -EBADF && host->reactor && !sim_fd_file(host, (int)on))
+        sim_fail(host->sim, "host %s called %s with descriptor %d, which is not open", host->name, sim_call_name(call),
+                 (int)on);
     return res;
 }
 
 /* One call: the rules first, then the deed. `on` is the descriptor or whatever else the story tells it by. */
 #define CALL(name, on, deed)                                                                                           \
     struct plait_host *host = sim_host_of(sys);                                                                        \
-    ssize_t res = sim_gate(host, PLAIT_SYS_##name);                                                                    \
+    ssize_t res = sim_gate(host, PLAIT_SYS_##name, (on), true);                                                        \
     if (res == 0)                                                                                                      \
-        res = (deed);                                                                                                  \
+        res = checked(host, PLAIT_SYS_##name, (on), (deed));                                                           \
     res = told(host, PLAIT_SYS_##name, (on), res)
 
 static int s_socket(struct plait_sys *sys, int domain, int type, int protocol)
@@ -76,9 +87,16 @@ static int s_bind(struct plait_sys *sys, int fd, const struct sockaddr *addr, so
     return (int)res;
 }
 
+/* A signal does not stop a connect that has begun. */
+static int do_connect(struct plait_host *host, int fd, const struct sockaddr *addr, socklen_t len)
+{
+    int res = family_call(host, fd, addr, len, false);
+    return res == -EINPROGRESS && sim_interrupts(host, PLAIT_SYS_connect) ? -EINTR : res;
+}
+
 static int s_connect(struct plait_sys *sys, int fd, const struct sockaddr *addr, socklen_t len)
 {
-    CALL(connect, fd, family_call(host, fd, addr, len, false));
+    CALL(connect, fd, do_connect(host, fd, addr, len));
     sim_record_socket(host, PLAIT_SYS_connect, fd, addr, len, (int)res);
     return (int)res;
 }
@@ -245,9 +263,19 @@ static ssize_t s_sendfile(struct plait_sys *sys, int out, int in, off_t *offset,
 static int s_close(struct plait_sys *sys, int fd)
 {
     struct plait_host *host = sim_host_of(sys);
-    int fault = sim_gate(host, PLAIT_SYS_close);
+    char text[SIM_STORY_FD];
+    if (host->sim->explain)
+        sim_story_fd(host, fd, text);
+    int fault = sim_gate(host, PLAIT_SYS_close, fd, true);
+    if (!fault && sim_fd_file(host, fd) && sim_interrupts(host, PLAIT_SYS_close))
+        fault = -EINTR;
     int res = sim_fd_drop(host, fd);
-    return (int)told(host, PLAIT_SYS_close, fd, res ? res : fault);
+    if (res)
+        return (int)told(host, PLAIT_SYS_close, fd, checked(host, PLAIT_SYS_close, fd, res));
+    if (host->sim->explain)
+        sim_say(host->sim, "%s: closes %s", host->name, text);
+    hashed(host, PLAIT_SYS_close, fd, fault);
+    return fault;
 }
 
 static int s_pipe2(struct plait_sys *sys, int fds[2], int flags)
@@ -276,14 +304,26 @@ static int s_epoll_create1(struct plait_sys *sys, int flags)
 
 static int s_epoll_ctl(struct plait_sys *sys, int epfd, int op, int fd, struct epoll_event *event)
 {
-    CALL(epoll_ctl, fd, sim_do_epoll_ctl(host, epfd, op, fd, event));
-    return (int)res;
+    struct plait_host *host = sim_host_of(sys);
+    ssize_t res = sim_gate(host, PLAIT_SYS_epoll_ctl, fd, op == EPOLL_CTL_ADD);
+    if (res == 0)
+        res = checked(host, PLAIT_SYS_epoll_ctl, fd, sim_do_epoll_ctl(host, epfd, op, fd, event));
+    return (int)told(host, PLAIT_SYS_epoll_ctl, fd, res);
+}
+
+/* A wait that a signal interrupts reports nothing: the table's entry takes EINTR for that. */
+static int do_epoll_wait(struct plait_host *host, int epfd, struct epoll_event *events, int max)
+{
+    struct sim_file *f = sim_fd_file(host, epfd);
+    if (f && sim_is_epoll(f) && sim_epoll_is_ready(f) && sim_interrupts(host, PLAIT_SYS_epoll_wait))
+        return 0;
+    return sim_do_epoll_wait(host, epfd, events, max);
 }
 
 static int s_epoll_wait(struct plait_sys *sys, int epfd, struct epoll_event *events, int max, int64_t wait_ns)
 {
     (void)wait_ns; /* time passes in the world's loop only */
-    CALL(epoll_wait, epfd, sim_do_epoll_wait(host, epfd, events, max));
+    CALL(epoll_wait, epfd, do_epoll_wait(host, epfd, events, max));
     return (int)res;
 }
 

@@ -292,6 +292,7 @@ static void syn_ack_arrives(struct sim_sock *client, struct sim_sock *child)
         sim_tcp_send_reset(client, child);
         return;
     }
+    sim_say(sim_of(client), "%s: the connection of port %u stands", client->file.host->name, client->local.port);
     client->tcp.state = SIM_TCP_OPEN;
     client->peer = child;
     sim_sock_ref(child);
@@ -364,6 +365,7 @@ static void fin_arrives(struct sim_sock *to, struct sim_sock *from)
 
 static void reset_arrives(struct sim_sock *to)
 {
+    sim_say(sim_of(to), "%s: a reset arrives for port %u", to->file.host->name, to->local.port);
     if (to->tcp.state == SIM_TCP_SYN_RECV) {
         abandon(to);
         return;
@@ -374,10 +376,12 @@ static void reset_arrives(struct sim_sock *to)
 /* Somebody on the way resets a connection: each end hears of it. */
 static bool cut_off(struct segment *seg)
 {
-    if (seg->kind != SEG_DATA || !sim_strikes(sim_of(seg->from), PLAIT_SIM_RESET, 200, PLAIT_SYS_sendmsg))
+    struct plait_sim *sim = sim_of(seg->from);
+    if (seg->kind != SEG_DATA || !sim_strikes_at(sim, seg->from->file.host, PLAIT_SIM_RESET, 200, PLAIT_SYS_sendmsg))
         return false;
     seg->from->tcp.in_flight -= seg->len;
-    sim_say(sim_of(seg->from), "a connection of host %s is reset on its way", seg->from->file.host->name);
+    sim_strike_tell(sim, "the connection of port %u to %s:%u is reset on its way, with %zu bytes",
+                    seg->from->local.port, seg->to->file.host->name, seg->to->local.port, seg->len);
     sim_tcp_reset_arrived(seg->from);
     reset_arrives(seg->to);
     return true;
@@ -394,6 +398,7 @@ static void arrive(struct plait_sim *sim, struct sim_event *event)
             syn_arrives(seg);
             break;
         case SEG_REFUSED:
+            sim_say(sim, "%s: the connection of port %u is refused", seg->to->file.host->name, seg->to->local.port);
             sim_tcp_reset_arrived(seg->to);
             break;
         case SEG_SYN_ACK:
@@ -425,11 +430,11 @@ static size_t segment_bytes(struct sim_sock *s)
         return 0;
     size_t n = s->tcp.out.len < window - ahead ? s->tcp.out.len : window - ahead;
     n = n < SEGMENT_MAX ? n : SEGMENT_MAX;
-    if (n > 1 && sim_strikes(sim, PLAIT_SIM_SPLIT, 1, PLAIT_SYS_sendmsg)) {
-        uint64_t how = sim_fault_below(sim, 8); /* mostly somewhere, often very short, now and then not at all */
-        uint64_t most = how < 4 ? n : 16;
-        if (how < 7)
-            n = 1 + sim_fault_below(sim, most < n ? most : n);
+    if (n > 1 && sim_strikes_often(sim, s->file.host, PLAIT_SIM_SPLIT, (struct sim_chance){7, 8}, PLAIT_SYS_sendmsg)) {
+        uint64_t most = sim_fault_below(sim, 2) ? n - 1 : 16; /* somewhere, or very short */
+        size_t cut = 1 + sim_fault_below(sim, most < n ? most : n - 1);
+        sim_strike_tell(sim, "a segment of %zu bytes from port %u is cut at %zu", n, s->local.port, cut);
+        n = cut;
     }
     return n;
 }

@@ -18,7 +18,7 @@
 
 /* --- random and hash ---------------------------------------------------------------------------------------------- */
 
-static uint64_t mix(uint64_t *state)
+uint64_t sim_mix(uint64_t *state)
 {
     *state += 0x9e3779b97f4a7c15u;
     uint64_t z = *state;
@@ -29,17 +29,12 @@ static uint64_t mix(uint64_t *state)
 
 uint64_t sim_random(struct plait_sim *sim)
 {
-    return mix(&sim->random);
+    return sim_mix(&sim->random);
 }
 
 uint64_t sim_below(struct plait_sim *sim, uint64_t below)
 {
-    return mix(&sim->random) % below;
-}
-
-uint64_t sim_fault_below(struct plait_sim *sim, uint64_t below)
-{
-    return mix(&sim->fault_random) % below;
+    return sim_mix(&sim->random) % below;
 }
 
 uint64_t plait_sim_random(struct plait_sim *sim, uint64_t below)
@@ -74,6 +69,7 @@ void sim_say(struct plait_sim *sim, const char *fmt, ...)
     va_list args;
     if (!sim->explain)
         return;
+    sim_strike_flush(sim);
     va_start(args, fmt);
     tell(sim, fmt, args);
     va_end(args);
@@ -118,7 +114,10 @@ void plait_sim_fail(struct plait_sim *sim, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    fail_with(sim, fmt, args);
+    if (!sim->invariants_only)
+        fail_with(sim, fmt, args);
+    else if (sim->explain)
+        tell(sim, fmt, args);
     va_end(args);
 }
 
@@ -286,7 +285,7 @@ static int64_t next_moment(struct plait_sim *sim)
 }
 
 /* A step that lets the clock pass `limit` by nothing. */
-static bool step_until(struct plait_sim *sim, int64_t limit)
+static bool step_within(struct plait_sim *sim, int64_t limit)
 {
     if (sim->failed)
         return false;
@@ -307,6 +306,15 @@ static bool step_until(struct plait_sim *sim, int64_t limit)
     sim_hash(sim, (uint64_t)next);
     fire_due(sim);
     return true;
+}
+
+static bool step_until(struct plait_sim *sim, int64_t limit)
+{
+    bool before = sim->stepping;
+    sim->stepping = true;
+    bool more = step_within(sim, limit);
+    sim->stepping = before;
+    return more;
 }
 
 bool plait_sim_step(struct plait_sim *sim)
@@ -366,7 +374,9 @@ struct plait_sim *plait_sim_new_with(const struct plait_sim_options *options)
     plait_budget_init(&sim->budget, NULL, heap, 0);
     sim->seed = seed;
     sim->random = seed;
-    sim->fault_random = seed ^ 0x5bd1e995a5a5a5a5u;
+    sim->strikes.choice = options->choice;
+    sim->strikes.fn = options->strike;
+    sim->strikes.ctx = options->strike_ctx;
     sim->now = 1000000000;
     sim->wall_began = 946684800 * INT64_C(1000000000); /* the year 2000 */
     sim->faults = options->faults;

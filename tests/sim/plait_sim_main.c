@@ -3,6 +3,8 @@
  * plait-sim: runs scenarios in the simulated world. Exit status: 0 all went well, 1 one failed, 2 the command line was
  * wrong.
  */
+#include "tests/sim/plait_sim.h"
+
 #include "tests/sim/scenarios.h"
 
 #include <inttypes.h>
@@ -17,18 +19,16 @@ static const struct plait_scenario *const all[] = {
 };
 #define COUNT (sizeof all / sizeof all[0])
 
-struct order {
-    const struct plait_scenario *only;
-    uint64_t first, seeds;
-    bool explain, list, twice;
-};
-
 static int usage(void)
 {
-    (void)fprintf(stderr,
-                  "usage: plait-sim [--list] [--scenario NAME] [--seed S] [--seeds COUNT] [--twice] [--explain]\n");
+    (void)fprintf(stderr, "usage: plait-sim [--scenario NAME] [--seed S] [--seeds COUNT] [--jobs N]\n"
+                          "                 [--twice] [--errnos] [--coverage] [--hashes] [--list]\n"
+                          "       plait-sim --scenario NAME --seed S [--errnos] [--only N,N,…] [--without N,N,…]\n"
+                          "                 [--explain] [--shrink]\n");
     return 2;
 }
+
+/* --- the command line --------------------------------------------------------------------------------------------- */
 
 static const struct plait_scenario *by_name(const char *name)
 {
@@ -47,81 +47,120 @@ static bool read_number(const char *text, uint64_t *out)
     return text && *text && !*end;
 }
 
+static int by_size(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* "3,17,20", or "none". */
+static bool read_choice(struct order *order, const char *text, bool without)
+{
+    static uint64_t numbers[20000];
+    if (!text || order->choice.numbers)
+        return false;
+    order->choice = (struct plait_sim_choice){.numbers = numbers, .without = without};
+    order->chosen = true;
+    if (strcmp(text, "none") == 0)
+        return true;
+    for (const char *at = text; order->choice.count < sizeof numbers / sizeof numbers[0]; at++) {
+        char *end = NULL;
+        numbers[order->choice.count++] = strtoull(at, &end, 10);
+        if (end == at || (*end && *end != ','))
+            return false;
+        at = end;
+        if (!*at) {
+            qsort(numbers, order->choice.count, sizeof numbers[0], by_size);
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool *switch_of(struct order *order, const char *word)
+{
+    const struct {
+        const char *word;
+        bool *flag;
+    } switches[] = {
+        {"--list", &order->list},     {"--explain", &order->explain},   {"--twice", &order->twice},
+        {"--errnos", &order->errnos}, {"--coverage", &order->coverage}, {"--hashes", &order->hashes},
+        {"--shrink", &order->shrink},
+    };
+    for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
+        if (strcmp(word, switches[i].word) == 0)
+            return switches[i].flag;
+    }
+    return NULL;
+}
+
 static bool read_word(struct order *order, char **argv, int *at)
 {
     const char *word = argv[*at];
-    if (strcmp(word, "--list") == 0)
-        return order->list = true;
-    if (strcmp(word, "--explain") == 0)
-        return order->explain = true;
-    if (strcmp(word, "--twice") == 0)
-        return order->twice = true;
+    bool *flag = switch_of(order, word);
+    if (flag)
+        return *flag = true;
     const char *value = argv[++*at];
     if (strcmp(word, "--scenario") == 0)
         return value && (order->only = by_name(value));
     if (strcmp(word, "--seed") == 0)
         return read_number(value, &order->first);
     if (strcmp(word, "--seeds") == 0)
-        return read_number(value, &order->seeds);
+        return read_number(value, &order->seeds) && order->seeds;
+    if (strcmp(word, "--jobs") == 0)
+        return read_number(value, &order->jobs) && order->jobs && order->jobs <= JOBS_MAX;
+    if (strcmp(word, "--only") == 0)
+        return read_choice(order, value, false);
+    if (strcmp(word, "--without") == 0)
+        return read_choice(order, value, true);
     return false;
 }
 
-static void tell(plait_time now, const char *line, void *ctx)
-{
-    (void)ctx;
-    (void)printf("%12.6f ms  %s\n", (double)now / 1e6, line);
-}
+/* --- running ------------------------------------------------------------------------------------------------------ */
 
-static bool same_again(const struct plait_scenario *scenario, uint64_t seed, const struct plait_scenario_result *first)
+static bool run_one(struct order *order, const struct plait_scenario *scenario)
 {
-    struct plait_scenario_result again;
-    plait_scenario_run(scenario, seed, &again, NULL, NULL);
-    if (again.hash == first->hash)
+    struct report report = {0};
+    if (order->shrink)
+        return shrink(order, scenario);
+    if (!run_seeds(order, scenario, &report))
+        return false;
+    if (order->coverage)
+        coverage_add(&report);
+    if (order->hashes || order->explain)
         return true;
-    (void)printf("scenario %s, seed %" PRIu64 ": two runs differ (%016" PRIx64 ", %016" PRIx64 ")\n", scenario->name,
-                 seed, first->hash, again.hash);
-    return false;
+    (void)printf("%-20s %" PRIu64 " seeds, %" PRIu64 " calls and %" PRIu64 " faults a seed, hash of all %016" PRIx64
+                 "\n",
+                 scenario->name, order->seeds, report.calls / order->seeds, report.faults / order->seeds, report.hash);
+    return true;
 }
 
-static bool run_one(const struct order *order, const struct plait_scenario *scenario)
+static bool run_all(struct order *order)
 {
-    struct plait_scenario_result result = {0};
-    uint64_t calls = 0, faults = 0;
-    char text[600];
-    for (uint64_t i = 0; i < order->seeds; i++) {
-        uint64_t seed = order->first + i;
-        plait_scenario_run(scenario, seed, &result, order->explain ? tell : NULL, NULL);
-        calls += result.calls;
-        faults += result.faults;
-        if (result.failed) {
-            plait_scenario_describe(scenario, seed, &result, text, sizeof text);
-            (void)printf("%s\n", text);
-            return false;
-        }
-        if (order->twice && !same_again(scenario, seed, &result))
-            return false;
+    bool well = true;
+    for (size_t i = 0; i < COUNT; i++) {
+        if (order->list)
+            (void)printf("%s\n", all[i]->name);
+        else if (!order->only || order->only == all[i])
+            well = run_one(order, all[i]) && well;
     }
-    (void)printf("%-20s %" PRIu64 " seeds, %" PRIu64 " calls and %" PRIu64
-                 " faults a seed, hash of the last %016" PRIx64 "\n",
-                 scenario->name, order->seeds, calls / order->seeds, faults / order->seeds, result.hash);
-    return true;
+    return well;
 }
 
 int main(int argc, char **argv)
 {
-    struct order order = {.first = 1, .seeds = 1};
-    bool well = true;
+    struct order order = {.first = 1, .seeds = 1, .jobs = 1};
     for (int at = 1; at < argc; at++) {
         if (!read_word(&order, argv, &at))
             return usage();
     }
-    if (order.seeds == 0)
+    if ((order.shrink || order.chosen) && (!order.only || order.seeds != 1))
         return usage();
-    for (size_t i = 0; i < COUNT; i++) {
-        if (order.list)
-            (void)printf("%s\n", all[i]->name);
-        else if (!order.only || order.only == all[i])
-            well = run_one(&order, all[i]) && well;
+    bool well = run_all(&order);
+    if (order.coverage && !order.list) {
+        order.errnos = !order.errnos;
+        well = run_all(&order) && well;
+        well = coverage_print(order.only != NULL) && well;
     }
     return well ? 0 : 1;
 }
