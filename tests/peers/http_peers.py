@@ -10,35 +10,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
+
+from peers import OURS_ASKS, OURS_SERVES, Running, check, failures, free_port, wait_port
 
 BUILD = os.environ["PLAIT_BUILD"]
-failures = []
-
-
-def check(what, holds, seen=""):
-    print(("ok   " if holds else "FAIL ") + what)
-    if not holds:
-        failures.append(what)
-        print("     saw: %r" % (seen,))
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def wait_port(port):
-    for _ in range(100):
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise SystemExit("nothing listens on port %d" % port)
-
-
 def curl(*args):
     done = subprocess.run(["curl", "-sS", "--max-time", "10", *args], capture_output=True)
     return done.stdout.decode("latin1") + done.stderr.decode("latin1")
@@ -64,32 +39,39 @@ def raw(port, data, shut=False):
 
 def our_server(port, root):
     base = "http://127.0.0.1:%d" % port
-    check("curl gets the answer", curl(base + "/hello") == "Hello, World!")
+    check("curl", "HTTP: GET", OURS_SERVES, curl(base + "/hello") == "Hello, World!")
     two = curl("-v", base + "/hello", base + "/hello")
-    check("curl keeps the connection", two.count("Hello, World!") == 2 and "Re-using existing connection" in two, two)
-    check("curl HEAD", "Content-Length: 13" in curl("-I", base + "/hello"))
-    check("curl HTTP/1.0", curl("--http1.0", base + "/hello") == "Hello, World!")
-    check("curl range", curl("-r", "2-5", base + "/files/data") == "2345")
-    check("curl suffix range", curl("-r", "-3", base + "/files/data") == "789")
+    check("curl", "HTTP: keep-alive", OURS_SERVES,
+          two.count("Hello, World!") == 2 and "Re-using existing connection" in two, two)
+    check("curl", "HTTP: HEAD", OURS_SERVES, "Content-Length: 13" in curl("-I", base + "/hello"))
+    check("curl", "HTTP: HTTP/1.0", OURS_SERVES, curl("--http1.0", base + "/hello") == "Hello, World!")
+    check("curl", "HTTP: a range", OURS_SERVES, curl("-r", "2-5", base + "/files/data") == "2345")
+    check("curl", "HTTP: the last bytes", OURS_SERVES, curl("-r", "-3", base + "/files/data") == "789")
     many = curl("-i", "-r", "0-1,8-9", base + "/files/data")
-    check("curl several ranges", "multipart/byteranges" in many and "\r\n\r\n01\r\n" in many, many)
+    check("curl", "HTTP: several ranges", OURS_SERVES,
+          "multipart/byteranges" in many and "\r\n\r\n01\r\n" in many, many)
     expect = curl("-v", "-H", "Expect: 100-continue", "-d", "x" * 2000, base + "/echo")
-    check("curl 100-continue", "100 Continue" in expect and "x" * 2000 in expect, expect[:300])
+    check("curl", "HTTP: Expect: 100-continue", OURS_SERVES,
+          "100 Continue" in expect and "x" * 2000 in expect, expect[:300])
     chunked = curl("-H", "Transfer-Encoding: chunked", "-d", "some text", base + "/echo")
-    check("curl chunked upload", chunked == "some text", chunked)
-    check("curl OPTIONS", "Allow: GET, HEAD, OPTIONS" in curl("-i", "-X", "OPTIONS", base + "/hello"))
-    check("curl 405", "405 Method Not Allowed" in curl("-i", "-X", "DELETE", base + "/hello"))
-    check("curl listing", "data</a>" in curl(base + "/files/"))
-    check("curl slash redirect", "the index" in curl("-L", base + "/files/sub"))
-    check("curl path as is", "root:" not in curl("--path-as-is", base + "/files/../../../etc/passwd"))
+    check("curl", "HTTP: chunked upload", OURS_SERVES, chunked == "some text", chunked)
+    check("curl", "HTTP: OPTIONS", OURS_SERVES,
+          "Allow: GET, HEAD, OPTIONS" in curl("-i", "-X", "OPTIONS", base + "/hello"))
+    check("curl", "HTTP: 405 for a method that is not there", OURS_SERVES,
+          "405 Method Not Allowed" in curl("-i", "-X", "DELETE", base + "/hello"))
+    check("curl", "HTTP: a folder listed", OURS_SERVES, "data</a>" in curl(base + "/files/"))
+    check("curl", "HTTP: redirect to the slash", OURS_SERVES, "the index" in curl("-L", base + "/files/sub"))
+    check("curl", "HTTP: no way out of the root", OURS_SERVES,
+          "root:" not in curl("--path-as-is", base + "/files/../../../etc/passwd"))
     etag = re.search(r"ETag: (\S+)", curl("-I", base + "/files/data")).group(1)
-    check("curl revalidates", " 304 " in curl("-i", "-H", "If-None-Match: " + etag, base + "/files/data"))
+    check("curl", "HTTP: ETag and 304", OURS_SERVES,
+          " 304 " in curl("-i", "-H", "If-None-Match: " + etag, base + "/files/data"))
     big = os.path.join(root, "big")
     with open(big, "wb") as file:
         file.write(os.urandom(3 << 20))
     out = os.path.join(root, "out")
     curl("-o", out, base + "/files/big")
-    check("curl large file", open(out, "rb").read() == open(big, "rb").read())
+    check("curl", "HTTP: a file of 3 MiB", OURS_SERVES, open(out, "rb").read() == open(big, "rb").read())
     for name, request, status in (
             ("bare LF", b"GET / HTTP/1.1\nHost: x\n\n", 400), ("no Host", b"GET / HTTP/1.1\r\n\r\n", 400),
             ("CL and TE",
@@ -100,9 +82,10 @@ def our_server(port, root):
             ("long head", b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 20000, 431),
             ("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505)):
         got = raw(port, request)
-        check("raw: " + name, got.startswith("HTTP/1.1 %d " % status) and "Connection: close" in got, got[:100])
+        check(None, "HTTP: refused: " + name, OURS_SERVES,
+              got.startswith("HTTP/1.1 %d " % status) and "Connection: close" in got, got[:100])
     pipelined = raw(port, b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n" * 16, shut=True)
-    check("raw: 16 pipelined, half closed", pipelined.count("Hello, World!") == 16, pipelined[:200])
+    check(None, "HTTP: 16 pipelined, half closed", OURS_SERVES, pipelined.count("Hello, World!") == 16, pipelined[:200])
 
 
 class Pages(http.server.BaseHTTPRequestHandler):
@@ -139,10 +122,10 @@ def our_client(folder):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pages)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     base = "http://127.0.0.1:%d" % server.server_address[1]
-    check("python page", fetch(base + "/page").stdout == b"python says hello")
-    check("python redirect", fetch(base + "/away").stdout == b"python says hello")
-    check("python chunked", fetch(base + "/chunked").stdout == b"hello world")
-    check("python large", fetch(base + "/large").stdout == b"z" * 500000)
+    check("Python http.server", "HTTP: GET", OURS_ASKS, fetch(base + "/page").stdout == b"python says hello")
+    check("Python http.server", "HTTP: redirect", OURS_ASKS, fetch(base + "/away").stdout == b"python says hello")
+    check("Python http.server", "HTTP: chunked answer", OURS_ASKS, fetch(base + "/chunked").stdout == b"hello world")
+    check("Python http.server", "HTTP: an answer of 500 kB", OURS_ASKS, fetch(base + "/large").stdout == b"z" * 500000)
     server.shutdown()
     port = free_port()
     conf = os.path.join(folder, "nginx.conf")
@@ -153,15 +136,11 @@ def our_client(folder):
                    "server { listen 127.0.0.1:%d; root %s; location = /go { return 301 /data; } } }\n"
                    % (*(folder,) * 7, port, folder))
     program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/sbin:/bin")
-    nginx = subprocess.Popen([program, "-c", conf, "-p", folder], stderr=subprocess.DEVNULL)
-    try:
+    with Running(program, "-c", conf, "-p", folder):
         wait_port(port)
-        check("nginx file", fetch("http://127.0.0.1:%d/data" % port).stdout == b"0123456789")
-        check("nginx redirect", fetch("http://127.0.0.1:%d/go" % port).stdout == b"0123456789")
-        check("nginx 404", b"404" in fetch("http://127.0.0.1:%d/none" % port).stderr)
-    finally:
-        nginx.terminate()
-        nginx.wait()
+        check("nginx", "HTTP: GET", OURS_ASKS, fetch("http://127.0.0.1:%d/data" % port).stdout == b"0123456789")
+        check("nginx", "HTTP: redirect", OURS_ASKS, fetch("http://127.0.0.1:%d/go" % port).stdout == b"0123456789")
+        check("nginx", "HTTP: 404", OURS_ASKS, b"404" in fetch("http://127.0.0.1:%d/none" % port).stderr)
 
 
 def main():
@@ -174,13 +153,9 @@ def main():
     with open(os.path.join(folder, "sub", "index.html"), "w") as file:
         file.write("the index")
     port = free_port()
-    server = subprocess.Popen([os.path.join(BUILD, "tests", "web", "web_peer"), "serve", str(port), folder])
-    try:
+    with Running(os.path.join(BUILD, "tests", "web", "web_peer"), "serve", str(port), folder):
         wait_port(port)
         our_server(port, folder)
-    finally:
-        server.terminate()
-        server.wait()
     our_client(folder)
     shutil.rmtree(folder)
     print("%d failed" % len(failures))

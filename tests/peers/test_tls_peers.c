@@ -94,6 +94,17 @@ static void turn(void)
     assert_ok(plait_reactor_step(t.b.r, plait_millis(10)));
 }
 
+/* One row of docs/peers.md: what a peer was seen doing (tests/peers/peers.py). */
+static void seen(const char *peer, const char *side, const char *what)
+{
+    const char *path = getenv("PLAIT_PEERS_OUT");
+    FILE *out = path ? fopen(path, "ae") : NULL;
+    if (out) {
+        (void)fprintf(out, "%s\t%s\t%s\n", peer, side, what);
+        assert_int_equal(fclose(out), 0);
+    }
+}
+
 /* --- their clients, our server ------------------------------------------------------------------------------------ */
 
 static int listener = -1;
@@ -206,6 +217,8 @@ static void openssl_s_client_speaks_with_our_server(void **state)
     s_client("-tls1_3", NULL, "TLSv1.3");
     s_client("-tls1_3", (const char *[]){"-alpn", "http/1.1", NULL}, "ALPN protocol: http/1.1");
     close_server();
+    seen("openssl s_client", "our server", "TLS: 1.2 and 1.3");
+    seen("openssl s_client", "our server", "TLS: ALPN");
 }
 
 static void openssl_s_client_takes_up_a_session(void **state)
@@ -219,6 +232,7 @@ static void openssl_s_client_takes_up_a_session(void **state)
         s_client(versions[v], (const char *[]){"-sess_in", line[1], NULL}, "Reused, TLS");
     }
     close_server();
+    seen("openssl s_client", "our server", "TLS: resumption");
 }
 
 static void openssl_s_client_sees_our_alerts(void **state)
@@ -235,6 +249,7 @@ static void openssl_s_client_sees_our_alerts(void **state)
     output_has("alert number 120");
     assert_int_equal(t.s.fault.tls_alert, 120);
     close_server();
+    seen("openssl s_client", "our server", "TLS: alert for no common protocol");
 }
 
 static int curl(const char *name, const char *ca, const char *cert)
@@ -276,6 +291,7 @@ static void curl_fetches_from_our_server(void **state)
     assert_int_equal(t.s.fault.err, PLAIT_OK);
     assert_int_equal(curl("b.example", in_folder(0, "", "ca.pem"), NULL), 60); /* the name doesn't fit */
     close_server();
+    seen("curl", "our server", "TLS: HTTP over it, the name is verified");
 }
 
 static void curl_shows_its_certificate(void **state)
@@ -289,6 +305,7 @@ static void curl_shows_its_certificate(void **state)
     assert_int_not_equal(curl("a.example", line[0], NULL), 0);
     assert_int_equal(t.s.fault.err, PLAIT_EVERIFY);
     close_server();
+    seen("curl", "our server", "TLS: client certificate");
 }
 
 /* --- our client, their server ------------------------------------------------------------------------------------- */
@@ -375,6 +392,7 @@ static void our_client_fetches_from_openssl_s_server(void **state)
     assert_string_equal(t.c.fault.detail, "the certificate is for another name");
     stop_s_server();
     close_server();
+    seen("openssl s_server", "our client", "TLS: 1.2 and 1.3, the name is verified");
 }
 
 static void our_client_does_not_believe_an_old_certificate(void **state)
@@ -387,6 +405,7 @@ static void our_client_does_not_believe_an_old_certificate(void **state)
     assert_string_equal(t.c.fault.detail, "the certificate has expired");
     stop_s_server();
     close_server();
+    seen("openssl s_server", "our client", "TLS: an expired certificate is refused");
 }
 
 static void our_client_shows_its_certificate_to_openssl_s_server(void **state)
@@ -406,6 +425,7 @@ static void our_client_shows_its_certificate_to_openssl_s_server(void **state)
     assert_true(got("Alice"));
     stop_s_server();
     close_server();
+    seen("openssl s_server", "our client", "TLS: client certificate");
 }
 
 TEST_MAIN_WITH(make, end, cmocka_unit_test(openssl_s_client_speaks_with_our_server),
