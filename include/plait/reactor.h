@@ -94,6 +94,18 @@ PLAIT_API struct plait_metrics *plait_reactor_metrics(struct plait_reactor *reac
 /** Root of a reactor's memory budgets. Ownership: borrowed from the reactor. */
 PLAIT_API struct plait_budget *plait_reactor_budget(struct plait_reactor *reactor);
 
+/* What still goes on in a reactor. */
+struct plait_reactor_left {
+    size_t streams, deferreds, tasks;
+    size_t jobs;       /* of the pool */
+    size_t timers;     /* that run, but for those that the reactor and its listeners keep for themselves */
+    const char *timer; /* name of one of them, or NULL */
+    void *reserved[4];
+};
+
+/** Looks at what still goes on in a reactor: for tests that want to know whether a program left something behind. */
+PLAIT_API void plait_reactor_look(const struct plait_reactor *reactor, struct plait_reactor_left *out);
+
 /** Exit status of a main program: 0 for PLAIT_OK, else 1 after one sentence on standard error. */
 PLAIT_API int plait_main_status(plait_err err);
 

@@ -122,6 +122,9 @@ struct plait__wheel *plait__wheel_new(struct plait_reactor *r);
 void plait__wheel_free(struct plait__wheel **wheel);
 /* Time of the next step that the wheel must take (a lower bound of the next firing), or PLAIT_NEVER. */
 plait_time plait__wheel_next(const struct plait__wheel *wheel);
+/* Shows every timer in the wheel; those that were stopped have `due` PLAIT_NEVER. */
+void plait__wheel_each(const struct plait__wheel *wheel, void (*fn)(const struct plait_timer *timer, void *ctx),
+                       void *ctx);
 /* Fires what is due at r->now. */
 void plait__wheel_run(struct plait__wheel *wheel);
 

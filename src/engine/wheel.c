@@ -136,6 +136,16 @@ plait_time plait__wheel_next(const struct plait__wheel *wheel)
     return tick >= (uint64_t)PLAIT_NEVER >> TICK_BITS ? PLAIT_NEVER - 1 : (plait_time)(tick << TICK_BITS);
 }
 
+void plait__wheel_each(const struct plait__wheel *w, void (*fn)(const struct plait_timer *timer, void *ctx), void *ctx)
+{
+    for (unsigned level = 0; level < LEVELS; level++) {
+        for (unsigned slot = 0; slot < SLOTS; slot++) {
+            for (const struct plait_timer *t = w->slot[level][slot]; t; t = t->next)
+                fn(t, ctx);
+        }
+    }
+}
+
 /* The list of a slot, oldest entry first: entries were put in at the head. */
 static struct plait_timer *reversed(struct plait_timer *t)
 {

@@ -139,6 +139,7 @@ struct plait_sim {
     void *explain_ctx;
     bool failed, ending;
     bool invariants_only; /* plait_sim_fail only tells */
+    bool gave_up;         /* it was called */
     bool stepping;        /* inside a step: errnos by chance may strike */
     char failure[200];
     size_t stuck; /* turns without time passing */

@@ -118,6 +118,7 @@ void plait_sim_fail(struct plait_sim *sim, const char *fmt, ...)
         fail_with(sim, fmt, args);
     else if (sim->explain)
         tell(sim, fmt, args);
+    sim->gave_up = true;
     va_end(args);
 }
 
@@ -417,8 +418,32 @@ plait_time plait_sim_now(const struct plait_sim *sim)
     return sim->now;
 }
 
+/* What goes on in a reactor at the end: it would be ended with it, and nobody would hear that it was forgotten. */
+static void check_reactor(struct plait_sim *sim, const struct plait_host *host)
+{
+    struct plait_reactor_left left;
+    if (!host->reactor)
+        return;
+    plait_reactor_look(host->reactor, &left);
+    const struct {
+        size_t count;
+        const char *what;
+    } kinds[] = {{left.streams, "streams"},
+                 {left.tasks, "tasks"},
+                 {left.jobs, "jobs of the pool"},
+                 {left.deferreds, "deferreds"}};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (kinds[i].count)
+            sim_fail(sim, "host %s left %zu %s", host->name, kinds[i].count, kinds[i].what);
+    }
+    if (left.timers)
+        sim_fail(sim, "host %s left %zu timers, one of them '%s'", host->name, left.timers, left.timer);
+}
+
 static void check_host(struct plait_sim *sim, struct plait_host *host)
 {
+    if (!sim->failed && !sim->gave_up) /* else the run ended in the middle of things */
+        check_reactor(sim, host);
     plait_host_stop(host);
     if (!sim_list_empty(&host->processes))
         sim_fail(sim, "host %s left a process", host->name);

@@ -5,8 +5,12 @@
 #include "sim/sim_core.h"
 #include "tests/sim/sim_calls.h"
 
+#include <plait/deferred.h>
 #include <plait/log.h>
 #include <plait/resolve.h>
+#include <plait/stream.h>
+#include <plait/task.h>
+#include <plait/thread.h>
 
 static void note(void *ctx)
 {
@@ -255,6 +259,93 @@ static void memory_that_a_reactor_leaves_fails_the_run(void **state)
     world_close(&w);
 }
 
+/* --- what is left in a reactor ------------------------------------------------------------------------------------ */
+
+static void leave_timer(struct world *w, struct plait_reactor *r)
+{
+    static struct plait_timer timer;
+    (void)w;
+    plait_timer_init(&timer, r, "forgotten", note, NULL);
+    plait_timer_arm(&timer, plait_seconds(1));
+}
+
+static void leave_deferred(struct world *w, struct plait_reactor *r)
+{
+    (void)w;
+    assert_non_null(plait_deferred_new(r, "forgotten", NULL, NULL));
+}
+
+static plait_err sleep_long(struct plait_task *task, void *arg)
+{
+    (void)arg;
+    return plait_task_sleep(task, plait_seconds(100));
+}
+
+static void leave_task(struct world *w, struct plait_reactor *r)
+{
+    plait_deferred_ignore(plait_task_spawn(r, "forgotten", 0, sleep_long, NULL));
+    plait_sim_run_for(w->sim, plait_millis(1));
+}
+
+static plait_err work(plait_value *out, void *arg)
+{
+    (void)arg;
+    (void)out;
+    return PLAIT_OK;
+}
+
+static void leave_job(struct world *w, struct plait_reactor *r)
+{
+    (void)w;
+    plait_deferred_ignore(plait_in_thread(r, PLAIT_LANE_OTHER, work, NULL, NULL));
+}
+
+static void leave_stream(struct world *w, struct plait_reactor *r)
+{
+    static const struct plait_protocol silent = {.name = "silent"};
+    struct plait_stream *stream = NULL;
+    int sv[2];
+    CALL(w->a, socketpair, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sv);
+    assert_ok(plait_stream_of_fds(r, sv[0], sv[0], &stream));
+    plait_stream_attach(stream, &silent, NULL);
+    CALL(w->a, close, sv[1]);
+}
+
+static void what_a_reactor_still_does_fails_the_run(void **state)
+{
+    (void)state;
+    static const struct {
+        void (*leave)(struct world *w, struct plait_reactor *r);
+        const char *failure;
+    } rows[] = {
+        {leave_timer, "host a left 1 timers, one of them 'forgotten'"},
+        {leave_deferred, "host a left 1 deferreds"},
+        {leave_task, "host a left 1 tasks"},
+        {leave_job, "host a left 1 jobs of the pool"},
+        {leave_stream, "host a left 1 streams"},
+    };
+    for (size_t i = 0; i < TEST_COUNT(rows); i++) {
+        struct world w = world_open();
+        rows[i].leave(&w, plait_host_reactor(plait_sim_host(w.sim, "a")));
+        plait_sim_check_end(w.sim);
+        assert_non_null(plait_sim_failure(w.sim));
+        assert_string_equal(plait_sim_failure(w.sim), rows[i].failure);
+        world_close(&w);
+    }
+}
+
+static void what_was_stopped_is_not_left(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    struct plait_host *a = plait_sim_host(w.sim, "a");
+    leave_timer(&w, plait_host_reactor(a));
+    plait_host_stop(a); /* a scenario that ends a host in the middle of things says so */
+    plait_sim_check_end(w.sim);
+    assert_null(plait_sim_failure(w.sim));
+    world_close(&w);
+}
+
 static void what_is_done_and_logged_is_told(void **state)
 {
     (void)state;
@@ -387,6 +478,7 @@ TEST_MAIN(cmocka_unit_test(the_clock_jumps_to_the_next_timer), cmocka_unit_test(
           cmocka_unit_test(a_scenario_draws_numbers_of_its_own), cmocka_unit_test(a_world_runs_while_it_is_told_to),
           cmocka_unit_test(a_reactor_that_stops_fails_the_run),
           cmocka_unit_test(memory_that_a_reactor_leaves_fails_the_run),
+          cmocka_unit_test(what_a_reactor_still_does_fails_the_run), cmocka_unit_test(what_was_stopped_is_not_left),
           cmocka_unit_test(what_is_done_and_logged_is_told), cmocka_unit_test(there_is_an_end_of_hosts),
           cmocka_unit_test(names_of_hosts_resolve_everywhere),
           cmocka_unit_test(a_name_may_not_resolve_for_want_of_memory))
