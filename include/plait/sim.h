@@ -236,7 +236,9 @@ PLAIT_API void plait_sim_fail(struct plait_sim *sim, const char *fmt, ...) PLAIT
 PLAIT_API const char *plait_sim_failure(const struct plait_sim *sim);
 
 /** Looks after the invariants at a scenario's end: stops every host's reactor and fails the run for a descriptor,
- * process or byte of budget that is left. Callbacks: as plait_reactor_free. */
+ * process or byte of budget that is left; in a run of a scenario also for
+ * a stream, task, job, deferred or timer of a reactor that the scenario did not stop itself. Callbacks: as
+ * plait_reactor_free. */
 PLAIT_API void plait_sim_check_end(struct plait_sim *sim);
 
 /* --- scenarios ---------------------------------------------------------------------------------------------------- */

@@ -140,6 +140,7 @@ struct plait_sim {
     bool failed, ending;
     bool invariants_only; /* plait_sim_fail only tells */
     bool gave_up;         /* it was called */
+    bool strict;          /* nothing may go on in a reactor at the end */
     bool stepping;        /* inside a step: errnos by chance may strike */
     char failure[200];
     size_t stuck; /* turns without time passing */

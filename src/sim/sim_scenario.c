@@ -41,6 +41,7 @@ void plait_scenario_run_with(const struct plait_scenario *scenario, const struct
     }
     plait_sim_explain(sim, options->explain, options->explain_ctx);
     sim->invariants_only = options->invariants_only;
+    sim->strict = !scenario->allocator; /* a program may lose anything to a world without memory */
     scenario->run(sim);
     plait_sim_check_end(sim);
     sim_strike_flush(sim);

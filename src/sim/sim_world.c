@@ -442,7 +442,7 @@ static void check_reactor(struct plait_sim *sim, const struct plait_host *host)
 
 static void check_host(struct plait_sim *sim, struct plait_host *host)
 {
-    if (!sim->failed && !sim->gave_up) /* else the run ended in the middle of things */
+    if (sim->strict && !sim->failed && !sim->gave_up) /* else the run ended in the middle of things */
         check_reactor(sim, host);
     plait_host_stop(host);
     if (!sim_list_empty(&host->processes))

@@ -326,6 +326,7 @@ static void what_a_reactor_still_does_fails_the_run(void **state)
     };
     for (size_t i = 0; i < TEST_COUNT(rows); i++) {
         struct world w = world_open();
+        w.sim->strict = true;
         rows[i].leave(&w, plait_host_reactor(plait_sim_host(w.sim, "a")));
         plait_sim_check_end(w.sim);
         assert_non_null(plait_sim_failure(w.sim));
@@ -339,6 +340,7 @@ static void what_was_stopped_is_not_left(void **state)
     (void)state;
     struct world w = world_open();
     struct plait_host *a = plait_sim_host(w.sim, "a");
+    w.sim->strict = true;
     leave_timer(&w, plait_host_reactor(a));
     plait_host_stop(a); /* a scenario that ends a host in the middle of things says so */
     plait_sim_check_end(w.sim);
