@@ -58,6 +58,8 @@ enum {
     PLAIT__QUEUED = 128,  /* on the engine's again list */
     PLAIT__REGISTERED = 256,
     PLAIT__LAST_WORDS = 512, /* when nothing is left to read, that is told as -EPIPE: a send failed before */
+    PLAIT__STARVED = 1024,   /* output waits for the kernel's memory: asked again after a while */
+    PLAIT__OUT_ONLY = 2048,  /* FILE: cannot be read; its input operation tells -EPIPE when the reader has gone */
 };
 
 struct plait__handle {

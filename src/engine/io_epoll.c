@@ -14,17 +14,39 @@
 #include <errno.h>
 #include <fcntl.h>
 
-enum { EVENTS = 256, WINDOW = 64 * 1024, IOVECS = 64, FDS_AT_ONCE = 16, ACCEPT_FIRST = 64, ACCEPT_MOST = 512 };
+enum {
+    EVENTS = 256,
+    WINDOW = 64 * 1024,
+    IOVECS = 64,
+    FDS_AT_ONCE = 16,
+    ACCEPT_FIRST = 64,
+    ACCEPT_MOST = 512,
+    RETRY_MS = 10,
+};
 
 struct plait__io {
     struct plait_reactor *reactor;
     struct plait_sys *sys;
     int epfd;
     struct plait__handle *again, **again_end;
+    struct plait__handle *later, **later_end; /* goes on the again list when the timer is over */
+    struct plait_timer retry;
     struct plait__handle *closing;
     uint8_t *window;
     struct epoll_event events[EVENTS];
 };
+
+/* What waited for the kernel's memory is tried again. */
+static void retry_over(void *ctx)
+{
+    struct plait__io *io = ctx;
+    if (!io->later)
+        return;
+    *io->again_end = io->later;
+    io->again_end = io->later_end;
+    io->later = NULL;
+    io->later_end = &io->later;
+}
 
 struct plait__io *plait__io_new(struct plait_reactor *reactor, struct plait_sys *sys)
 {
@@ -34,6 +56,8 @@ struct plait__io *plait__io_new(struct plait_reactor *reactor, struct plait_sys 
     io->reactor = reactor;
     io->sys = sys;
     io->again_end = &io->again;
+    io->later_end = &io->later;
+    plait_timer_init(&io->retry, reactor, "send-retry", retry_over, io);
     io->window = plait_mem_new(&reactor->budget, WINDOW);
     io->epfd = io->window ? sys->ops->epoll_create1(sys, EPOLL_CLOEXEC) : -ENOMEM;
     if (io->epfd < 0)
@@ -45,6 +69,7 @@ void plait__io_free(struct plait__io **io)
 {
     if (!*io)
         return;
+    plait_timer_stop(&(*io)->retry);
     if ((*io)->epfd >= 0)
         (*io)->sys->ops->close((*io)->sys, (*io)->epfd);
     plait_mem_free((*io)->window);
@@ -70,6 +95,20 @@ static void run_again(struct plait__io *io, struct plait__handle *h)
     h->next = NULL;
     *io->again_end = h;
     io->again_end = &h->next;
+}
+
+/* The kernel has no memory for what is to be sent, and no edge will tell when it has some again (TQ-42). */
+static void run_later(struct plait__io *io, struct plait__handle *h)
+{
+    h->flags |= PLAIT__STARVED;
+    if (!plait_timer_runs(&io->retry))
+        plait_timer_arm(&io->retry, plait_millis(RETRY_MS));
+    if (h->flags & PLAIT__QUEUED)
+        return;
+    h->flags |= PLAIT__QUEUED;
+    h->next = NULL;
+    *io->later_end = h;
+    io->later_end = &h->next;
 }
 
 /* Has epoll tell of every edge from now on, and at once of what is there already. A plain file, which epoll refuses, is
@@ -177,11 +216,26 @@ static void settle_input(struct plait__io *io, struct plait__handle *h, bool dra
         run_again(io, h);
 }
 
+/* A pipe that is only written to tells by its error that nobody reads it any more, before anybody writes (TQ-133). */
+static void watch_reader(struct plait__io *io, struct plait__handle *h)
+{
+    if (h->flags & PLAIT__HUP) {
+        h->flags &= (uint16_t)~PLAIT__IN_ON;
+        h->ops->received(h, -EPIPE, io->window, NULL, 0);
+    } else if (!(h->flags & PLAIT__UNPOLLED)) {
+        settle_input(io, h, true);
+    }
+}
+
 static void input_once(struct plait__io *io, struct plait__handle *h)
 {
     h->flags |= PLAIT__IN_READY;
     if (!(h->flags & PLAIT__IN_ON))
         return;
+    if (h->flags & PLAIT__OUT_ONLY) {
+        watch_reader(io, h);
+        return;
+    }
     const size_t max = h->input_max > 0 && h->input_max < WINDOW ? h->input_max : WINDOW;
     int fds[FDS_AT_ONCE] __attribute__((uninitialized)); /* fd_count of them are filled */
     size_t fd_count = 0;
@@ -261,7 +315,7 @@ static void handle_event(struct plait__io *io, struct plait__handle *h, unsigned
     if (ev & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         handle_input(io, h);
     if ((ev & (EPOLLOUT | EPOLLHUP | EPOLLERR)) && (h->flags & PLAIT__OUT_BLOCKED) && !(h->flags & PLAIT__CLOSED)) {
-        h->flags &= (uint16_t)~PLAIT__OUT_BLOCKED;
+        h->flags &= (uint16_t) ~(PLAIT__OUT_BLOCKED | PLAIT__STARVED);
         h->ops->writable(h);
     }
 }
@@ -276,8 +330,8 @@ static void handle_again(struct plait__io *io, struct plait__handle *h)
         connect_done(io, h);
         return;
     }
-    if ((h->flags & PLAIT__OUT_BLOCKED) && (h->flags & PLAIT__UNPOLLED)) {
-        h->flags &= (uint16_t)~PLAIT__OUT_BLOCKED;
+    if ((h->flags & PLAIT__OUT_BLOCKED) && (h->flags & (PLAIT__UNPOLLED | PLAIT__STARVED))) {
+        h->flags &= (uint16_t) ~(PLAIT__OUT_BLOCKED | PLAIT__STARVED);
         h->ops->writable(h);
     }
     if ((h->flags & PLAIT__IN_ON) && !(h->flags & PLAIT__CLOSED))
@@ -344,10 +398,12 @@ int plait__io_turn(struct plait__io *io, int64_t wait_ns)
     return n < 0 ? n : 0;
 }
 
-/* Makes output wait for room. Returns 0 or -errno. */
-static int block_output(struct plait__io *io, struct plait__handle *h)
+/* Makes output wait for what a send lacked: room, or the kernel's memory. Returns 0 or -errno. */
+static int block_output(struct plait__io *io, struct plait__handle *h, ssize_t why)
 {
     h->flags |= PLAIT__OUT_BLOCKED;
+    if (why == -ENOBUFS)
+        run_later(io, h);
     const int res = watch(io, h);
     if (h->flags & PLAIT__UNPOLLED)
         run_again(io, h);
@@ -385,7 +441,7 @@ ssize_t plait__io_send(struct plait__io *io, struct plait__handle *h, struct pla
     while (!plait__chain_empty(chain)) {
         const ssize_t res = send_front(io, h, chain);
         if (res == -EAGAIN || res == -ENOBUFS) { /* TQ-42 */
-            const int blocked = block_output(io, h);
+            const int blocked = block_output(io, h, res);
             return blocked < 0 ? blocked : total;
         }
         if (res < 0)
@@ -416,7 +472,7 @@ ssize_t plait__io_send_fds(struct plait__io *io, struct plait__handle *h, plait_
     const ssize_t res = io->sys->ops->sendmsg(io->sys, h->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (res != -EAGAIN && res != -ENOBUFS)
         return res;
-    const int blocked = block_output(io, h);
+    const int blocked = block_output(io, h, res);
     return blocked < 0 ? blocked : -EAGAIN;
 }
 
@@ -455,6 +511,8 @@ void plait__io_close(struct plait__io *io, struct plait__handle *h, bool keep_fd
     if (!keep_fd)
         io->sys->ops->close(io->sys, h->fd);
     h->fd = -1;
+    if (h->flags & PLAIT__STARVED)
+        retry_over(io); /* so that its turn comes at once */
     if (!(h->flags & PLAIT__QUEUED))
         to_closing(io, h);
 }

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/sysmacros.h>
 
 struct way {
     struct plait__handle h;
@@ -55,7 +56,7 @@ static void received(struct plait__handle *h, ssize_t res, uint8_t *window, cons
     } else if (res == 0 || res == -EIO) {
         x->c.up_ops->input_end(x->c.up);
     } else {
-        const struct plait_fault fault = plait_fault_os((int)-res, "receive");
+        const struct plait_fault fault = plait_fault_os((int)-res, h == &x->in.h ? "receive" : "send");
         x->c.up_ops->failed(x->c.up, &fault);
     }
 }
@@ -76,13 +77,16 @@ static void closed(struct plait__handle *h)
 static const struct plait__handle_ops way_ops = {
     .name = "stdio", .received = received, .writable = writable, .closed = closed};
 
+/* Without an input the reader of the output is watched, as soon as there is a protocol to tell of it. With one, what is
+ * still to be read counts for more than a reader that went. */
 static void want_input(struct plait__carrier *c, size_t max)
 {
     struct stdio_stream *x = of_carrier(c);
-    if (!x->in.open)
+    struct way *w = x->out.h.flags & PLAIT__OUT_ONLY ? &x->out : &x->in;
+    if (!w->open)
         return;
-    x->in.h.input_max = (uint32_t)max;
-    plait__io_input(x->s.reactor->io, &x->in.h, max > 0);
+    w->h.input_max = (uint32_t)max;
+    plait__io_input(x->s.reactor->io, &w->h, max > 0);
 }
 
 static plait_err output(struct plait__carrier *c, struct plait__chain *chain)
@@ -156,8 +160,17 @@ void plait__stdio_stream_release(struct plait_stream *s)
     plait_mem_free(x);
 }
 
-/* A descriptor that doesn't block: the same file opened anew where there is a name for it, else the flag on this one.
- * Returns a new descriptor, `fd` itself, or -errno. */
+/* Whether opening what stands behind a descriptor once more gives the same thing: so it is with pipes and terminals,
+ * but for a terminal's master, of which that makes a new one, as many a device would. */
+static bool opens_anew(struct plait_sys *sys, int fd, const struct stat *st)
+{
+    if (S_ISFIFO(st->st_mode))
+        return true;
+    return S_ISCHR(st->st_mode) && st->st_rdev != makedev(5, 2) && sys->ops->isatty(sys, fd) == 1;
+}
+
+/* A descriptor that doesn't block: the same file opened anew where that can be done, else the flag on this one. Returns
+ * a new descriptor, `fd` itself, or -errno. */
 static int make_own(struct plait_sys *sys, int fd, int mode)
 {
     struct stat st;
@@ -169,7 +182,7 @@ static int make_own(struct plait_sys *sys, int fd, int mode)
     char path[40];
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     const int flags_anew = mode | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
-    const int own = S_ISSOCK(st.st_mode) ? -ENXIO : sys->ops->openat2(sys, AT_FDCWD, path, flags_anew, 0, 0);
+    const int own = opens_anew(sys, fd, &st) ? sys->ops->openat2(sys, AT_FDCWD, path, flags_anew, 0, 0) : -ENXIO;
     if (own >= 0)
         return own;
     const int flags = sys->ops->fcntl(sys, fd, F_GETFL, 0);
@@ -229,6 +242,8 @@ plait_err plait_stream_of_fds(struct plait_reactor *reactor, int in, int out, st
     replace(x, &x->in, in);
     replace(x, &x->out, out);
     plait__stream_init(reactor, &x->s, &x->c, PLAIT__MEM_STDIO);
+    if (in < 0)
+        x->out.h.flags |= PLAIT__OUT_ONLY;
     *s = &x->s;
     return PLAIT_OK;
 }
