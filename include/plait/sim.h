@@ -27,7 +27,11 @@ enum {
     /* Calls fail with errnos that their manual pages have, while the world runs. A program sees operations fail that
      * it could not help, so this one is not among `all`. */
     PLAIT_SIM_ERRNO = 64,
-    PLAIT_SIM_ALL = 63,
+    /* now and then a packet between two hosts is lost; TCP sends it again, a datagram is gone */
+    PLAIT_SIM_LOSS = 128,
+    PLAIT_SIM_DUPLICATE = 256, /* now and then a datagram comes twice */
+    PLAIT_SIM_REORDER = 512,   /* now and then a datagram is overtaken by later ones */
+    PLAIT_SIM_ALL = 959,       /* but for ERRNO */
 };
 
 /* A fault that struck. Its number says which decision it was of its kind, in which call of which host: so it
@@ -97,8 +101,8 @@ PLAIT_API bool plait_sim_step(struct plait_sim *sim);
 /** Runs for a span of virtual time; afterwards the clock stands exactly there. Callbacks: as plait_sim_step. */
 PLAIT_API void plait_sim_run_for(struct plait_sim *sim, plait_span span);
 
-/** Runs until nothing is left to do, but no longer than `span`. Returns whether the world is idle. Callbacks: as
- * plait_sim_step. */
+/** Runs until nothing is left to do, but no longer than `span`. Returns whether the world is idle. Keep-alive probes
+ * that are answered, and probes of a closed window, go on for ever and don't count. Callbacks: as plait_sim_step. */
 PLAIT_API bool plait_sim_run_until_idle(struct plait_sim *sim, plait_span span);
 
 /** Runs while `more` says so, but no longer than `span`. Returns whether `more` said no. Callbacks: `more` after each
@@ -165,17 +169,34 @@ PLAIT_API plait_err plait_host_write_file(struct plait_host *host, const char *p
 
 /* --- the network -------------------------------------------------------------------------------------------------- */
 
-/* How two hosts are joined. The loopback takes no time. */
+/* How two hosts are joined, in each direction; the zero value is a link that takes no time and loses nothing. The
+ * loopback is no link: it takes no time. Chances are parts of a million. */
 struct plait_sim_link {
     plait_span latency; /* one way */
     plait_span jitter;  /* drawn anew for each packet, at most this much on top */
-    void *reserved[6];
+    uint64_t bandwidth; /* bytes a second that pass; 0: as many as come */
+    uint64_t queue;     /* bytes that may wait to pass; what comes on top is lost. 0: any number */
+    uint32_t loss;      /* chance that a packet is lost */
+    uint32_t duplicate; /* chance that a datagram comes twice */
+    uint32_t reorder;   /* chance that a datagram is held back and overtaken by later ones */
+    uint32_t mtu;       /* bytes of the largest packet with its headers, at least 576; 0: any */
+    void *reserved[4];
 };
 
-/** Sets how two hosts are joined, both ways; NULL for both hosts sets what holds where nothing was said (100 µs, no
- * jitter). Errors: PLAIT_ENOMEM. */
+/** Sets how two hosts are joined, both ways; NULL for both hosts sets what holds where nothing was said (100 µs and
+ * nothing else). Errors: PLAIT_ENOMEM, PLAIT_EINVAL (a negative time, a chance above a million, an MTU below 576). */
 PLAIT_API plait_err plait_sim_set_link(struct plait_sim *sim, struct plait_host *a, struct plait_host *b,
                                        const struct plait_sim_link *link) PLAIT_MUST;
+
+/** Cuts the way from one host to another, in that direction only: packets that leave from now on are lost. NULL means
+ * every other host, so that (host, NULL) and (NULL, host) together isolate a host. The loopback is never cut. Errors:
+ * PLAIT_ENOMEM. */
+PLAIT_API plait_err plait_sim_partition(struct plait_sim *sim, struct plait_host *from, struct plait_host *to)
+    PLAIT_MUST;
+
+/** Undoes the plait_sim_partition with the same arguments; NULL twice undoes all of them. TCP goes on when it next
+ * sends again. */
+PLAIT_API void plait_sim_heal(struct plait_sim *sim, struct plait_host *from, struct plait_host *to);
 
 /* --- chosen faults ------------------------------------------------------------------------------------------------ */
 

@@ -73,6 +73,7 @@ struct sim_event {
     int64_t due;
     uint64_t seq;
     size_t pos; /* place in the heap, from 1; 0: not queued */
+    bool quiet; /* nothing will come of it as things are: a world with such events only is idle */
     sim_event_fn fire;
     sim_event_fn drop; /* the world ends first; NULL: nothing to free */
 };
@@ -80,6 +81,7 @@ struct sim_event {
 /* False, and the run has failed: there is no memory. */
 bool sim_event_add(struct plait_sim *sim, struct sim_event *event, int64_t due);
 void sim_event_cancel(struct plait_sim *sim, struct sim_event *event);
+void sim_event_quiet(struct plait_sim *sim, struct sim_event *event, bool quiet); /* of one that is queued */
 
 /* --- the world ---------------------------------------------------------------------------------------------------- */
 
@@ -110,24 +112,22 @@ struct sim_strikes {
     bool untold; /* `last` has not been told yet */
 };
 
-struct sim_path {
-    struct plait_host *a, *b;
-    struct plait_sim_link link;
-};
+struct sim_path; /* sim_path.c */
 
 struct plait_sim {
     const struct plait_allocator *allocator;
     struct plait_budget budget;
-    uint64_t seed, random;
+    uint64_t seed, random, link_random;
     int64_t now, wall_began;
     struct sim_event **heap;
-    size_t heap_len, heap_cap;
+    size_t heap_len, heap_cap, heap_quiet; /* heap_quiet: events that are `quiet` */
     uint64_t next_seq, next_file;
     struct plait_host *hosts[SIM_HOSTS_MAX];
     size_t host_count;
-    struct sim_path *paths;
-    size_t path_count;
-    struct plait_sim_link link;
+    struct sim_path **paths; /* a table by the two hosts */
+    size_t path_count, path_cap;
+    struct plait_sim_link link; /* where nothing was said */
+    bool cut;                   /* every way between two hosts */
     unsigned faults;
     struct sim_rule rules[SIM_RULES_MAX];
     size_t rule_count;
@@ -175,8 +175,16 @@ void sim_fail(struct plait_sim *sim, const char *fmt, ...) PLAIT_PRINTF(2, 3);
 /* The world has no memory for something that no call can report. */
 void sim_out_of_memory(struct plait_sim *sim);
 
-/* How long from host to host now takes: latency, jitter, and delay when that fault strikes. */
-int64_t sim_link_delay(struct plait_sim *sim, const struct plait_host *from, const struct plait_host *to);
+/* Sends a packet on its way from host to host: how long it takes, or SIM_LOST. */
+#define SIM_LOST INT64_C(-1)
+int64_t sim_trip(struct plait_host *from, struct plait_host *to, size_t bytes);
+/* Whether packets pass at all: both hosts run and nothing is cut. */
+bool sim_way_open(const struct plait_host *from, const struct plait_host *to);
+const struct plait_sim_link *sim_link_between(const struct plait_host *from, const struct plait_host *to);
+/* Whether a link's chance, in parts of a million, or the fault of that kind strikes; `how` is a number for how it turns
+ * out. */
+bool sim_link_strikes(const struct plait_host *from, uint32_t chance, unsigned flag, uint64_t of, uint64_t *how);
+void sim_paths_free(struct plait_sim *sim);
 
 /* --- open files --------------------------------------------------------------------------------------------------- */
 
@@ -270,6 +278,8 @@ struct plait_host {
     uint64_t signals_pending, signals_blocked;
     struct sim_link signalfds;
     int next_pid;
+    bool down;            /* no power: packets from and to it are lost */
+    bool cut_out, cut_in; /* from and to every other host */
     int64_t job_delay, clock_skew;
     uint64_t calls[PLAIT_SYS_CALL_COUNT];
     struct plait_recorder *recorder; /* plait_testbed_record */

@@ -32,6 +32,9 @@ static const struct {
     {PLAIT_SIM_SPURIOUS, "spurious"},
     {PLAIT_SIM_INTERRUPT, "interrupt"},
     {PLAIT_SIM_ERRNO, "errno"},
+    {PLAIT_SIM_LOSS, "loss"},
+    {PLAIT_SIM_DUPLICATE, "duplicate"},
+    {PLAIT_SIM_REORDER, "reorder"},
 };
 
 const char *sim_call_name(enum plait_sys_call call)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Hosts: names, addresses, links, environment, and the reactor that runs on one. A host's name resolves everywhere in
+ * Hosts: names, addresses, environment, and the reactor that runs on one. A host's name resolves everywhere in
  * its world.
  *
  * Invariant: hosts are never removed, so that their index is their identity in the story.
@@ -128,7 +128,7 @@ struct plait_sys *plait_host_sys(struct plait_host *host)
     return &host->sys;
 }
 
-/* --- addresses and links ------------------------------------------------------------------------------------------ */
+/* --- addresses -------------------------------------------------------------------------------------------------- */
 
 plait_err plait_host_set_addresses(struct plait_host *host, const struct plait_address *address, size_t count)
 {
@@ -176,55 +176,6 @@ struct plait_host *sim_host_by_address(struct plait_host *from, const struct pla
             return from->sim->hosts[i];
     }
     return NULL;
-}
-
-static struct sim_path *path_of(struct plait_sim *sim, const struct plait_host *a, const struct plait_host *b)
-{
-    for (size_t i = 0; i < sim->path_count; i++) {
-        struct sim_path *path = &sim->paths[i];
-        if ((path->a == a && path->b == b) || (path->a == b && path->b == a))
-            return path;
-    }
-    return NULL;
-}
-
-plait_err plait_sim_set_link(struct plait_sim *sim, struct plait_host *a, struct plait_host *b,
-                             const struct plait_sim_link *link)
-{
-    if (!a || !b) {
-        sim->link = *link;
-        return PLAIT_OK;
-    }
-    struct sim_path *path = path_of(sim, a, b);
-    if (!path) {
-        struct sim_path *fresh = plait_mem_resize(&sim->budget, sim->paths, (sim->path_count + 1) * sizeof *fresh);
-        if (!fresh)
-            return PLAIT_FAIL(PLAIT_ENOMEM);
-        sim->paths = fresh;
-        path = &sim->paths[sim->path_count++];
-        path->a = a;
-        path->b = b;
-    }
-    path->link = *link;
-    return PLAIT_OK;
-}
-
-int64_t sim_link_delay(struct plait_sim *sim, const struct plait_host *from, const struct plait_host *to)
-{
-    int64_t delay = 0;
-    if (from != to) {
-        const struct sim_path *path = path_of(sim, from, to);
-        const struct plait_sim_link *link = path ? &path->link : &sim->link;
-        delay = link->latency;
-        if (link->jitter > 0)
-            delay += (int64_t)sim_below(sim, (uint64_t)link->jitter);
-    }
-    if (sim_strikes_at(sim, (struct plait_host *)(uintptr_t)from, PLAIT_SIM_DELAY, 16, PLAIT_SYS_sendmsg)) {
-        int64_t late = (int64_t)sim_fault_below(sim, 200000000);
-        sim_strike_tell(sim, "a packet to %s is %" PRId64 " us late", to->name, late / 1000);
-        delay += late;
-    }
-    return delay;
 }
 
 /* --- the reactor and its resolver --------------------------------------------------------------------------------- */

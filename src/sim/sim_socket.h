@@ -9,7 +9,7 @@
 
 enum { SIM_SHUT_RD = 1, SIM_SHUT_WR = 2, SIM_SHUT_BOTH = 3 };
 enum { SIM_PORTS_TCP, SIM_PORTS_UDP };
-#define SIM_SOCK_OPTIONS 24 /* that are only remembered: the table in sim_sockopt.c */
+#define SIM_SOCK_OPTIONS 27 /* that are only remembered: the table in sim_sockopt.c */
 
 struct sim_sock;
 
@@ -29,21 +29,43 @@ struct sim_sock_ops {
 
 enum sim_tcp_state { SIM_TCP_CLOSED, SIM_TCP_LISTEN, SIM_TCP_SYN_SENT, SIM_TCP_SYN_RECV, SIM_TCP_OPEN };
 
+/* What a TCP socket's one timer is for. */
+enum sim_tcp_timing {
+    SIM_TIME_NONE,
+    SIM_TIME_SYN,     /* the SYN again */
+    SIM_TIME_SYN_ACK, /* the answer to a SYN again */
+    SIM_TIME_RESEND,  /* what was lost again */
+    SIM_TIME_WINDOW,  /* a probe: has the peer's window opened? */
+    SIM_TIME_KEEP,    /* a probe: is the peer still there? */
+    SIM_TIME_FIN,     /* the end of waiting for the peer's end */
+    SIM_TIME_WAIT,    /* the end of TIME_WAIT */
+};
+
+struct sim_segment;
+
 struct sim_tcp {
     uint8_t state;
-    bool started;   /* the socket layer's CONNECTING, */
-    bool connected; /* and its CONNECTED */
-    bool orphan;    /* closed by its program, ends by itself */
-    bool fin_wanted, fin_sent, fin_arrived, fin_received, fin_first;
+    bool started;                                                    /* the socket layer's CONNECTING, */
+    bool connected;                                                  /* and its CONNECTED */
+    bool orphan;                                                     /* closed by its program, ends by itself */
+    bool fin_wanted, fin_sent, fin_arrived, fin_received, fin_first; /* fin_arrived: and acknowledged */
     bool nospace, done;
-    uint8_t tries;
+    bool window_told; /* news of the own window is on its way */
+    bool blocked;     /* the peer's window is closed */
+    uint8_t timing;   /* what the timer is for */
+    uint8_t tries;    /* of a SYN, its answer, or what was lost, without an answer */
+    uint8_t probes;   /* without an answer */
     struct sim_ring out, in;
-    size_t in_flight; /* bytes on their way to the peer */
+    size_t in_flight; /* bytes that the peer has not acknowledged */
     size_t segments;  /* segments on their way to the peer */
     int64_t last_due;
-    struct sim_event timer; /* SYN again; TIME_WAIT's end */
-    bool timer_runs;
+    int64_t since; /* when what the peer does not acknowledge was sent first, or its window closed; 0: no trouble */
+    int64_t heard; /* when the peer was last heard of */
+    struct sim_segment *lost; /* wait to be sent again, in order; no new bytes are sent meanwhile */
+    uint64_t order, expected; /* of the next segment to send, and of the next that the peer takes */
+    struct sim_event timer;
     struct sim_sock *listener; /* of one that waits to be accepted */
+    struct sim_sock *embryo;   /* of one that connects: the other side's new socket */
     struct sim_link in_backlog;
     struct sim_link backlog; /* of a listener */
     size_t waiting;          /* in the backlog, or on the way there */
@@ -144,16 +166,10 @@ int sim_do_accept(struct plait_host *host, int fd, struct sockaddr *addr, sockle
 int sim_do_name(struct plait_host *host, int fd, struct sockaddr *addr, socklen_t *len, bool peer);
 int sim_unix_pair(struct sim_sock *a, struct sim_sock *b);
 
-/* sim_tcp.c and sim_tcp_net.c */
+int sim_sock_option(const struct sim_sock *s, int level, int name); /* value of one that is only remembered */
+
 void sim_tcp_init(struct sim_sock *s);
-void sim_tcp_push(struct sim_sock *s);
-int sim_tcp_send_syn(struct sim_sock *s);
-void sim_tcp_send_reset(struct sim_sock *from, struct sim_sock *to);
-void sim_tcp_finished(struct sim_sock *s);
-void sim_tcp_reset_arrived(struct sim_sock *s);
-void sim_tcp_drop_timer(struct sim_sock *s);
-struct sim_sock *sim_tcp_child(struct sim_sock *listener, struct sim_sock *client);
-void sim_tcp_child_gone(struct sim_sock *child);
+void sim_tcp_option_set(struct sim_sock *s, int level, int name);
 
 /* What plait_testbed_record notes (testing.c). `addr` NULL: the socket's own. `res` is 0 or -errno. */
 void sim_record_socket(struct plait_host *host, enum plait_sys_call call, int fd, const struct sockaddr *addr,

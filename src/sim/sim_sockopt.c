@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Socket options: those that change what the simulated socket does, and a list of those that are only remembered,
- * because nothing in the world depends on them. An option that is in neither is refused as the kernel refuses one that
+ * of which TCP and UDP look at a few. An option that is in neither is refused as the kernel refuses one that
  * it does not know.
  *
  * Tests: tests/sim/test_tcp.c, test_unix.c, test_udp.c.
@@ -40,6 +40,9 @@ static const struct {
     {IPPROTO_IPV6, IPV6_UNICAST_HOPS, 64},
     {IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 1},
     {IPPROTO_IPV6, IPV6_TCLASS, 0},
+    {IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT},
+    {IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_WANT},
+    {IPPROTO_IPV6, IPV6_DONTFRAG, 0},
 };
 
 static bool level_fits(const struct sim_sock *s, int level)
@@ -84,6 +87,12 @@ static int remembered_at(int level, int name)
     return -1;
 }
 
+int sim_sock_option(const struct sim_sock *s, int level, int name)
+{
+    int at = remembered_at(level, name);
+    return s->option[at].known ? s->option[at].value : remembered[at].initial;
+}
+
 static void set_buffer(size_t *out, int value)
 {
     size_t asked = value > 0 ? (size_t)value * 2 : 0; /* the kernel doubles what it is asked for */
@@ -108,6 +117,8 @@ static int set_special(struct sim_sock *s, int level, int name, int value)
         return -ENOPROTOOPT;
     s->option[at].value = value;
     s->option[at].known = true;
+    if (s->domain != AF_UNIX && s->type == SOCK_STREAM)
+        sim_tcp_option_set(s, level, name);
     return 0;
 }
 

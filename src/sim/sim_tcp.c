@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * TCP as a program sees it: the calls of a TCP socket, with the states, errors and readiness that Linux gives. What
- * travels between two sockets is in sim_tcp_net.c. Sequence numbers, retransmission and congestion are not played:
- * bytes arrive in order or not at all.
+ * travels between two sockets is in sim_tcp_net.c.
  *
  * Invariant: `peer` is set from the handshake until this end is closed, and holds a reference.
  * Tests: tests/sim/test_tcp.c, and the differential test.
  */
-#include "sim/sim_socket.h"
+#include "sim/sim_tcp.h"
 
 #include <netinet/in.h>
 #include <string.h>
@@ -120,7 +119,7 @@ static void drop_backlog(struct sim_sock *s)
         sim_list_del(&child->tcp.in_backlog);
         sim_tcp_child_gone(child);
         if (child->peer)
-            sim_tcp_send_reset(child, child->peer);
+            (void)sim_tcp_send(SIM_SEG_RESET, child, child->peer);
         sim_tcp_finished(child);
         sim_file_unref(&child->file);
     }
@@ -128,7 +127,6 @@ static void drop_backlog(struct sim_sock *s)
 
 static void stop_connecting(struct sim_sock *s)
 {
-    sim_tcp_drop_timer(s);
     s->tcp.started = false;
     sim_tcp_finished(s);
 }
@@ -247,8 +245,7 @@ static ssize_t tcp_recv(struct sim_sock *s, struct sim_io *io)
     if (io->flags & MSG_PEEK)
         return (ssize_t)n;
     sim_ring_drop(&t->in, n);
-    if (s->peer)
-        sim_tcp_push(s->peer); /* the window opened */
+    sim_tcp_window_opened(s);
     if (cut && n < asked)
         sim_wake(&s->file, SIM_IN_KEY);
     return (ssize_t)n;
@@ -292,14 +289,15 @@ static void tcp_closed(struct sim_sock *s)
             struct sim_sock *peer = s->peer;
             sim_ring_free(&t->in);
             sim_ring_free(&t->out);
-            sim_tcp_send_reset(s, peer);
+            (void)sim_tcp_send(SIM_SEG_RESET, s, peer);
             sim_tcp_finished(s);
         } else {
             s->shut = SIM_SHUT_BOTH;
             t->fin_wanted = true;
             sim_tcp_push(s);
+            sim_tcp_look_for_end(s);
         }
-    } else if (!t->timer_runs) {
+    } else if (t->timing == SIM_TIME_NONE) {
         sim_port_remove(s);
     }
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * UDP: datagrams, the connected mode in which a port that nobody holds is reported, and the destination address as a
- * control message. Loss, duplication, multicast and broadcast are not played yet.
+ * control message. On the way between two hosts a datagram may be lost, come twice, be overtaken, be cut into fragments
+ * or be too large. Multicast and broadcast are not played yet.
  *
  * Invariant: a packet is either an event on its way or in exactly one socket's queue.
  * Tests: tests/sim/test_udp.c, and the differential test.
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #define UDP_MAX 65507
+#define MILLISECOND INT64_C(1000000)
 
 struct packet {
     struct sim_event event;
@@ -20,7 +22,7 @@ struct packet {
     struct plait_host *host;
     struct plait_address from, to;
     size_t len;
-    bool unreachable; /* on its way back: nobody holds the port */
+    int back; /* on its way back, because of this errno: nobody holds the port, or it was too large */
     uint8_t bytes[];
 };
 
@@ -38,15 +40,24 @@ static void packet_drop(struct plait_sim *sim, struct sim_event *event)
     packet_free(SIM_OF(event, struct packet, event));
 }
 
+/* Puts it on its way; it is gone when it is lost. */
 static void packet_send(struct plait_sim *sim, struct packet *p, int64_t delay)
 {
     p->event.fire = packet_arrives;
     p->event.drop = packet_drop;
-    if (delay == 0) {
-        packet_arrives(sim, &p->event);
-    } else if (!sim_event_add(sim, &p->event, sim->now + delay)) {
+    if (delay == SIM_LOST)
         packet_free(p);
-    }
+    else if (delay == 0)
+        packet_arrives(sim, &p->event);
+    else if (!sim_event_add(sim, &p->event, sim->now + delay))
+        packet_free(p);
+}
+
+/* ICMP tells the sender why its datagram went nowhere. */
+static void packet_return(struct plait_sim *sim, struct packet *p, int why)
+{
+    p->back = why;
+    packet_send(sim, p, sim_trip(p->host, p->sender->file.host, 56));
 }
 
 /* --- sending ------------------------------------------------------------------------------------------------------ */
@@ -99,6 +110,103 @@ static void read_control(const struct msghdr *msg, struct packet *p)
     }
 }
 
+static size_t headers_of(const struct packet *p)
+{
+    return p->to.kind == PLAIT_ADDR_IP4 ? 28 : 48;
+}
+
+static bool too_large(const struct packet *p)
+{
+    const struct plait_host *from = p->sender->file.host;
+    uint32_t mtu = p->host && p->host != from ? sim_link_between(from, p->host)->mtu : 0;
+    return mtu && p->len + headers_of(p) > mtu;
+}
+
+/* What the sender's socket says of packets that are too large: IP_PMTUDISC_… */
+static int discovery(const struct packet *p)
+{
+    if (p->to.kind == PLAIT_ADDR_IP4)
+        return sim_sock_option(p->sender, IPPROTO_IP, IP_MTU_DISCOVER);
+    if (sim_sock_option(p->sender, IPPROTO_IPV6, IPV6_DONTFRAG))
+        return IPV6_PMTUDISC_DO;
+    return sim_sock_option(p->sender, IPPROTO_IPV6, IPV6_MTU_DISCOVER);
+}
+
+/* How long all its fragments take: when one is lost, all are. */
+static int64_t trip_of(const struct packet *p)
+{
+    struct plait_host *from = p->sender->file.host;
+    size_t head = headers_of(p) - 8, left = p->len + 8, piece = left;
+    int64_t longest = 0;
+    if (too_large(p))
+        piece = (sim_link_between(from, p->host)->mtu - head) & ~(size_t)7;
+    while (left && longest != SIM_LOST) {
+        size_t n = left < piece ? left : piece;
+        int64_t delay = sim_trip(from, p->host, n + head);
+        longest = delay == SIM_LOST || delay > longest ? delay : longest;
+        left -= n;
+    }
+    return longest;
+}
+
+static struct packet *packet_copy(struct plait_sim *sim, const struct packet *p)
+{
+    struct packet *copy = plait_mem_new(&sim->budget, sizeof *p + p->len);
+    if (!copy) {
+        sim_out_of_memory(sim);
+        return NULL;
+    }
+    memcpy(copy, p, sizeof *p + p->len);
+    sim_sock_ref(copy->sender);
+    return copy;
+}
+
+/* From one host to another: twice now and then, and held back now and then. */
+static void packet_travels(struct plait_sim *sim, struct packet *p)
+{
+    const struct plait_host *from = p->sender->file.host;
+    const struct plait_sim_link *link = sim_link_between(from, p->host);
+    uint64_t how = 0;
+    int64_t held = 0;
+    struct packet *copy = NULL;
+    if (sim_link_strikes(from, link->duplicate, PLAIT_SIM_DUPLICATE, 50, &how)) {
+        sim_strike_tell(sim, "a datagram to %s comes twice", p->host->name);
+        copy = packet_copy(sim, p);
+    }
+    if (sim_link_strikes(from, link->reorder, PLAIT_SIM_REORDER, 20, &how)) {
+        sim_strike_tell(sim, "a datagram to %s is held back", p->host->name);
+        held = 1 + (int64_t)(how % (5 * MILLISECOND));
+    }
+    int64_t delay = trip_of(p);
+    packet_send(sim, p, delay == SIM_LOST ? SIM_LOST : delay + held);
+    if (copy)
+        packet_send(sim, copy, trip_of(copy));
+}
+
+static void packet_leaves(struct plait_sim *sim, struct packet *p)
+{
+    if (!p->host)
+        packet_free(p); /* nobody has that address */
+    else if (p->host == p->sender->file.host)
+        packet_send(sim, p, sim_trip(p->host, p->host, p->len));
+    else if (too_large(p) && discovery(p) == IP_PMTUDISC_PROBE)
+        packet_return(sim, p, EMSGSIZE);
+    else
+        packet_travels(sim, p);
+}
+
+static int check_send(struct sim_sock *s, const struct plait_address *to, struct packet *p)
+{
+    int err = choose_target(s, to, p);
+    if (!err)
+        err = sim_sock_error(s);
+    if (!err && (s->shut & SIM_SHUT_WR))
+        err = -EPIPE;
+    if (!err && too_large(p) && discovery(p) == IP_PMTUDISC_DO)
+        err = -EMSGSIZE;
+    return err;
+}
+
 static ssize_t udp_send(struct sim_sock *s, struct sim_io *io, const struct plait_address *to)
 {
     struct plait_sim *sim = sim_of(s);
@@ -109,30 +217,27 @@ static ssize_t udp_send(struct sim_sock *s, struct sim_io *io, const struct plai
     if (!p)
         return -ENOBUFS;
     p->sender = s;
+    p->len = len;
     sim_sock_ref(s);
-    int err = choose_target(s, to, p);
-    if (!err)
-        err = sim_sock_error(s);
-    if (!err && (s->shut & SIM_SHUT_WR))
-        err = -EPIPE;
+    int err = check_send(s, to, p);
     if (err) {
         packet_free(p);
         return err;
     }
     read_control(io->msg, p);
-    p->len = sim_io_copy_in(io, p->bytes, len);
-    packet_send(sim, p, p->host ? sim_link_delay(sim, s->file.host, p->host) : 0);
+    (void)sim_io_copy_in(io, p->bytes, len);
+    packet_leaves(sim, p);
     return (ssize_t)len;
 }
 
 /* --- arriving ----------------------------------------------------------------------------------------------------- */
 
-static void refused_arrives(struct packet *p)
+static void error_arrives(struct packet *p)
 {
     struct sim_sock *s = p->sender;
     bool mine = s->udp.connected && sim_address_same_ip(&s->peer_address, &p->to) && s->peer_address.port == p->to.port;
     if (!s->dead && mine) {
-        s->err = ECONNREFUSED;
+        s->err = p->back;
         sim_wake(&s->file, EPOLLERR);
     }
     packet_free(p);
@@ -142,18 +247,15 @@ static void packet_arrives(struct plait_sim *sim, struct sim_event *event)
 {
     struct packet *p = SIM_OF(event, struct packet, event);
     sim_hash(sim, p->len);
-    if (p->unreachable) {
-        refused_arrives(p);
+    if (p->back) {
+        error_arrives(p);
         return;
     }
-    if (!p->host) {
-        packet_free(p); /* nobody has that address */
-        return;
-    }
-    struct sim_sock *s = sim_port_receiver(p->host, &p->to, &p->from);
-    if (!s) {
-        p->unreachable = true;
-        packet_send(sim, p, sim_link_delay(sim, p->host, p->sender->file.host));
+    struct sim_sock *s = p->host->down ? NULL : sim_port_receiver(p->host, &p->to, &p->from);
+    if (p->host->down) {
+        packet_free(p);
+    } else if (!s) {
+        packet_return(sim, p, ECONNREFUSED);
     } else if (s->udp.queued + p->len + 256 > s->rcvbuf * 2) {
         packet_free(p); /* no room: lost */
     } else {

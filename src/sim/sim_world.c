@@ -216,6 +216,7 @@ bool sim_event_add(struct plait_sim *sim, struct sim_event *event, int64_t due)
     }
     event->due = due > sim->now ? due : sim->now;
     event->seq = sim->next_seq++;
+    sim->heap_quiet += event->quiet;
     sift_up(sim, ++sim->heap_len, event);
     return true;
 }
@@ -226,6 +227,7 @@ void sim_event_cancel(struct plait_sim *sim, struct sim_event *event)
     if (pos == 0)
         return;
     event->pos = 0;
+    sim->heap_quiet -= event->quiet;
     struct sim_event *last = sim->heap[sim->heap_len--];
     if (last == event)
         return;
@@ -233,6 +235,13 @@ void sim_event_cancel(struct plait_sim *sim, struct sim_event *event)
         sift_up(sim, pos, last);
     else
         sift_down(sim, pos, last);
+}
+
+void sim_event_quiet(struct plait_sim *sim, struct sim_event *event, bool quiet)
+{
+    sim->heap_quiet += quiet;
+    sim->heap_quiet -= event->quiet;
+    event->quiet = quiet;
 }
 
 static void fire_due(struct plait_sim *sim)
@@ -323,6 +332,19 @@ bool plait_sim_step(struct plait_sim *sim)
     return step_until(sim, PLAIT_NEVER - 1);
 }
 
+/* Whether nothing will happen but probes that find all well. */
+static bool is_idle(const struct plait_sim *sim)
+{
+    if (sim->heap_len > sim->heap_quiet)
+        return false;
+    for (size_t i = 0; i < sim->host_count; i++) {
+        if (host_has_work(sim->hosts[i]) ||
+            (sim->hosts[i]->reactor && plait_reactor_next_timeout(sim->hosts[i]->reactor) != PLAIT_NEVER))
+            return false;
+    }
+    return true;
+}
+
 static int64_t moment_after(const struct plait_sim *sim, plait_span span)
 {
     return span >= PLAIT_NEVER - sim->now ? PLAIT_NEVER - 1 : sim->now + span;
@@ -340,9 +362,9 @@ void plait_sim_run_for(struct plait_sim *sim, plait_span span)
 bool plait_sim_run_until_idle(struct plait_sim *sim, plait_span span)
 {
     int64_t end = moment_after(sim, span);
-    while (step_until(sim, end))
+    while (!is_idle(sim) && step_until(sim, end))
         continue;
-    return !sim->failed && next_moment(sim) == PLAIT_NEVER;
+    return !sim->failed && is_idle(sim);
 }
 
 bool plait_sim_run_while(struct plait_sim *sim, plait_span span, bool (*more)(void *ctx), void *ctx)
@@ -375,6 +397,7 @@ struct plait_sim *plait_sim_new_with(const struct plait_sim_options *options)
     plait_budget_init(&sim->budget, NULL, heap, 0);
     sim->seed = seed;
     sim->random = seed;
+    sim->link_random = seed ^ 0x5bd1e995a5a5a5a5u;
     sim->strikes.choice = options->choice;
     sim->strikes.fn = options->strike;
     sim->strikes.ctx = options->strike_ctx;
@@ -408,7 +431,7 @@ void plait_sim_free(struct plait_sim **sim_ptr)
         plait_mem_free(sim->hosts[i]);
     }
     plait_mem_free(sim->heap);
-    plait_mem_free(sim->paths);
+    sim_paths_free(sim);
     const struct plait_allocator *heap = sim->allocator;
     (void)heap->resize(sim, 0, heap->ctx);
 }

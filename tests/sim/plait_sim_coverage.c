@@ -16,6 +16,7 @@ static const struct {
     {PLAIT_SIM_SPLIT, {"sendmsg"}},       {PLAIT_SIM_DELAY, {"sendmsg"}},
     {PLAIT_SIM_RESET, {"sendmsg"}},       {PLAIT_SIM_SHORT, {"recv", "recvmsg", "sendmsg", "read", "write"}},
     {PLAIT_SIM_SPURIOUS, {"epoll_wait"}}, {PLAIT_SIM_INTERRUPT, {"epoll_wait", "connect", "close"}},
+    {PLAIT_SIM_LOSS, {"sendmsg"}},
 };
 
 /* What no scenario can use, and why. */

@@ -211,6 +211,21 @@ static void story_of_udp(struct plait_sim *sim, struct plait_host *a, struct pla
     plait_sim_run_for(sim, plait_seconds(1));
 }
 
+/* Links that must remember what waits, bytes that are sent again, datagrams that come twice, probes. */
+static void story_of_a_bad_network(struct plait_sim *sim, struct plait_host *a, struct plait_host *b)
+{
+    static const struct plait_sim_link bad = {.latency = 1, .bandwidth = 10000000, .loss = 200000, .duplicate = 500000};
+    assert_ok(plait_sim_set_link(sim, NULL, NULL, &bad));
+    story_of_tcp(sim, a, b);
+    story_of_udp(sim, a, b);
+    for (unsigned i = 0; i < 10; i++) {
+        char name[8] = {'h', (char)('0' + i)};
+        struct plait_host *other = plait_sim_host(sim, name);
+        plait_err err = other ? plait_sim_partition(sim, a, other) : PLAIT_OK;
+        assert_true(err == PLAIT_OK || err == PLAIT_ENOMEM);
+    }
+}
+
 static void story_of_unix(struct plait_sim *sim, struct plait_host *a, struct plait_host *b)
 {
     struct plait_sys *sys = plait_host_sys(a);
@@ -402,6 +417,7 @@ STORY(story_of_tcp)
 STORY(story_of_tcp_at_once)
 STORY(story_of_a_closing_listener)
 STORY(story_of_udp)
+STORY(story_of_a_bad_network)
 STORY(story_of_unix)
 STORY(story_of_a_process)
 
@@ -409,6 +425,6 @@ TEST_MAIN(cmocka_unit_test(story_of_descriptors_survives), cmocka_unit_test(stor
           cmocka_unit_test(story_of_pipes_survives), cmocka_unit_test(story_of_files_survives),
           cmocka_unit_test(story_of_tcp_survives), cmocka_unit_test(story_of_tcp_at_once_survives),
           cmocka_unit_test(story_of_a_closing_listener_survives), cmocka_unit_test(story_of_udp_survives),
-          cmocka_unit_test(story_of_unix_survives), cmocka_unit_test(story_of_a_process_survives),
-          cmocka_unit_test(a_scenario_leaves_nothing_behind), cmocka_unit_test(without_memory_there_is_no_testbed),
-          cmocka_unit_test(without_memory_a_host_has_no_reactor))
+          cmocka_unit_test(story_of_a_bad_network_survives), cmocka_unit_test(story_of_unix_survives),
+          cmocka_unit_test(story_of_a_process_survives), cmocka_unit_test(a_scenario_leaves_nothing_behind),
+          cmocka_unit_test(without_memory_there_is_no_testbed), cmocka_unit_test(without_memory_a_host_has_no_reactor))

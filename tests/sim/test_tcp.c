@@ -450,6 +450,20 @@ static void who_gave_up_before_the_answer_resets_it(void **state)
     world_close(&w);
 }
 
+static void who_still_connects_can_neither_send_nor_end(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    struct end end = {w.a, tcp_socket(w.a)};
+    struct sockaddr_in to = host_address(w.b, 80);
+    tcp_listen_on(w.b, 80, 5);
+    CALL(w.a, connect, end.fd, (struct sockaddr *)&to, sizeof to);
+    assert_int_equal(put(end, "x", 1), -EAGAIN);
+    assert_int_equal(CALL(w.a, shutdown, end.fd, SHUT_WR), 0); /* gives up */
+    assert_int_equal(ready(w.a, end.fd, EPOLLIN | EPOLLOUT), EPOLLIN | EPOLLOUT | EPOLLHUP);
+    world_close(&w);
+}
+
 static void a_connection_may_be_reset_on_its_way(void **state)
 {
     (void)state;
@@ -537,6 +551,7 @@ TEST_MAIN(cmocka_unit_test(a_connection_carries_bytes_both_ways), cmocka_unit_te
           cmocka_unit_test(a_host_without_an_address_of_the_family_has_no_route),
           cmocka_unit_test(every_port_can_be_taken), cmocka_unit_test(a_listener_that_shuts_listens_no_more),
           cmocka_unit_test(who_gave_up_before_the_answer_resets_it),
+          cmocka_unit_test(who_still_connects_can_neither_send_nor_end),
           cmocka_unit_test(a_connection_may_be_reset_on_its_way),
           cmocka_unit_test(an_end_that_comes_within_a_read_is_survived),
           cmocka_unit_test(a_full_socket_tells_when_there_is_room_again), cmocka_unit_test(a_tcp_socket_is_a_file_too))
