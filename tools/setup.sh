@@ -7,9 +7,9 @@
 set -u
 
 run_debian="gcc libc6-dev meson ninja-build pkg-config libssl-dev python3"
-check_debian="$run_debian make g++ clang libclang-rt-14-dev llvm-14 libcmocka-dev curl finger netcat-openbsd \
-python3-twisted libuv1-dev libevent-dev libglib2.0-dev nginx-light socat qemu-user-static gcc-aarch64-linux-gnu \
-libc6-dev-arm64-cross"
+check_debian="$run_debian openssl netbase iproute2 make g++ clang libclang-rt-14-dev llvm-14 libcmocka-dev curl \
+finger netcat-openbsd python3-twisted libuv1-dev libevent-dev libglib2.0-dev nginx-light socat qemu-user-static \
+gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -74,7 +74,7 @@ have_tools() {
     done
     pkg-config --exists 'openssl >= 3.0' || return 1
     [ "$1" = run ] && return 0
-    for tool in gcc g++ clang make curl finger nc socat nginx; do
+    for tool in gcc g++ clang make curl finger nc socat nginx openssl; do
         command -v $tool >/dev/null 2>&1 || return 1
     done
     pkg-config --exists cmocka libuv libevent glib-2.0
