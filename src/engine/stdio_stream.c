@@ -83,8 +83,6 @@ static void want_input(struct plait__carrier *c, size_t max)
 {
     struct stdio_stream *x = of_carrier(c);
     struct way *w = x->out.h.flags & PLAIT__OUT_ONLY ? &x->out : &x->in;
-    if (!w->open)
-        return;
     w->h.input_max = (uint32_t)max;
     plait__io_input(x->s.reactor->io, &w->h, max > 0);
 }

@@ -660,6 +660,8 @@ void plait_need(struct plait_stream *s, size_t bytes)
 
 void plait_pause(struct plait_stream *s)
 {
+    if (s->state > PLAIT__S_OPEN)
+        return; /* inside `lost` nothing may put it on a list any more */
     s->flags |= PLAIT__F_PAUSED;
     plait__stream_mark(s); /* the carrier is told later: a protocol may resume before anything happened */
 }

@@ -118,6 +118,30 @@ static void input_goes_on_while_output_has_no_memory(void **state)
     bed_close(&b);
 }
 
+static void output_without_memory_waits_its_turn_behind_input(void **state)
+{
+    static uint8_t much[250000];
+    struct bed b;
+    (void)state;
+    open_joined(&b, JOINT_TCP);
+    plait_write(y.s, plait_slice_of(much, sizeof much));
+    for (int i = 0; i < 100 && x.got_len < 65536; i++)
+        assert_ok(plait_reactor_step(b.r, 0));
+    assert_true(x.got_len >= 65536); /* a window was full, so that more is expected */
+    b.ops.sendmsg = sometimes_send;
+    sending.refusals = 1;
+    sending.os_errno = ENOBUFS;
+    plait_write(x.s, PLAIT_LIT("late"));
+    plait_flush(x.s);
+    for (int i = 0; i < 100 && x.got_len < sizeof much; i++)
+        bed_settle(&b);
+    bed_pass(&b, plait_millis(12));
+    bed_settle(&b);
+    assert_int_equal(x.got_len, sizeof much);
+    assert_slice(plait_slice_of(y.got, y.got_len), "late");
+    bed_close(&b);
+}
+
 static void a_stream_may_end_while_its_output_has_no_memory(void **state)
 {
     struct bed b;
@@ -390,6 +414,7 @@ static void shutting_a_socket_that_is_dead_is_no_error(void **state)
 TEST_MAIN(cmocka_unit_test(a_kernel_without_memory_is_asked_again_after_a_moment),
           cmocka_unit_test(descriptors_that_found_no_memory_leave_later_too),
           cmocka_unit_test(input_goes_on_while_output_has_no_memory),
+          cmocka_unit_test(output_without_memory_waits_its_turn_behind_input),
           cmocka_unit_test(a_stream_may_end_while_its_output_has_no_memory),
           cmocka_unit_test(a_peer_that_hung_up_unread_does_not_spin),
           cmocka_unit_test(room_that_nobody_needs_does_not_spin),
