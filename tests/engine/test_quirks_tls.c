@@ -256,7 +256,7 @@ static void what_is_refused_inside_openssl_costs_that_connection_only(void **sta
                 plait_close(t.c.s);
             } else {
                 assert_int_equal(t.c.fault.err, PLAIT_EVERIFY);
-                assert_string_equal(t.c.fault.detail, "the certificate is for another name");
+                assert_non_null(strstr(t.c.fault.detail, "the certificate is for another"));
                 assert_true(t.s.fault.tls_alert >= 0); /* the other side was told why */
             }
             bed_settle(&t.b);
