@@ -123,6 +123,32 @@ static void a_process_out_of_descriptors_keeps_clients_waiting_without_spinning(
     place_close(&p);
 }
 
+/* TQ-10 */
+static void batches_grow_while_they_are_saturated(void **state)
+{
+    enum { CLIENTS = 200 };
+    struct place p;
+    int fd[CLIENTS];
+    (void)state;
+    place_open(&p);
+    const uint32_t usual = p.l->h.accept_max;
+    for (int i = 0; i < CLIENTS; i++)
+        fd[i] = plain_connect(p.at.port);
+    net_turn(&p.n);
+    assert_in_range(p.v.opened, usual, CLIENTS - 1); /* others have their turn before the rest */
+    assert_true(p.l->h.accept_max > usual);
+    net_until(&p.n, p.v.opened == CLIENTS);
+    net_turn(&p.n);
+    const int last = plain_connect(p.at.port);
+    net_until(&p.n, p.v.opened == CLIENTS + 1);
+    net_turn(&p.n);
+    assert_int_equal(p.l->h.accept_max, usual);
+    for (int i = 0; i < CLIENTS; i++)
+        close(fd[i]);
+    close(last);
+    place_close(&p);
+}
+
 /* --- TQ-12: every descriptor is closed at exec, from its first moment --------------------------------------------- */
 
 static struct {
@@ -575,9 +601,24 @@ static void a_connect_that_is_interrupted_or_done_already_goes_on(void **state)
     }
 }
 
+/* TQ-39: a socket may be dying while its options are set. */
+static void an_option_that_only_speeds_up_does_not_fail_a_connection(void **state)
+{
+    const struct plait_connect_options o = {.fast_open = true};
+    struct place p;
+    (void)state;
+    place_open(&p);
+    net_fail(&p.n, "setsockopt", 1, 2, EINVAL);
+    client_start(p.c, plait_connect_address(p.n.r, &p.at, &o));
+    client_expect(&p.n, p.c, PLAIT_OK);
+    net_until(&p.n, p.v.connected == 1);
+    place_close(&p);
+}
+
 TEST_MAIN(cmocka_unit_test(a_peer_that_reset_before_it_was_accepted_has_an_address_and_a_fault),
           cmocka_unit_test(epolls_enoent_for_an_accepted_socket_costs_that_connection_only),
           cmocka_unit_test(a_process_out_of_descriptors_keeps_clients_waiting_without_spinning),
+          cmocka_unit_test(batches_grow_while_they_are_saturated),
           cmocka_unit_test(every_descriptor_is_made_with_close_on_exec),
           cmocka_unit_test(a_listener_starts_again_while_old_connections_time_out),
           cmocka_unit_test(a_port_of_all_ipv6_addresses_leaves_that_of_all_ipv4_addresses_free),
@@ -587,4 +628,5 @@ TEST_MAIN(cmocka_unit_test(a_peer_that_reset_before_it_was_accepted_has_an_addre
           cmocka_unit_test(unix_sockets_are_asked_for_no_option_of_tcp),
           cmocka_unit_test(a_listener_may_be_closed_while_it_accepts),
           cmocka_unit_test(who_failed_may_connect_again_inside_the_callback),
-          cmocka_unit_test(a_connect_that_is_interrupted_or_done_already_goes_on))
+          cmocka_unit_test(a_connect_that_is_interrupted_or_done_already_goes_on),
+          cmocka_unit_test(an_option_that_only_speeds_up_does_not_fail_a_connection))

@@ -363,6 +363,39 @@ static void a_stream_that_is_held_back_closes_all_the_same(void **state)
     bed_close(&b);
 }
 
+static void words_before_the_connection_are_kept_and_words_after_the_end_dropped(void **state)
+{
+    struct bed b;
+    int fd[2];
+    struct plait_stream *s;
+    char got[32];
+    (void)state;
+    for (int half = 0; half < 2; half++) {
+        memset(&x, 0, sizeof x);
+        bed_open(&b);
+        tcp_pair(fd);
+        assert_int_equal(plait__fd_stream_new(b.r, PLAIT__FD_TCP, fd[0], NULL, &s), 0);
+        plait_write(s, PLAIT_LIT("early "));
+        peer_attach(&x, s, &peer_half_protocol);
+        x.greeting = PLAIT_LIT("hello");
+        bed_settle(&b);
+        if (half)
+            plait_close_write(s);
+        else
+            plait_close(s);
+        plait_write(s, PLAIT_LIT("late"));
+        assert_int_equal(plait_pending(s), 0);
+        bed_settle(&b);
+        plait_write(s, PLAIT_LIT("later"));
+        bed_settle(&b);
+        assert_int_equal(recv(fd[1], got, sizeof got, MSG_WAITALL), 11);
+        assert_memory_equal(got, "early hello", 11);
+        assert_string_equal(x.story, "c"); /* nothing of that is an error */
+        close(fd[1]);
+        bed_close(&b);
+    }
+}
+
 static ssize_t reset_recv(struct plait_sys *sys, int fd, void *buf, size_t len, int flags)
 {
     (void)sys, (void)fd, (void)buf, (void)len, (void)flags;
@@ -423,5 +456,6 @@ TEST_MAIN(cmocka_unit_test(a_kernel_without_memory_is_asked_again_after_a_moment
           cmocka_unit_test(a_descriptor_closed_behind_our_back_ends_that_stream_only),
           cmocka_unit_test(readiness_without_bytes_is_no_end),
           cmocka_unit_test(a_stream_that_is_held_back_closes_all_the_same),
+          cmocka_unit_test(words_before_the_connection_are_kept_and_words_after_the_end_dropped),
           cmocka_unit_test(an_end_that_is_discovered_twice_is_told_once),
           cmocka_unit_test(shutting_a_socket_that_is_dead_is_no_error))

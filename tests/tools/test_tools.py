@@ -345,6 +345,42 @@ class Docs(Tree):
         self.write("README.md", "# A\n[a](#b)\n")
         self.assertEqual(self.tool("docs")[0], 1)
 
+    TEST = "static void it_works(void **state)\n{\n}\nTEST_MAIN(cmocka_unit_test(it_works))\n"
+
+    def said(self, document, text):
+        self.write(document, text)
+        status, output = self.tool("docs", "--quirks", "2")
+        self.assertEqual(status, 0 if "\n" not in output.strip() else 1, output)
+        return output
+
+    def test_tests_that_are_there(self):
+        self.write("tests/engine/test_a.c", self.TEST)
+        self.assertIn(" 0 faults", self.said("README.md", "`test_a/it_works`\n"))
+
+    def test_tests_that_are_not_there(self):
+        self.write("tests/engine/test_a.c", self.TEST)
+        self.assertIn("README.md:1: there is no test file test_b.c", self.said("README.md", "`test_b/it_works`\n"))
+        self.assertIn("test_a.c runs no test it_fails", self.said("README.md", "`test_a/it_fails`\n"))
+        self.write("tests/engine/test_a.c", self.TEST.split("TEST_MAIN")[0])
+        self.assertIn("test_a.c runs no test it_works", self.said("README.md", "`test_a/it_works`\n"))
+
+    QUIRKS = "| TQ | what | ours | where | provoked |\n|---|---|---|---|---|\n"
+
+    def test_a_table_of_quirks_that_is_whole(self):
+        self.write("tests/engine/test_a.c", self.TEST)
+        self.write("src/engine/a.c", OPENING)
+        self.assertIn(" 0 faults", self.said("docs/quirks.md", self.QUIRKS + "| 1 | b | c | a.c | K `test_a/it_works` |\n\n"
+                                             "| TQ | whose |\n|---|---|\n| 2 | another's |\n"))
+        self.assertIn(" 0 faults", self.said("docs/quirks.md", self.QUIRKS + "| 1 to 2 | b | c | a.c | – |\n"))
+
+    def test_a_table_of_quirks_with_faults(self):
+        self.write("src/engine/a.c", OPENING)
+        self.assertIn("TQ-2 is missing", self.said("docs/quirks.md", self.QUIRKS + "| 1 | b | c | a.c | – |\n"))
+        self.assertIn("TQ-1 stands in line 3 already",
+                      self.said("docs/quirks.md", self.QUIRKS + "| 1, 2 | b | c | a.c | – |\n| 1 | b | c | a.c | – |\n"))
+        self.assertIn("no source file b.c", self.said("docs/quirks.md", self.QUIRKS + "| 1, 2 | b | c | b.c | – |\n"))
+        self.assertIn("names no test", self.said("docs/quirks.md", self.QUIRKS + "| 1, 2 | b | c | a.c | K |\n"))
+
 
 class Tally(unittest.TestCase):
     def tally(self, text):
