@@ -369,15 +369,16 @@ class Docs(Tree):
     def test_a_table_of_quirks_that_is_whole(self):
         self.write("tests/engine/test_a.c", self.TEST)
         self.write("src/engine/a.c", OPENING)
-        self.assertIn(" 0 faults", self.said("docs/quirks.md", self.QUIRKS + "| 1 | b | c | a.c | K `test_a/it_works` |\n\n"
-                                             "| TQ | whose |\n|---|---|\n| 2 | another's |\n"))
+        not_built = "\n| TQ | whose |\n|---|---|\n| 2 | another's |\n"
+        self.assertIn(" 0 faults", self.said("docs/quirks.md", self.QUIRKS + "| 1 | b | c | a.c | K `test_a/it_works` |\n"
+                                             + not_built))
         self.assertIn(" 0 faults", self.said("docs/quirks.md", self.QUIRKS + "| 1 to 2 | b | c | a.c | – |\n"))
 
     def test_a_table_of_quirks_with_faults(self):
         self.write("src/engine/a.c", OPENING)
         self.assertIn("TQ-2 is missing", self.said("docs/quirks.md", self.QUIRKS + "| 1 | b | c | a.c | – |\n"))
-        self.assertIn("TQ-1 stands in line 3 already",
-                      self.said("docs/quirks.md", self.QUIRKS + "| 1, 2 | b | c | a.c | – |\n| 1 | b | c | a.c | – |\n"))
+        twice = "| 1, 2 | b | c | a.c | – |\n| 1 | b | c | a.c | – |\n"
+        self.assertIn("TQ-1 stands in line 3 already", self.said("docs/quirks.md", self.QUIRKS + twice))
         self.assertIn("no source file b.c", self.said("docs/quirks.md", self.QUIRKS + "| 1, 2 | b | c | b.c | – |\n"))
         self.assertIn("names no test", self.said("docs/quirks.md", self.QUIRKS + "| 1, 2 | b | c | a.c | K |\n"))
 
