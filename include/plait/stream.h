@@ -36,7 +36,8 @@ struct plait_protocol {
      * left comes again with more, when the stated need is there (plait_need), or once after plait_resume. */
     size_t (*data)(struct plait_stream *s, plait_slice in, void *self);
 
-    /* The peer ended its side; `rest` bytes of the input were never taken. */
+    /* The peer ended its side; `rest` bytes of the input are not taken yet. `data` brings them once more after
+     * plait_resume, and nothing else. */
     void (*eof)(struct plait_stream *s, size_t rest, void *self);
 
     /* Output fell to the low-water mark after it stood above the high one. */

@@ -99,6 +99,8 @@ static void want_input(struct plait__carrier *carrier, size_t max)
     struct fd_carrier *c = of_carrier(carrier);
     c->h.input_max = (uint32_t)max;
     plait__io_input(reactor_of(c)->io, &c->h, max > 0);
+    if (max == 0 && c->send_error != 0 && !(c->h.flags & PLAIT__CLOSED))
+        tell_failed(c, c->send_error, "send"); /* nobody reads the last words: nothing else would tell of it */
 }
 
 /* A send failed. What the peer said before it hung up may still be there: it is read first, and then the failure

@@ -250,7 +250,10 @@ static void input_once(struct plait__io *io, struct plait__handle *h)
         settle_input(io, h, true);
         return;
     }
-    const bool drained = res > 0 && (size_t)res < max && !(h->flags & PLAIT__HUP);
+    /* A UNIX socket ends a read where descriptors were sent with the bytes, a terminal where a line ends: a short read
+     * of them says nothing. */
+    const bool tells = h->kind == PLAIT__H_SOCKET && !(h->flags & (PLAIT__HUP | PLAIT__LAST_WORDS));
+    const bool drained = tells && res > 0 && (size_t)res < max;
     if (res <= 0)
         h->flags &= (uint16_t)~PLAIT__IN_ON; /* nothing comes behind the end or an error */
     h->ops->received(h, res, io->window, fds, fd_count);

@@ -87,6 +87,24 @@ static void want_input(struct plait__carrier *c, size_t max)
     }
 }
 
+/* Lends the other end a piece of the chain's front. The piece is the chain's no more: what the other end does with it
+ * may write to this one, flush it, or end it. */
+static void hand_over(struct pair_end *e, struct plait__chain *chain, const struct iovec *front)
+{
+    struct pair_end *other = e->other;
+    uint8_t piece[WINDOW] __attribute__((uninitialized)); /* on the loop's own stack */
+    size_t n = front->iov_len < other->want ? front->iov_len : other->want;
+    if (n > sizeof piece)
+        n = sizeof piece;
+    memcpy(piece, front->iov_base, n);
+    plait__chain_consume(chain, n);
+    e->sent += n;
+    other->received += n;
+    e->delivering = false;
+    other->c.up_ops->input(other->c.up, piece, n);
+    e->delivering = true;
+}
+
 /* Bytes go over in the sender's own step only: a flush may stand inside a call of the user's, and two ends that answer
  * each other must not call each other ever deeper. */
 static plait_err output(struct plait__carrier *c, struct plait__chain *chain)
@@ -94,19 +112,12 @@ static plait_err output(struct plait__carrier *c, struct plait__chain *chain)
     struct pair_end *e = end_of(c);
     struct pair_end *other = e->other;
     struct iovec iov;
-    while (e->delivering && !plait__chain_empty(chain) && other->want > 0 && !other->closing && !other->gone &&
-           e->pair->left == 2) {
+    while (e->delivering && !plait__chain_empty(chain) && other->want > 0 && !other->closing && !other->gone) {
         if (plait__chain_gather(chain, &iov, 1) == 0)
             return PLAIT_OK; /* a file: it must be loaded first */
-        size_t n = iov.iov_len < other->want ? iov.iov_len : other->want;
-        if (n > WINDOW)
-            n = WINDOW;
-        e->sent += n;
-        other->received += n;
-        other->c.up_ops->input(other->c.up, iov.iov_base, n);
+        hand_over(e, chain, &iov);
         if (e->closing)
-            return PLAIT_OK;
-        plait__chain_consume(chain, n);
+            return PLAIT_OK; /* the chain is gone */
     }
     if (!plait__chain_empty(chain)) {
         e->blocked = true;
@@ -126,10 +137,11 @@ static void shut(struct plait__carrier *c)
 static void close_it(struct plait__carrier *c, bool abort)
 {
     struct pair_end *e = end_of(c);
+    const bool said_all = e->shut && e->end_told;
     e->closing = true;
     e->shut = true;
     e->want = 0;
-    if (abort && !e->end_told)
+    if (abort && !said_all)
         e->other->reset = true;
     look_at(e->other);
     look_at(e);

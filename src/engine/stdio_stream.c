@@ -26,7 +26,8 @@ struct stdio_stream {
     struct plait__carrier c;
     struct way in, out; /* `in` alone when one descriptor serves both */
     bool one;
-    int left; /* handles that are not closed yet */
+    uint16_t send_error; /* errno of a send that failed while the last words may still be there to read */
+    int left;            /* handles that are not closed yet */
     uint64_t received, sent;
 };
 
@@ -45,6 +46,12 @@ static struct way *out_way(struct stdio_stream *x)
     return x->one ? &x->in : &x->out;
 }
 
+static void tell_failed(struct stdio_stream *x, int os_errno, const char *step)
+{
+    const struct plait_fault fault = plait_fault_os(os_errno, step);
+    x->c.up_ops->failed(x->c.up, &fault);
+}
+
 static void received(struct plait__handle *h, ssize_t res, uint8_t *window, const int *fds, size_t fd_count)
 {
     struct stdio_stream *x = of_handle(h)->owner;
@@ -53,11 +60,12 @@ static void received(struct plait__handle *h, ssize_t res, uint8_t *window, cons
     if (res > 0) {
         x->received += (uint64_t)res;
         x->c.up_ops->input(x->c.up, window, (size_t)res);
+    } else if (x->send_error != 0) {
+        tell_failed(x, x->send_error, "send");
     } else if (res == 0 || res == -EIO) {
         x->c.up_ops->input_end(x->c.up);
     } else {
-        const struct plait_fault fault = plait_fault_os((int)-res, h == &x->in.h ? "receive" : "send");
-        x->c.up_ops->failed(x->c.up, &fault);
+        tell_failed(x, (int)-res, h == &x->in.h ? "receive" : "send");
     }
 }
 
@@ -85,6 +93,22 @@ static void want_input(struct plait__carrier *c, size_t max)
     struct way *w = x->out.h.flags & PLAIT__OUT_ONLY ? &x->out : &x->in;
     w->h.input_max = (uint32_t)max;
     plait__io_input(x->s.reactor->io, &w->h, max > 0);
+    if (max == 0 && x->send_error != 0)
+        tell_failed(x, x->send_error, "send"); /* nobody reads the last words: nothing else would tell of it */
+}
+
+/* A send failed. A child that ended says why before it does: that is read first, and then the failure told. */
+static plait_err send_failed(struct stdio_stream *x, int os_errno)
+{
+    const bool last_words = os_errno == EPIPE || os_errno == ECONNRESET;
+    if (last_words && x->in.open && (x->in.h.flags & PLAIT__IN_ON)) {
+        x->send_error = (uint16_t)os_errno;
+        x->in.h.flags |= PLAIT__LAST_WORDS;
+        plait__io_again(x->s.reactor->io, &x->in.h);
+        return PLAIT_OK;
+    }
+    tell_failed(x, os_errno, "send");
+    return PLAIT_FAIL(PLAIT_EIO);
 }
 
 static plait_err output(struct plait__carrier *c, struct plait__chain *chain)
@@ -94,11 +118,7 @@ static plait_err output(struct plait__carrier *c, struct plait__chain *chain)
     const size_t before = plait__chain_bytes(chain);
     const ssize_t res = w->open ? plait__io_send(x->s.reactor->io, &w->h, chain) : -EPIPE;
     x->sent += before - plait__chain_bytes(chain);
-    if (res >= 0)
-        return PLAIT_OK;
-    const struct plait_fault fault = plait_fault_os((int)-res, "send");
-    x->c.up_ops->failed(x->c.up, &fault);
-    return PLAIT_FAIL(PLAIT_EIO);
+    return res >= 0 ? PLAIT_OK : send_failed(x, (int)-res);
 }
 
 static void close_way(struct stdio_stream *x, struct way *w)

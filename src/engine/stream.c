@@ -45,7 +45,7 @@ static bool may_read(const struct plait_stream *s)
 void plait__stream_mark(struct plait_stream *s)
 {
     struct plait_reactor *r = s->reactor;
-    if (s->flags & PLAIT__F_DIRTY)
+    if (s->flags & (PLAIT__F_DIRTY | PLAIT__F_LOST_TOLD)) /* the link of one that is lost is that of the graves */
         return;
     s->flags |= PLAIT__F_DIRTY;
     s->queue = NULL;
@@ -62,7 +62,7 @@ void plait__stream_want(struct plait_stream *s)
         want = INPUT_MAX;
     else if (s->state == PLAIT__S_OPEN && (s->flags & PLAIT__F_HANDSHAKE))
         want = (uint32_t)input_max(s);
-    else if (may_read(s))
+    else if (may_read(s) && kept_len(s) < input_max(s))
         want = (uint32_t)(input_max(s) - kept_len(s));
     if (want == s->asked || s->state >= PLAIT__S_CLOSED)
         return;
@@ -72,9 +72,15 @@ void plait__stream_want(struct plait_stream *s)
 
 /* --- why it ends -------------------------------------------------------------------------------------------------- */
 
+/* A stream that was to end well and did not: a part of what was written never left. */
+static bool ended_ill(const struct plait_stream *s)
+{
+    return s->state == PLAIT__S_CLOSING && plait_pending(s) > 0 && (s->err == PLAIT_OK || s->err == PLAIT_EEOF);
+}
+
 void plait__stream_blame(struct plait_stream *s, const struct plait_fault *fault)
 {
-    if (s->flags & PLAIT__F_FAULTED)
+    if ((s->flags & PLAIT__F_FAULTED) && !ended_ill(s))
         return;
     s->flags |= PLAIT__F_FAULTED;
     s->err = (uint8_t)fault->err;
@@ -196,24 +202,32 @@ static size_t call_data(struct plait_stream *s, const uint8_t *bytes, size_t len
     return taken < len ? taken : len;
 }
 
-/* Whether what is left can be offered again without new bytes: because the protocol is another now, or has what it said
- * it needs. */
-static bool goes_on(const struct plait_stream *s, const struct plait_protocol *before, size_t left)
+/* Whether what is left must be offered again without new bytes: because the protocol is another now, or has what it
+ * said it needs, or because it took something of a window that did not show everything. */
+static bool goes_on(const struct plait_stream *s, const struct plait_protocol *before, bool more, size_t left)
 {
-    if (left == 0 || !may_read(s))
+    if (left == 0 || left < s->need || s->state > PLAIT__S_OPEN)
         return false;
-    return s->protocol != before || (s->need > 0 && left >= s->need);
+    return s->protocol != before || s->need > 0 || more;
 }
 
-/* Offers bytes to the protocol as long as that makes sense. Returns how much was taken in all. */
+/* Offers bytes to the protocol as long as that makes sense: a window at a time, for one that was attached late may want
+ * less than was kept for it. Returns how much was taken in all. */
 static size_t offer(struct plait_stream *s, const uint8_t *bytes, size_t len)
 {
     size_t taken = 0;
     const struct plait_protocol *before;
+    bool more;
     do {
+        const size_t left = len - taken;
+        const size_t lent = left < input_max(s) ? left : input_max(s);
         before = s->protocol;
-        taken += call_data(s, bytes + taken, len - taken);
-    } while (goes_on(s, before, len - taken));
+        const size_t took = call_data(s, bytes + taken, lent);
+        more = took > 0 && lent < left;
+        taken += took;
+    } while (may_read(s) && goes_on(s, before, more, len - taken));
+    if (goes_on(s, before, more, len - taken))
+        s->flags |= PLAIT__F_CALL_DATA; /* when reading may go on */
     return taken;
 }
 
@@ -227,9 +241,9 @@ static bool clear_bytes_behind_tls(struct plait_stream *s, size_t left)
     return true;
 }
 
-static void check_full_window(struct plait_stream *s, size_t taken)
+static void check_full_window(struct plait_stream *s)
 {
-    if (taken == 0 && kept_len(s) >= input_max(s) && may_read(s))
+    if (kept_len(s) >= input_max(s) && may_read(s))
         fail_with(s, PLAIT_ETOOLONG, "receive", NULL);
 }
 
@@ -251,7 +265,7 @@ static void offer_kept(struct plait_stream *s)
     s->kept = k;
     drop_kept(s, taken);
     if (!clear_bytes_behind_tls(s, kept_len(s)))
-        check_full_window(s, taken);
+        check_full_window(s);
 }
 
 static void up_input(void *up, uint8_t *bytes, size_t len)
@@ -272,7 +286,7 @@ static void up_input(void *up, uint8_t *bytes, size_t len)
         const size_t taken = offer(s, bytes, len);
         if (s->state <= PLAIT__S_OPEN && taken < len && !clear_bytes_behind_tls(s, len - taken) &&
             keep(s, bytes + taken, len - taken))
-            check_full_window(s, taken);
+            check_full_window(s);
     }
     if (!(s->flags & PLAIT__F_IN_CALL))
         plait__stream_push(s);
@@ -652,7 +666,7 @@ void plait_need(struct plait_stream *s, size_t bytes)
 {
     const size_t max = input_max(s);
     s->need = (uint32_t)(bytes < max ? bytes : max);
-    if (kept_len(s) >= s->need && kept_len(s) > 0 && !(s->flags & PLAIT__F_IN_CALL)) {
+    if (kept_len(s) >= s->need && kept_len(s) > 0) { /* within `data` nothing counts as kept */
         s->flags |= PLAIT__F_CALL_DATA;
         plait__stream_mark(s);
     }

@@ -58,6 +58,8 @@ enum {
     PLAIT__F_SECURED = 1 << 18,
     PLAIT__F_PROXIED = 1 << 19, /* a trusted proxy told the addresses: struct plait__peer's owner knows them */
     PLAIT__F_BRIEF = 1 << 21,   /* closes without lingering: the peer said that it sends nothing more */
+    PLAIT__F_PUSHING = 1 << 22, /* the carrier is being offered output */
+    PLAIT__F_EMPTY = 1 << 23,   /* `room` waits until nothing is pending: for descriptors */
     PLAIT__F_HELD = 1 << 20,    /* on its way to who asked for it (offer.c): `lost` waits, `self` is the offer */
 };
 
@@ -123,7 +125,7 @@ bool plait__stream_writes(const struct plait_stream *s);
 void plait__stream_flushed(struct plait_stream *s);
 /* Tells the carrier how much input is wanted now. */
 void plait__stream_want(struct plait_stream *s);
-/* Records why a stream ends; the first reason stays. */
+/* Records why a stream ends; the first reason stays, but a good end that loses output is none. */
 void plait__stream_blame(struct plait_stream *s, const struct plait_fault *fault);
 
 /* proxy.c: an address that a trusted proxy told. False when there is none. */

@@ -26,7 +26,9 @@ size_t plait__stream_high(const struct plait_stream *s)
 
 size_t plait__stream_low(const struct plait_stream *s)
 {
-    return (size_t)(s->low_kib ? s->low_kib : LOW_KIB) * 1024;
+    const size_t low = (size_t)(s->low_kib ? s->low_kib : LOW_KIB) * 1024;
+    const size_t high = plait__stream_high(s);
+    return low < high ? low : high; /* who lowers the high mark alone means both */
 }
 
 bool plait__stream_writes(const struct plait_stream *s)
@@ -102,7 +104,7 @@ static void added(struct plait_stream *s, plait_err err)
         return;
     }
     if (pending(s) > plait__stream_high(s))
-        s->flags |= PLAIT__F_FULL;
+        s->flags = (s->flags | PLAIT__F_FULL) & ~(uint32_t)PLAIT__F_CALL_ROOM; /* it comes when there is room again */
     if (!(s->flags & PLAIT__F_IN_CALL))
         plait__stream_mark(s);
 }
@@ -172,8 +174,10 @@ plait_err plait_write_fds(struct plait_stream *s, plait_slice bytes, const int *
         return PLAIT_FAIL(PLAIT_ELIMIT);
     plait__stream_push(s);
     const plait_err err = s->out ? PLAIT_EAGAIN : s->carrier->ops->send_fds(s->carrier, bytes, fds, count);
-    if (err == PLAIT_EAGAIN)
-        s->flags |= PLAIT__F_FULL | (s->out ? 0 : PLAIT__F_BLOCKED);
+    if (err == PLAIT_EAGAIN) {
+        s->flags |= PLAIT__F_FULL | PLAIT__F_EMPTY | (s->out ? 0 : PLAIT__F_BLOCKED);
+        s->flags &= ~(uint32_t)PLAIT__F_CALL_ROOM;
+    }
     return err;
 }
 
@@ -225,7 +229,7 @@ static bool offer_some(struct plait_stream *s)
     }
     struct plait__chain *front = plait__chain_empty(&out->loaded) ? &out->chain : &out->loaded;
     const plait_err err = s->carrier->ops->output(s->carrier, front);
-    if (err != PLAIT_OK || s->state >= PLAIT__S_CLOSED)
+    if (err != PLAIT_OK || s->out != out) /* the stream has ended, or TLS has it */
         return false;
     if (!plait__chain_empty(front) && !(front == &out->chain && must_load(s, out))) {
         s->flags |= PLAIT__F_BLOCKED;
@@ -236,21 +240,25 @@ static bool offer_some(struct plait_stream *s)
 
 static void mind_room(struct plait_stream *s)
 {
-    if (!(s->flags & PLAIT__F_FULL) || pending(s) > plait__stream_low(s) || (s->flags & PLAIT__F_BLOCKED && !s->out))
+    const size_t low = s->flags & PLAIT__F_EMPTY ? 0 : plait__stream_low(s);
+    if (!(s->flags & PLAIT__F_FULL) || pending(s) > low || (s->flags & PLAIT__F_BLOCKED && !s->out))
         return;
-    s->flags = (s->flags & ~(uint32_t)PLAIT__F_FULL) | PLAIT__F_CALL_ROOM;
+    s->flags = (s->flags & ~(uint32_t)(PLAIT__F_FULL | PLAIT__F_EMPTY)) | PLAIT__F_CALL_ROOM;
     plait__stream_mark(s);
 }
 
 void plait__stream_push(struct plait_stream *s)
 {
-    if (s->state > PLAIT__S_CLOSING)
+    /* The carrier may have the other end of a pair called, which may flush this one: what it adds goes all the same. */
+    if (s->state > PLAIT__S_CLOSING || (s->flags & PLAIT__F_PUSHING))
         return;
     const size_t before = pending(s);
+    s->flags |= PLAIT__F_PUSHING;
     while (s->out && pending(s) > 0 && !(s->flags & PLAIT__F_BLOCKED)) {
         if (!offer_some(s))
             break;
     }
+    s->flags &= ~(uint32_t)PLAIT__F_PUSHING;
     if (s->state > PLAIT__S_CLOSING)
         return;
     const size_t left = pending(s);

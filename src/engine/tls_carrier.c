@@ -142,7 +142,7 @@ static plait_span patience(const struct plait__tls *t)
 static void flush(struct plait__tls *t)
 {
     const size_t before = pending(t);
-    if (before == 0)
+    if (before == 0 && !t->clear) /* what was written before may have left while TLS began */
         return;
     if (t->clear && !t->lower_blocked)
         flush_clear(t);
@@ -364,8 +364,12 @@ void plait__tls_cut(struct plait__tls *t)
 static void part(struct plait__tls *t)
 {
     flush(t);
-    if (t->finished || pending(t) > 0)
+    if (t->finished)
         return;
+    if (pending(t) > 0) {
+        want_below(t); /* a peer that is parting too waits for us to read */
+        return;
+    }
     if (!t->discard || t->lower_eof) {
         finish(t, false);
         return;
@@ -549,16 +553,20 @@ static plait_err encrypt(struct plait__tls *t, struct plait__chain *chain)
 static plait_err output(struct plait__carrier *c, struct plait__chain *chain)
 {
     struct plait__tls *t = of(c);
-    size_t before;
+    bool moved;
     do {
-        before = plait__chain_bytes(chain);
+        moved = false;
         if (t->state == PLAIT__TLS_OPEN && !dead(t) && !t->notified) {
+            const size_t before = plait__chain_bytes(chain);
             PLAIT_TRY(encrypt(t, chain));
-            flush(t);
+            const size_t ahead = cipher_bytes(t);
+            moved = plait__chain_bytes(chain) < before;
+            flush(t); /* which may have more written */
+            moved |= cipher_bytes(t) < ahead;
         }
         if (dead(t))
             return PLAIT_FAIL(PLAIT_EIO);
-    } while (!plait__chain_empty(chain) && plait__chain_bytes(chain) < before);
+    } while (moved && !plait__chain_empty(chain));
     if (!plait__chain_empty(chain) && !(t->state == PLAIT__TLS_OPEN && plait__chain_front_is_file(chain)))
         t->blocked = true;
     return PLAIT_OK;
