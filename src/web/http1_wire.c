@@ -339,14 +339,6 @@ static enum plait__http1_step next_line(struct plait__http1_head *head, const ui
     return step == PLAIT__HTTP1_DONE ? PLAIT__HTTP1_DATA : step;
 }
 
-/* A line goes on beyond what a head may have: the line's own defect comes first, whatever way it was cut. */
-static enum plait__http1_step too_long(struct plait__http1_head *head)
-{
-    if (head->response || head->phase == PHASE_FIELDS)
-        return refuse(head, 431);
-    return refuse(head, 414); /* uncovered: the request line is refused earlier in every cut that the tests make */
-}
-
 enum plait__http1_step plait__http1_head_read(struct plait__http1_head *head, plait_slice window)
 {
     /* One byte more than a head may have is enough to judge it, and keeps offsets small. */
@@ -367,7 +359,8 @@ enum plait__http1_step plait__http1_head_read(struct plait__http1_head *head, pl
         if (step != PLAIT__HTTP1_MORE)
             return step;
         head->scanned = (uint32_t)len;
-        return full ? too_long(head) : PLAIT__HTTP1_MORE;
+        /* The line's own defect comes first, whatever way it was cut; a request line has one when it is so long. */
+        return full ? refuse(head, 431) : PLAIT__HTTP1_MORE;
     }
     return PLAIT__HTTP1_MORE;
 }

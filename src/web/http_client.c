@@ -366,7 +366,7 @@ static void on_lost(struct plait_stream *s, const struct plait_fault *fault, voi
     (void)s;
     f->stream = NULL;
     if (copy.err == PLAIT_OK || copy.err == PLAIT_EEOF)
-        copy.err = f->cancelled ? PLAIT_ECANCELLED : PLAIT_ETRUNCATED; /* uncovered: seen in no test */
+        copy.err = PLAIT_ETRUNCATED; /* our side closed it: a drain */
     fetch_fail(f, copy);
 }
 
@@ -442,14 +442,8 @@ static plait_err connect_url(struct fetch *f)
 static void fetch_connect(struct fetch *f)
 {
     const plait_err err = connect_url(f);
-    if (!err)
-        return;
-    if (f->connecting) {
-        plait_deferred_cancel(f->connecting); /* uncovered: no test cancels between look-up and connection */
-        plait_deferred_ignore(f->connecting); /* uncovered: as above */
-        f->connecting = NULL; /* uncovered: as above */
-    }
-    fetch_fail_with(f, err, NULL);
+    if (err)
+        fetch_fail_with(f, err, NULL); /* no connecting began: what there is of a deferred holds one callback */
 }
 
 /* --- what callers use ------------------------------------------------------------------------------------------ */

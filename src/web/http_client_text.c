@@ -138,8 +138,6 @@ plait_err plait__fetch_text_init(struct plait__fetch_text *text, struct plait_bu
 
 void plait__fetch_text_deinit(struct plait__fetch_text *text)
 {
-    if (!text->budget)
-        return; /* uncovered: every fetch has its texts */
     if (text->secret.ptr)
         plait_mem_wipe(text->secret.ptr, text->secret.cap);
     plait_mem_free(text->url_text);

@@ -128,7 +128,7 @@ void plait_request_resume(struct plait_request *req)
     req->rate_from = plait_now(req->web->reactor);
     req->rate_seen = 0;
     if (req->body_done)
-        plait_soon_queue(&req->soon); /* uncovered: no test pauses a body that is already whole */
+        plait_soon_queue(&req->soon);
     else if (req->conn)
         plait__http_wake(req->conn);
 }

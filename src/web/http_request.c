@@ -164,7 +164,7 @@ static int decode_path(struct plait_request *req, plait_slice raw)
     uint8_t *out = plait_request_memory(req, raw.len);
     size_t len;
     if (!out)
-        return 503; /* uncovered: memory that fails at just this copy; the sweeps do not hit it */
+        return 503;
     for (size_t i = 0; i + 2 < raw.len; i++) {
         if (raw.ptr[i] == '%' && raw.ptr[i + 1] == '2' && (raw.ptr[i + 2] | 0x20) == 'f')
             return 404;

@@ -25,6 +25,7 @@ static void close_conn(struct plait__http_conn *conn)
 {
     bool brief = conn->flags & PLAIT__HC_LAST;
     conn->flags |= PLAIT__HC_CLOSED;
+    plait_timer_stop(&conn->timer);
     if (brief)
         plait__stream_close_brief(conn->stream);
     else
@@ -85,8 +86,6 @@ static void log_access(const struct plait_request *req, bool complete)
 static void become_idle(struct plait__http_conn *conn)
 {
     conn->req = NULL;
-    if (conn->flags & PLAIT__HC_CLOSED)
-        return; /* uncovered: an answer that ends after its connection was closed; seen in no test */
     if (!(conn->flags & PLAIT__HC_KEEP) || (conn->flags & PLAIT__HC_DRAINING)) {
         close_conn(conn);
         return;
@@ -94,8 +93,8 @@ static void become_idle(struct plait__http_conn *conn)
     if (conn->flags & PLAIT__HC_IN_DATA)
         return; /* the data callback sees to the rest */
     if ((conn->flags & PLAIT__HC_EOF) && !(conn->flags & PLAIT__HC_LEFTOVER)) {
-        close_conn(conn); /* uncovered: an answer that ends after the client's end; seen in no test */
-        return; /* uncovered: as above */
+        close_conn(conn);
+        return;
     }
     arm(conn, conn->service->options.limits.idle);
     offer_again(conn);
@@ -162,6 +161,7 @@ static void refuse(struct plait__http_conn *conn, int status)
     plait_buf_put(&web->scratch, PLAIT_LIT("\n"));
     plait_write(conn->stream, plait_buf_slice(&web->scratch));
     conn->flags = (conn->flags & ~(uint32_t)PLAIT__HC_KEEP) | PLAIT__HC_CLOSED;
+    plait_timer_stop(&conn->timer);
     plait_close_with(conn->stream, status == 408 ? PLAIT_ETIMEDOUT : PLAIT_EMALFORMED, "an HTTP request was refused");
 }
 
@@ -174,9 +174,7 @@ static void refuse_body(struct plait_request *req, int status)
     else if (req->phase == PLAIT__HR_ANSWERED)
         close_conn(conn);
     else
-        /* uncovered-begin: seen in no test */
         plait_abort_with(conn->stream, PLAIT_EMALFORMED, "the request's body is malformed");
-        /* uncovered-end */
     part(req);
 }
 
@@ -246,7 +244,7 @@ static size_t take_body(struct plait__http_conn *conn, plait_slice in)
     if (conn->req != req)
         return used;
     if (!refusal && used && !req->body_done && too_slow(req))
-        refusal = 408; /* uncovered: a body too slow for ten real seconds; no test waits so long */
+        refusal = 408;
     if (refusal) {
         refuse_body(req, refusal);
         return in.len;
@@ -283,7 +281,7 @@ static void settle(struct plait__http_conn *conn, size_t left)
     }
     if (conn->req->phase == PLAIT__HR_HEAD) {
         if (conn->flags & PLAIT__HC_EOF)
-            close_conn(conn); /* uncovered: the end of a client behind a part of a head; told elsewhere first */
+            close_conn(conn);
         return;
     }
     bool reads = !conn->req->body_done && (conn->req->body_fn || conn->req->phase == PLAIT__HR_ANSWERED);
@@ -388,8 +386,6 @@ static void on_timer(void *ctx)
 {
     struct plait__http_conn *conn = ctx;
     struct plait_request *req = conn->req;
-    if (conn->flags & PLAIT__HC_CLOSED)
-        return; /* uncovered: a deadline that fires in the turn of the close; seen in no test */
     if (!req) {
         if (plait_pending(conn->stream))
             arm(conn, conn->service->options.limits.idle); /* it is still reading the last answer */

@@ -173,8 +173,6 @@ size_t plait_path_normalise(uint8_t *path, size_t len)
 /* Section 5.2.4 on what was appended from `from` on; ".." beyond the root is dropped there. */
 static void normalise_tail(struct plait_buf *out, size_t from)
 {
-    if (out->err)
-        return; /* uncovered: the buffer of a URL holds what was checked to fit */
     uint8_t *path = out->ptr + out->at + from;
     size_t len = out->len - from, to = 0;
     for (size_t i = 0; i < len;) {

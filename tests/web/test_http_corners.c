@@ -5,6 +5,7 @@
  */
 #include "tests/web/http_world.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct peer p;
@@ -178,26 +179,46 @@ static void a_client_that_takes_nothing_gets_no_second_answer_until_it_does(void
 static void many_methods_give_an_allow_that_still_fits(void **state)
 {
     struct world w;
-    char method[32];
+    static char method[16][33];
     (void)state;
     world_open(&w);
-    for (int i = 0; i < 60; i++) {
-        snprintf(method, sizeof method, "METHOD-NUMBER-%02d-OF-MANY", i);
-        if (plait_resource_on(w.root, method, "x", plain, NULL) != PLAIT_OK)
-            break;
+    for (int i = 0; i < 16; i++) {
+        snprintf(method[i], sizeof method[i], "METHOD-NUMBER-%02d-OF-SO-VERY-MANY", i);
+        assert_ok(plait_resource_on(w.root, method[i], "x", plain, NULL));
     }
     world_serve(&w, NULL);
     ask(&w, &p, "GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
     assert_int_equal(status_of(&p), 405);
     assert_int_equal(count_of(&p, "Allow: "), 1);
+    assert_int_equal(count_of(&p, "OF-SO-VERY-MANY"), 16);
     world_close(&w);
+}
+
+static void a_method_that_is_too_long_or_one_too_many_fails_the_tree(void **state)
+{
+    static char method[16][3];
+    struct world w;
+    (void)state;
+    for (int too_many = 0; too_many < 2; too_many++) {
+        world_open(&w);
+        for (int i = 0; i < 16; i++) {
+            snprintf(method[i], sizeof method[i], "M%c", 'A' + i);
+            assert_ok(plait_resource_on(w.root, method[i], "x", plain, NULL));
+        }
+        if (too_many)
+            assert_err(plait_resource_on(w.root, "ONE-MORE", "x", plain, NULL), PLAIT_ELIMIT);
+        else
+            assert_err(plait_resource_on(w.root, "A-METHOD-OF-MORE-BYTES-THAN-32-IS", "y", plain, NULL), PLAIT_EINVAL);
+        assert_null(plait__http_service_new(w.root, NULL));
+        world_close(&w);
+    }
 }
 
 /* --- files -------------------------------------------------------------------------------------------------------- */
 
 static int status_for(struct world *w, const char *path)
 {
-    char request[600];
+    char request[1000];
     snprintf(request, sizeof request, "GET %s HTTP/1.0\r\n\r\n", path);
     ask(w, &p, request);
     return status_of(&p);
@@ -210,11 +231,20 @@ static void the_cache_of_files_forgets_what_changed_and_what_does_not_fit(void *
     char folder[TEST_PATH_BYTES];
     char name[240];
     char path[TEST_PATH_BYTES + 260];
+    char deep[TEST_PATH_BYTES + 760];
     (void)state;
     test_folder_make(folder);
     memset(name, 'n', sizeof name - 1);
     name[sizeof name - 1] = '\0';
     test_file_write(folder, name, PLAIT_LIT("long"));
+    snprintf(deep, sizeof deep, "%s/%.230s", folder, name + 5);
+    assert_int_equal(mkdir(deep, 0700), 0);
+    snprintf(deep, sizeof deep, "%s/%.230s/%.230s", folder, name + 5, name + 5);
+    assert_int_equal(mkdir(deep, 0700), 0);
+    const size_t len = strlen(deep);
+    snprintf(deep + len, sizeof deep - len, "/%s", name);
+    FILE *out = fopen(deep, "wbe");
+    assert_true(out && fputs("deep", out) >= 0 && fclose(out) == 0);
     for (int i = 0; i < 300; i++) {
         char small[16];
         snprintf(small, sizeof small, "f%d", i);
@@ -227,6 +257,9 @@ static void the_cache_of_files_forgets_what_changed_and_what_does_not_fit(void *
     snprintf(path, sizeof path, "/f/%s", name);
     assert_int_equal(status_for(&w, path), 200);
     assert_int_equal(status_for(&w, path), 200);
+    snprintf(deep, sizeof deep, "/f/%.230s/%.230s/%s", name + 5, name + 5, name);
+    assert_int_equal(status_for(&w, deep), 200); /* longer than a name that is kept */
+    assert_int_equal(status_for(&w, deep), 200);
     for (int i = 0; i < 300; i++) {
         snprintf(path, sizeof path, "/f/f%d", i);
         assert_int_equal(status_for(&w, path), 200);
@@ -284,5 +317,6 @@ TEST_MAIN(cmocka_unit_test(a_target_without_an_end_is_414),
           cmocka_unit_test(a_body_that_nobody_asks_for_is_not_read_without_bound),
           cmocka_unit_test(a_client_that_takes_nothing_gets_no_second_answer_until_it_does),
           cmocka_unit_test(many_methods_give_an_allow_that_still_fits),
+          cmocka_unit_test(a_method_that_is_too_long_or_one_too_many_fails_the_tree),
           cmocka_unit_test(the_cache_of_files_forgets_what_changed_and_what_does_not_fit),
           cmocka_unit_test(a_fetch_can_be_cancelled_at_any_step))

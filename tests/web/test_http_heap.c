@@ -114,6 +114,8 @@ static void a_server_outlives_every_failing_allocation(void **state)
         "GET /nothing HTTP/1.1\r\nHost: h\r\n\r\n",
         "GET /f/" LONG_NAME " HTTP/1.1\r\nHost: h\r\n\r\n",
         "GET /f/%61" LONG_NAME " HTTP/1.1\r\nHost: h\r\n\r\n",
+        "GET /f/%61" LONG_NAME LONG_NAME LONG_NAME LONG_NAME LONG_NAME LONG_NAME LONG_NAME LONG_NAME LONG_NAME LONG_NAME
+        " HTTP/1.1\r\nHost: h\r\n\r\n",
         "GET /plain HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\nGET /plain",
         "BREW /plain HTTP/1.1\r\nHost: h\r\n\r\n",
         "GET /f/a.txt HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",

@@ -116,6 +116,11 @@ static void references_are_resolved(void **state)
     plait_url_resolve(&base, &reference, &out);
     assert_err(out.err, PLAIT_ESYNTAX);
     plait_buf_deinit(&out);
+    plait_buf_init(&out, &budget, 8);
+    assert_ok(plait_url_parse(PLAIT_LIT("../c"), &reference));
+    plait_url_resolve(&base, &reference, &out);
+    assert_err(out.err, PLAIT_ETOOLONG);
+    plait_buf_deinit(&out);
 }
 
 static void origins_are_compared(void **state)
