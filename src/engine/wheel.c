@@ -184,6 +184,10 @@ static void fire(struct plait__wheel *w, struct plait_timer *t)
     struct plait_reactor *r = w->reactor;
     const char *name = t->name;
     unlink_from_slot(t);
+    if (t->due > r->now) { /* a callback before this one armed it anew */
+        file(w, t);
+        return;
+    }
     t->due = PLAIT_NEVER;
     plait__callback_begin(r);
     t->fn(t->ctx);
@@ -207,7 +211,7 @@ void plait__wheel_run(struct plait__wheel *w)
     }
     if (now + 1 > w->current)
         w->current = now + 1;
-    while (due) /* a callback may stop those that wait behind it */
+    while (due) /* a callback may stop those that wait behind it, or arm them anew */
         fire(w, due);
 }
 

@@ -12,7 +12,7 @@ struct probe {
     plait_time fired_at;
     int order;
     int *clock_of_order;
-    struct probe *stops;
+    struct probe *stops, *arms;
 };
 
 static void fire(void *ctx)
@@ -24,6 +24,8 @@ static void fire(void *ctx)
         p->order = ++*p->clock_of_order;
     if (p->stops)
         plait_timer_stop(&p->stops->timer);
+    if (p->arms)
+        plait_timer_arm(&p->arms->timer, plait_seconds(100));
 }
 
 static void probe_init(struct probe *p, struct bed *b)
@@ -130,6 +132,28 @@ static void a_callback_may_stop_a_timer_that_is_due_in_the_same_turn(void **stat
     bed_pass(&b, plait_millis(10));
     assert_int_equal(p[0].fired, 1);
     assert_int_equal(p[1].fired, 0);
+    bed_close(&b);
+}
+
+static void a_callback_may_arm_a_timer_anew_that_is_due_in_the_same_turn(void **state)
+{
+    struct bed b;
+    struct probe first, second;
+    (void)state;
+    bed_open(&b);
+    probe_init(&first, &b);
+    probe_init(&second, &b);
+    first.arms = &second;
+    plait_timer_arm(&first.timer, plait_millis(10));
+    plait_timer_arm(&second.timer, plait_millis(20));
+    bed_pass(&b, plait_seconds(1));
+    assert_int_equal(first.fired, 1);
+    assert_int_equal(second.fired, 0);
+    assert_true(plait_timer_runs(&second.timer));
+    bed_pass(&b, plait_seconds(99));
+    assert_int_equal(second.fired, 0);
+    bed_pass(&b, plait_seconds(2));
+    assert_int_equal(second.fired, 1);
     bed_close(&b);
 }
 
@@ -243,6 +267,7 @@ TEST_MAIN(cmocka_unit_test(a_timer_fires_once_and_never_early),
           cmocka_unit_test(rearming_later_moves_the_firing_without_moving_the_entry),
           cmocka_unit_test(rearming_earlier_moves_the_entry),
           cmocka_unit_test(a_callback_may_stop_a_timer_that_is_due_in_the_same_turn),
+          cmocka_unit_test(a_callback_may_arm_a_timer_anew_that_is_due_in_the_same_turn),
           cmocka_unit_test(never_means_stopped_and_a_negative_span_means_now),
           cmocka_unit_test(the_next_timeout_is_never_later_than_the_first_timer),
           cmocka_unit_test(random_operations_agree_with_a_plain_list))

@@ -8,7 +8,9 @@
 
 #include <plait/sim.h>
 
-#define SCENARIOS(X) X(finger) X(netstring) X(pair_echo) X(tcp_echo) X(tcp_flood)
+#define SCENARIOS(X)                                                                                                   \
+    X(finger)                                                                                                          \
+    X(greedy) X(half_close) X(last_words) X(marks) X(netstring) X(pair_echo) X(tcp_echo) X(tcp_flood) X(timers)
 
 #define SCENARIO_DECLARE(name) extern const struct plait_scenario scenario_##name;
 SCENARIOS(SCENARIO_DECLARE)
