@@ -187,6 +187,26 @@ static int item_add(struct sim_epoll *ep, struct sim_file *f, int fd, const stru
     return 0;
 }
 
+#define EXCLUSIVE_MAY (EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
+
+/* EPOLLEXCLUSIVE is said when a descriptor is added, with few other events, and never of an epoll. */
+static bool exclusive_fits(const struct sim_file *target, int op, const struct epoll_event *event)
+{
+    if (op == EPOLL_CTL_DEL || !(event->events & EPOLLEXCLUSIVE))
+        return true;
+    return op == EPOLL_CTL_ADD && !sim_is_epoll(target) && !(event->events & ~(uint32_t)EXCLUSIVE_MAY);
+}
+
+static int item_modify(struct item *item, const struct epoll_event *event)
+{
+    if (item->event.events & EPOLLEXCLUSIVE)
+        return -EINVAL;
+    item->event = *event;
+    item->event.events |= EPOLLERR | EPOLLHUP;
+    look(item);
+    return 0;
+}
+
 int sim_do_epoll_ctl(struct plait_host *host, int epfd, int op, int fd, const struct epoll_event *event)
 {
     struct sim_file *f = sim_fd_file(host, epfd), *target = sim_fd_file(host, fd);
@@ -194,7 +214,7 @@ int sim_do_epoll_ctl(struct plait_host *host, int epfd, int op, int fd, const st
         return -EBADF;
     if (!target->ops->polls)
         return -EPERM;
-    if (f == target || !sim_is_epoll(f))
+    if (f == target || !sim_is_epoll(f) || !exclusive_fits(target, op, event))
         return -EINVAL;
     struct sim_epoll *ep = epoll_of(f);
     struct item *item = find(ep, target, fd);
@@ -206,12 +226,7 @@ int sim_do_epoll_ctl(struct plait_host *host, int epfd, int op, int fd, const st
             item_free(item);
         return item ? 0 : -ENOENT;
     case EPOLL_CTL_MOD:
-        if (!item)
-            return -ENOENT;
-        item->event = *event;
-        item->event.events |= EPOLLERR | EPOLLHUP;
-        look(item);
-        return 0;
+        return item ? item_modify(item, event) : -ENOENT;
     default:
         return -EINVAL;
     }

@@ -7,6 +7,7 @@
  */
 #include "sim/sim_socket.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 #define EPHEMERAL_FIRST 32768
@@ -118,6 +119,11 @@ int sim_port_bind(struct sim_sock *s, int table, const struct plait_address *add
         return -EINVAL;
     if (!own_address(s->file.host, addr))
         return -EADDRNOTAVAIL;
+    s->address_locked = !sim_address_wild(addr);
+    if (addr->port == 0 && sim_sock_option(s, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT)) {
+        s->local = *addr; /* connect or the first packet chooses the port */
+        return 0;
+    }
     struct plait_address at = *addr;
     int err = at.port ? 0 : free_port(s, table, &at.port);
     if (err)
@@ -125,6 +131,7 @@ int sim_port_bind(struct sim_sock *s, int table, const struct plait_address *add
     if (conflicts(s, table, &at, false))
         return -EADDRINUSE;
     s->local = at;
+    s->port_locked = addr->port != 0;
     sim_port_add(s, table);
     return s->bound ? 0 : -ENOMEM;
 }
@@ -181,6 +188,13 @@ struct sim_sock *sim_port_listener(struct plait_host *host, const struct plait_a
     return best;
 }
 
+/* Who is connected to port 0 hears every port of that address. */
+bool sim_port_is_peer(const struct sim_sock *s, const struct plait_address *from)
+{
+    const struct plait_address *peer = &s->peer_address;
+    return sim_address_same_ip(peer, from) && (peer->port == from->port || peer->port == 0);
+}
+
 struct sim_sock *sim_port_receiver(struct plait_host *host, const struct plait_address *to,
                                    const struct plait_address *from)
 {
@@ -191,7 +205,7 @@ struct sim_sock *sim_port_receiver(struct plait_host *host, const struct plait_a
         struct sim_sock *s = SIM_OF(at, struct sim_sock, in_port);
         unsigned score = meets(s, to);
         if (score && s->udp.connected)
-            score = sim_address_same_ip(&s->peer_address, from) && s->peer_address.port == from->port ? score + 4 : 0;
+            score = sim_port_is_peer(s, from) ? score + 4 : 0;
         if (score > best_score) {
             best = s;
             best_score = score;

@@ -47,6 +47,7 @@ struct sim_tcp {
     uint8_t state;
     bool started;                                                    /* the socket layer's CONNECTING, */
     bool connected;                                                  /* and its CONNECTED */
+    bool stopped;                                                    /* and its DISCONNECTING: shut while CONNECTING */
     bool orphan;                                                     /* closed by its program, ends by itself */
     bool fin_wanted, fin_sent, fin_arrived, fin_received, fin_first; /* fin_arrived: and acknowledged */
     bool nospace, done;
@@ -100,6 +101,7 @@ struct sim_sock {
     size_t refs;
     int domain, type, err;
     uint8_t shut;
+    bool port_locked, address_locked; /* bind chose them: they stay when the connection goes */
     bool dead, bound, v6only, reuse_address, reuse_port, linger, packet_info, packet_info6, pass_cred;
     int linger_seconds;
     size_t sndbuf, rcvbuf;
@@ -153,6 +155,8 @@ int sim_port_listen(struct sim_sock *s);
 struct sim_sock *sim_port_listener(struct plait_host *host, const struct plait_address *to);
 struct sim_sock *sim_port_receiver(struct plait_host *host, const struct plait_address *to,
                                    const struct plait_address *from);
+/* Whether a connected UDP socket means this address. */
+bool sim_port_is_peer(const struct sim_sock *s, const struct plait_address *from);
 int sim_route(struct sim_sock *s, const struct plait_address *to, struct plait_address *source,
               struct plait_host **host);
 

@@ -8,41 +8,45 @@
  */
 #include "sim/sim_socket.h"
 
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
 
-/* Remembered and given back; `initial` before anybody sets it. */
+/* Remembered and given back; `initial` before anybody sets it. What is not from `low` to `high` is refused; a `low`
+ * above `high` makes it a flag, 0 or 1 whatever is set. */
+#define ANY INT_MIN, INT_MAX
+#define FLAG 1, 0
 static const struct {
-    int level, name, initial;
+    int level, name, initial, low, high;
 } remembered[SIM_SOCK_OPTIONS] = {
-    {SOL_SOCKET, SO_KEEPALIVE, 0},
-    {SOL_SOCKET, SO_BROADCAST, 0},
-    {SOL_SOCKET, SO_RCVLOWAT, 1},
-    {SOL_SOCKET, SO_PRIORITY, 0},
-    {IPPROTO_TCP, TCP_NODELAY, 0},
-    {IPPROTO_TCP, TCP_KEEPIDLE, 7200},
-    {IPPROTO_TCP, TCP_KEEPINTVL, 75},
-    {IPPROTO_TCP, TCP_KEEPCNT, 9},
-    {IPPROTO_TCP, TCP_USER_TIMEOUT, 0},
-    {IPPROTO_TCP, TCP_CORK, 0},
-    {IPPROTO_TCP, TCP_QUICKACK, 1},
-    {IPPROTO_TCP, TCP_NOTSENT_LOWAT, 0},
-    {IPPROTO_TCP, TCP_DEFER_ACCEPT, 0},
-    {IPPROTO_TCP, TCP_FASTOPEN, 0},
-    {IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 0},
-    {IPPROTO_TCP, TCP_SYNCNT, 6},
-    {IPPROTO_IP, IP_TOS, 0},
-    {IPPROTO_IP, IP_TTL, 64},
-    {IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 0},
-    {IPPROTO_IP, IP_MULTICAST_TTL, 1},
-    {IPPROTO_IP, IP_MULTICAST_LOOP, 1},
-    {IPPROTO_IPV6, IPV6_UNICAST_HOPS, 64},
-    {IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 1},
-    {IPPROTO_IPV6, IPV6_TCLASS, 0},
-    {IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT},
-    {IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_WANT},
-    {IPPROTO_IPV6, IPV6_DONTFRAG, 0},
+    {SOL_SOCKET, SO_KEEPALIVE, 0, FLAG},
+    {SOL_SOCKET, SO_BROADCAST, 0, FLAG},
+    {SOL_SOCKET, SO_RCVLOWAT, 1, ANY},
+    {SOL_SOCKET, SO_PRIORITY, 0, ANY},
+    {IPPROTO_TCP, TCP_NODELAY, 0, FLAG},
+    {IPPROTO_TCP, TCP_KEEPIDLE, 7200, 1, 32767},
+    {IPPROTO_TCP, TCP_KEEPINTVL, 75, 1, 32767},
+    {IPPROTO_TCP, TCP_KEEPCNT, 9, 1, 127},
+    {IPPROTO_TCP, TCP_USER_TIMEOUT, 0, 0, INT_MAX},
+    {IPPROTO_TCP, TCP_CORK, 0, FLAG},
+    {IPPROTO_TCP, TCP_QUICKACK, 1, ANY},
+    {IPPROTO_TCP, TCP_NOTSENT_LOWAT, 0, ANY},
+    {IPPROTO_TCP, TCP_DEFER_ACCEPT, 0, ANY},
+    {IPPROTO_TCP, TCP_FASTOPEN, 0, ANY},
+    {IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 0, ANY},
+    {IPPROTO_TCP, TCP_SYNCNT, 6, 1, 127},
+    {IPPROTO_IP, IP_TOS, 0, ANY},
+    {IPPROTO_IP, IP_TTL, 64, 1, 255},
+    {IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 0, 0, 1},
+    {IPPROTO_IP, IP_MULTICAST_TTL, 1, ANY},
+    {IPPROTO_IP, IP_MULTICAST_LOOP, 1, ANY},
+    {IPPROTO_IPV6, IPV6_UNICAST_HOPS, 64, ANY},
+    {IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 1, ANY},
+    {IPPROTO_IPV6, IPV6_TCLASS, 0, ANY},
+    {IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_WANT, ANY},
+    {IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_WANT, ANY},
+    {IPPROTO_IPV6, IPV6_DONTFRAG, 0, ANY},
 };
 
 static bool level_fits(const struct sim_sock *s, int level)
@@ -93,10 +97,10 @@ int sim_sock_option(const struct sim_sock *s, int level, int name)
     return s->option[at].known ? s->option[at].value : remembered[at].initial;
 }
 
-static void set_buffer(size_t *out, int value)
+static void set_buffer(size_t *out, int value, size_t least)
 {
     size_t asked = value > 0 ? (size_t)value * 2 : 0; /* the kernel doubles what it is asked for */
-    *out = asked < 4608 ? 4608 : asked > 8388608 ? 8388608 : asked;
+    *out = asked < least ? least : asked > 8388608 ? 8388608 : asked;
 }
 
 static int set_special(struct sim_sock *s, int level, int name, int value)
@@ -109,13 +113,16 @@ static int set_special(struct sim_sock *s, int level, int name, int value)
         return 0;
     }
     if (level == SOL_SOCKET && (name == SO_SNDBUF || name == SO_RCVBUF)) {
-        set_buffer(name == SO_SNDBUF ? &s->sndbuf : &s->rcvbuf, value);
+        set_buffer(name == SO_SNDBUF ? &s->sndbuf : &s->rcvbuf, value, name == SO_SNDBUF ? 4608 : 2304);
         return 0;
     }
     int at = remembered_at(level, name);
     if (at < 0)
         return -ENOPROTOOPT;
-    s->option[at].value = value;
+    bool flag_only = remembered[at].low > remembered[at].high;
+    if (!flag_only && (value < remembered[at].low || value > remembered[at].high))
+        return -EINVAL;
+    s->option[at].value = flag_only ? value != 0 : value;
     s->option[at].known = true;
     if (s->domain != AF_UNIX && s->type == SOCK_STREAM)
         sim_tcp_option_set(s, level, name);
@@ -196,7 +203,7 @@ static int get_number(struct sim_sock *s, int level, int name, int *out)
     }
     int at = remembered_at(level, name);
     if (at >= 0) {
-        *out = s->option[at].known ? s->option[at].value : remembered[at].initial;
+        *out = sim_sock_option(s, level, name);
         return 0;
     }
     return level == SOL_SOCKET ? get_socket_number(s, name, out) : -ENOPROTOOPT;
@@ -209,13 +216,13 @@ int sim_do_getsockopt(struct plait_host *host, int fd, int level, int name, void
     if (err)
         return err;
     if (!level_fits(s, level))
-        return -EOPNOTSUPP;
+        return s->domain == AF_INET6 ? -ENOPROTOOPT : -EOPNOTSUPP;
     if (level == SOL_SOCKET && name == SO_LINGER) {
         struct linger linger = {.l_onoff = s->linger, .l_linger = s->linger_seconds};
         return put(value, len, &linger, sizeof linger);
     }
     if (level == SOL_SOCKET && name == SO_PEERCRED) {
-        bool known = s->domain == AF_UNIX && s->un.connected;
+        bool known = s->domain == AF_UNIX && s->un.pid;
         struct ucred cred = {
             .pid = known ? (pid_t)s->un.pid : 0, .uid = known ? 1000 : (uid_t)-1, .gid = known ? 1000 : (gid_t)-1};
         return put(value, len, &cred, sizeof cred);

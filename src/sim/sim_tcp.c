@@ -30,7 +30,7 @@ static int tcp_bind(struct sim_sock *s, const struct plait_address *addr)
 static int tcp_listen(struct sim_sock *s, int backlog)
 {
     if (s->tcp.state != SIM_TCP_LISTEN) {
-        if (s->tcp.state != SIM_TCP_CLOSED || s->tcp.started)
+        if (s->tcp.state != SIM_TCP_CLOSED || s->tcp.started || s->tcp.connected || s->tcp.stopped)
             return -EINVAL;
         int err = sim_port_listen(s);
         if (err)
@@ -82,10 +82,23 @@ static int tcp_connect_new(struct sim_sock *s, const struct plait_address *addr)
         return err;
     s->peer_address = to;
     s->tcp.state = SIM_TCP_SYN_SENT;
+    s->err = 0;
     s->tcp.started = true;
     s->tcp.tries = 0;
     err = sim_tcp_send_syn(s);
     return err ? err : -EINPROGRESS;
+}
+
+/* A connect that failed leaves the socket as if it were new. */
+static int connect_failed(struct sim_sock *s)
+{
+    int err = sim_sock_error(s);
+    sim_ring_free(&s->tcp.in);
+    s->shut = 0;
+    s->tcp.done = s->tcp.fin_wanted = s->tcp.fin_sent = s->tcp.fin_arrived = s->tcp.fin_received = false;
+    if (!s->address_locked)
+        memset(s->local.ip, 0, sizeof s->local.ip);
+    return err ? err : -ECONNABORTED;
 }
 
 static int tcp_connect(struct sim_sock *s, const struct plait_address *addr)
@@ -93,15 +106,15 @@ static int tcp_connect(struct sim_sock *s, const struct plait_address *addr)
     struct sim_tcp *t = &s->tcp;
     if (t->connected)
         return -EISCONN;
+    if (t->stopped)
+        return -EINVAL;
     if (!t->started)
         return tcp_connect_new(s, addr);
     if (t->state == SIM_TCP_SYN_SENT)
         return -EALREADY;
     t->started = false;
-    if (t->state == SIM_TCP_CLOSED) {
-        int err = sim_sock_error(s);
-        return err ? err : -ECONNABORTED;
-    }
+    if (t->state == SIM_TCP_CLOSED)
+        return connect_failed(s);
     t->connected = true;
     return 0;
 }
@@ -129,11 +142,24 @@ static void stop_connecting(struct sim_sock *s)
 {
     s->tcp.started = false;
     sim_tcp_finished(s);
+    s->shut = 0;
+    s->err = ECONNRESET;
+}
+
+/* The socket layer's own idea of it, which a second connect(2) hears. */
+static void no_longer_connecting(struct sim_tcp *t)
+{
+    if (!t->started)
+        return;
+    t->started = false;
+    t->connected = t->state == SIM_TCP_OPEN;
+    t->stopped = t->state == SIM_TCP_CLOSED;
 }
 
 static int tcp_shutdown(struct sim_sock *s, int how)
 {
     struct sim_tcp *t = &s->tcp;
+    no_longer_connecting(t);
     if (t->state == SIM_TCP_CLOSED) {
         s->shut |= (uint8_t)how;
         sim_wake(&s->file, 0);

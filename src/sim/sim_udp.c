@@ -67,7 +67,7 @@ static int choose_target(struct sim_sock *s, const struct plait_address *to, str
     if (!to && !s->udp.connected)
         return -EDESTADDRREQ;
     p->to = to ? *to : s->peer_address;
-    if (p->to.port == 0)
+    if (to && p->to.port == 0)
         return -EINVAL;
     if (sim_address_wild(&p->to)) {
         if (p->to.kind == PLAIT_ADDR_IP4)
@@ -198,6 +198,8 @@ static void packet_leaves(struct plait_sim *sim, struct packet *p)
 static int check_send(struct sim_sock *s, const struct plait_address *to, struct packet *p)
 {
     int err = choose_target(s, to, p);
+    if (!err && p->len > UDP_MAX)
+        err = -EMSGSIZE;
     if (!err)
         err = sim_sock_error(s);
     if (!err && (s->shut & SIM_SHUT_WR))
@@ -211,15 +213,16 @@ static ssize_t udp_send(struct sim_sock *s, struct sim_io *io, const struct plai
 {
     struct plait_sim *sim = sim_of(s);
     size_t len = io->left;
-    if (len > UDP_MAX)
-        return -EMSGSIZE;
+    int err = sim_port_auto(s, SIM_PORTS_UDP); /* before anything else is looked at */
+    if (err || len > UINT16_MAX)
+        return err ? err : -EMSGSIZE;
     struct packet *p = plait_mem_new(&sim->budget, sizeof *p + len);
     if (!p)
         return -ENOBUFS;
     p->sender = s;
     p->len = len;
     sim_sock_ref(s);
-    int err = check_send(s, to, p);
+    err = check_send(s, to, p);
     if (err) {
         packet_free(p);
         return err;
@@ -235,7 +238,7 @@ static ssize_t udp_send(struct sim_sock *s, struct sim_io *io, const struct plai
 static void error_arrives(struct packet *p)
 {
     struct sim_sock *s = p->sender;
-    bool mine = s->udp.connected && sim_address_same_ip(&s->peer_address, &p->to) && s->peer_address.port == p->to.port;
+    bool mine = s->udp.connected && sim_port_is_peer(s, &p->to);
     if (!s->dead && mine) {
         s->err = p->back;
         sim_wake(&s->file, EPOLLERR);
@@ -336,6 +339,12 @@ static int udp_connect(struct sim_sock *s, const struct plait_address *addr)
     struct plait_host *host;
     if (to.kind == PLAIT_ADDR_NONE) { /* AF_UNSPEC: no longer connected */
         s->udp.connected = false;
+        if (!s->address_locked)
+            memset(s->local.ip, 0, sizeof s->local.ip);
+        if (!s->port_locked) { /* also one that bind was asked to choose */
+            sim_port_remove(s);
+            s->local.port = 0;
+        }
         return 0;
     }
     if (sim_address_wild(&to)) {
@@ -367,7 +376,7 @@ static int udp_shutdown(struct sim_sock *s, int how)
 
 static int udp_peername(struct sim_sock *s)
 {
-    return s->udp.connected ? 0 : -ENOTCONN;
+    return s->udp.connected && s->peer_address.port ? 0 : -ENOTCONN;
 }
 
 static void udp_closed(struct sim_sock *s)

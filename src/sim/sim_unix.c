@@ -22,7 +22,6 @@
 struct message {
     struct sim_link link;
     struct sim_sock *sender;
-    struct plait_address from;
     size_t at, len, cost;
     size_t file_count;
     struct sim_file **file;
@@ -125,7 +124,6 @@ static struct message *message_new(struct sim_sock *s, struct sim_io *io, size_t
         return NULL;
     m->sender = s;
     sim_sock_ref(s);
-    m->from = s->local;
     *err = with_control ? read_control(s, io->msg, m) : 0;
     if (*err) {
         message_free(m);
@@ -203,12 +201,12 @@ static ssize_t send_datagram(struct sim_sock *s, struct sim_io *io, const struct
     int err = datagram_target(s, to, &peer);
     if (err)
         return err;
-    if (peer->shut & SIM_SHUT_RD)
-        return -EPIPE;
     if (s->un.queued >= s->sndbuf)
         return -EAGAIN;
     if (peer->peer != s && peer->peer)
         return -EPERM; /* it talks to somebody else only */
+    if (peer->shut & SIM_SHUT_RD)
+        return -EPIPE;
     if (peer->peer != s && peer->un.count > DATAGRAMS_MAX) {
         sim_list_del(&s->un.in_senders);
         sim_list_add(&peer->un.senders, &s->un.in_senders);
@@ -294,6 +292,18 @@ static void give_files(struct sim_sock *s, struct sim_io *io, struct message *m,
     m->file_count = 0;
 }
 
+/* Who sent it, where it has a name. */
+static void give_name(struct sim_io *io, const struct message *m, socklen_t room)
+{
+    struct msghdr *msg = io->msg;
+    if (!msg || !msg->msg_name)
+        return;
+    if (m->sender->local.kind == PLAIT_ADDR_NONE)
+        return;
+    msg->msg_namelen = room;
+    sim_address_write(&m->sender->local, AF_UNIX, msg->msg_name, &msg->msg_namelen);
+}
+
 static ssize_t recv_stream(struct sim_sock *s, struct sim_io *io, size_t *used)
 {
     size_t done = 0, asked = io->left;
@@ -326,12 +336,6 @@ static ssize_t recv_packet(struct sim_sock *s, struct sim_io *io, size_t *used)
     size_t n = sim_io_copy_out(io, m->bytes, whole);
     if (n < whole && io->msg)
         io->msg->msg_flags |= MSG_TRUNC;
-    if (io->msg && io->msg->msg_name && is_datagram(s)) {
-        if (m->from.kind == PLAIT_ADDR_NONE)
-            io->msg->msg_namelen = 0;
-        else
-            sim_address_write(&m->from, AF_UNIX, io->msg->msg_name, &io->msg->msg_namelen);
-    }
     if (!(io->flags & MSG_PEEK)) {
         give_files(s, io, m, used);
         consumed(s, m);
@@ -350,12 +354,9 @@ static ssize_t unix_recv(struct sim_sock *s, struct sim_io *io)
         res = sim_sock_error(s); /* packets: the error comes before what waits */
     } else if (sim_list_empty(&s->un.messages)) {
         res = nothing_there(s);
-    } else if (s->type == SOCK_STREAM) {
-        res = recv_stream(s, io, &used);
     } else {
-        if (io->msg && is_datagram(s))
-            io->msg->msg_namelen = name_len;
-        res = recv_packet(s, io, &used);
+        give_name(io, SIM_OF(s->un.messages.next, struct message, link), name_len);
+        res = s->type == SOCK_STREAM ? recv_stream(s, io, &used) : recv_packet(s, io, &used);
     }
     if (io->msg && res >= 0)
         io->msg->msg_controllen = used;
@@ -371,8 +372,8 @@ static int find_named(struct sim_sock *s, const struct plait_address *to, struct
         return sim_inode_socket(host, to->name, out);
     for (struct sim_link *at = host->abstract.next; at != &host->abstract; at = at->next) {
         *out = SIM_OF(at, struct sim_sock, un.in_abstract);
-        if (plait_address_equal(&(*out)->local, to))
-            return 0;
+        if ((*out)->type == s->type && plait_address_equal(&(*out)->local, to))
+            return 0; /* each type has names of its own */
     }
     return -ECONNREFUSED;
 }
@@ -414,6 +415,8 @@ static int unix_bind(struct sim_sock *s, const struct plait_address *addr)
 
 static int unix_peername(struct sim_sock *s)
 {
+    if (s->peer) /* it may have got its name since */
+        s->peer_address = s->peer->local;
     return s->un.connected ? 0 : -ENOTCONN;
 }
 
@@ -443,6 +446,7 @@ static int unix_listen(struct sim_sock *s, int backlog)
         return -EINVAL;
     s->un.backlog_max = backlog < 0 || backlog > 4096 ? 4096 : backlog;
     s->un.listening = true;
+    s->un.pid = 1000 + s->file.host->index; /* what who connects will see */
     return 0;
 }
 
@@ -453,10 +457,12 @@ static int unix_accept(struct sim_sock *s, struct sim_sock **out)
     if (!s->un.listening)
         return -EINVAL;
     if (sim_list_empty(&s->un.backlog))
-        return s->shut & SIM_SHUT_RD ? -EINVAL : -EAGAIN;
+        return s->shut & SIM_SHUT_RD && !(s->file.flags & O_NONBLOCK) ? -EINVAL : -EAGAIN;
     *out = SIM_OF(s->un.backlog.next, struct sim_sock, un.in_backlog);
     sim_list_del(&(*out)->un.in_backlog);
     s->un.waiting--;
+    if ((*out)->peer) /* it may have got a name since */
+        (*out)->peer_address = (*out)->peer->local;
     return 0;
 }
 
@@ -469,6 +475,19 @@ static void leave_peer(struct sim_sock *s)
         sim_sock_unref(peer);
 }
 
+/* A datagram socket took another peer. What waits for it is lost, and who was joined with it both ways hears so. */
+static void left_for_another(struct sim_sock *s, struct sim_sock *old)
+{
+    if (old != s->peer && !sim_list_empty(&s->un.messages)) {
+        drop_messages(s);
+        if (!old->dead && old->peer == s) {
+            old->err = ECONNRESET;
+            sim_wake(&old->file, EPOLLERR);
+        }
+    }
+    sim_sock_unref(old);
+}
+
 static int connect_datagram(struct sim_sock *s, const struct plait_address *addr)
 {
     struct sim_sock *other = NULL;
@@ -479,8 +498,13 @@ static int connect_datagram(struct sim_sock *s, const struct plait_address *addr
         return -EPROTOTYPE;
     if (other->peer && other->peer != s)
         return -EPERM;
-    leave_peer(s);
+    struct sim_sock *old = s->peer;
+    s->peer = NULL;
+    sim_list_del(&s->un.in_senders);
     join(s, other);
+    s->un.pid = 0; /* nobody asks a datagram's peer who it is */
+    if (old)
+        left_for_another(s, old);
     return 0;
 }
 
@@ -535,12 +559,12 @@ static int unix_shutdown(struct sim_sock *s, int how)
 static uint32_t unix_poll(struct sim_sock *s)
 {
     uint32_t mask = s->err ? EPOLLERR : 0;
-    if (s->un.listening)
-        return mask | (sim_list_empty(&s->un.backlog) ? 0 : SIM_IN);
     if (s->shut == SIM_SHUT_BOTH)
         mask |= EPOLLHUP;
     if (s->shut & SIM_SHUT_RD)
         mask |= EPOLLRDHUP | SIM_IN;
+    if (s->un.listening)
+        return mask | (sim_list_empty(&s->un.backlog) ? 0 : SIM_IN);
     if (!sim_list_empty(&s->un.messages))
         mask |= SIM_IN;
     if (!is_datagram(s) && !s->un.connected)

@@ -171,7 +171,7 @@ DUEL_FN int64_t keep(struct side *s, int slot, int fd)
 
 DUEL_FN void look(struct duel *d)
 {
-    unsigned seen[2][SLOTS] = {{0}};
+    unsigned seen[2][SLOTS + 1] = {{0}};
     for (int i = 0; i < 2; i++) {
         struct epoll_event events[SLOTS];
         int n = d->side[i].sys->ops->epoll_wait(d->side[i].sys, d->side[i].ep, events, SLOTS, 0);
@@ -254,7 +254,7 @@ DUEL_FN void duel_end(struct duel *d)
 
 DUEL_FN bool duel_once(struct duel *d, const struct family *family, uint64_t seed, unsigned pause_us)
 {
-    struct plait_sim *sim = plait_sim_new(seed, 0);
+    struct plait_sim *sim = plait_sim_new(seed + pause_us, 0); /* other ports in the next try */
     struct plait_host *host = plait_sim_host(sim, "host");
     memset(d, 0, sizeof *d);
     d->family = family;

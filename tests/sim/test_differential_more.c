@@ -355,10 +355,11 @@ static void unix_move(struct duel *d, int slot)
     bool named = to >= 0 && draw(d, 3) == 0;
     size_t len = 1 + draw(d, BYTES_MAX);
     unsigned seed = (unsigned)draw(d, 256);
+    int flags = draw(d, 5) ? 0 : MSG_PEEK;
     if (draw(d, 2))
         BOTH(d, named ? "send to" : "send", slot, named ? to : -1, send_to(side, slot, named ? to : -1, len, seed));
     else
-        BOTH(d, "recv", slot, len, recv_from(side, slot, len, draw(d, 5) ? 0 : MSG_PEEK));
+        BOTH(d, "recv", slot, len, recv_from(side, slot, len, flags));
 }
 
 static void unix_rare(struct duel *d, int slot)
@@ -471,12 +472,17 @@ static void passing_step(struct duel *d)
     size_t count = 1 + draw(d, PASSED_MAX), len = 1 + draw(d, 20), room = draw(d, PASSED_MAX + 1);
     if (slot < 0)
         return;
-    for (size_t i = 0; i < PASSED_MAX; i++)
-        slots[i] = pick(d);
+    /* Never the carriers: the simulated kernel does not collect sockets that hold each other. */
+    for (size_t i = 0; i < PASSED_MAX; i++) {
+        int one = pick(d);
+        slots[i] = one > 1 ? one : slot;
+        count = slots[i] > 1 ? count : 0;
+    }
     switch (draw(d, 10)) {
     case 0:
     case 1:
-        BOTH(d, "pass", carrier, count, pass(side, carrier, slots, count, len));
+        if (count)
+            BOTH(d, "pass", carrier, count, pass(side, carrier, slots, count, len));
         break;
     case 2:
     case 3:
@@ -595,6 +601,7 @@ static void tcp_step(struct duel *d)
     uint64_t kind = draw(d, 24);
     size_t len = 1 + draw(d, BYTES_MAX);
     unsigned seed = (unsigned)draw(d, 256);
+    int flags = draw(d, 6) ? 0 : MSG_PEEK;
     if (slot < 0 || kind < 3)
         new_tcp(d, -1);
     else if (kind < 8)
@@ -602,7 +609,7 @@ static void tcp_step(struct duel *d)
     else if (kind < 11)
         BOTH(d, "send", slot, len, do_send(side, slot, len, seed));
     else if (kind < 14)
-        BOTH(d, "recv", slot, len, do_recv(side, slot, len, draw(d, 6) ? 0 : MSG_PEEK));
+        BOTH(d, "recv", slot, len, do_recv(side, slot, len, flags));
     else if (kind < 19)
         tcp_rare(d, slot);
     else
@@ -655,6 +662,10 @@ static void options_begin(struct duel *d)
 {
     for (int kind = 0; kind < KINDS; kind++)
         BOTH(d, "socket", kind, kind, open_kind(side, kind, kind));
+    for (int kind = 0; kind < KINDS; kind++) { /* what they are at first is the machine's setting */
+        BOTH(d, "SO_SNDBUF", kind, 50000, set_number(side, kind, SOL_SOCKET, SO_SNDBUF, 50000));
+        BOTH(d, "SO_RCVBUF", kind, 50000, set_number(side, kind, SOL_SOCKET, SO_RCVBUF, 50000));
+    }
 }
 
 static int64_t bind_kind(struct side *s, int slot)
@@ -734,7 +745,7 @@ static void epolls_control(struct duel *d)
 static void epolls_step(struct duel *d)
 {
     int slot = pick(d), ep = (int)draw(d, 2), fresh = free_slot(d);
-    size_t len = slot == 4 ? 8 : 1 + draw(d, 20);
+    size_t len = 8; /* newer kernels refuse any other of an eventfd */
     uint64_t kind = draw(d, 20);
     if (kind < 6) {
         epolls_control(d);
