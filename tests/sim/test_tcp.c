@@ -460,7 +460,8 @@ static void who_still_connects_can_neither_send_nor_end(void **state)
     CALL(w.a, connect, end.fd, (struct sockaddr *)&to, sizeof to);
     assert_int_equal(put(end, "x", 1), -EAGAIN);
     assert_int_equal(CALL(w.a, shutdown, end.fd, SHUT_WR), 0); /* gives up */
-    assert_int_equal(ready(w.a, end.fd, EPOLLIN | EPOLLOUT), EPOLLIN | EPOLLOUT | EPOLLHUP);
+    assert_int_equal(ready(w.a, end.fd, EPOLLIN | EPOLLOUT), EPOLLOUT | EPOLLERR | EPOLLHUP);
+    assert_int_equal(sock_error(w.a, end.fd), ECONNRESET);
     world_close(&w);
 }
 

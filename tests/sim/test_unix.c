@@ -255,6 +255,26 @@ static void names_that_are_none_are_refused(void **state)
     world_close(&w);
 }
 
+/* Names in the file system are one for all types. */
+static void a_path_of_another_type_is_refused(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    struct sockaddr_un stream = {.sun_family = AF_UNIX, .sun_path = "/tmp/stream"}, datagram = stream;
+    struct iovec iov = {(void *)(uintptr_t) "x", 1};
+    struct msghdr to = {.msg_iov = &iov, .msg_iovlen = 1, .msg_name = &stream, .msg_namelen = sizeof stream};
+    int s = CALL(w.a, socket, AF_UNIX, SOCK_STREAM, 0), d = CALL(w.a, socket, AF_UNIX, SOCK_DGRAM, 0);
+    memcpy(datagram.sun_path, "/tmp/dgram", sizeof "/tmp/dgram");
+    assert_int_equal(CALL(w.a, bind, s, (struct sockaddr *)&stream, sizeof stream), 0);
+    assert_int_equal(CALL(w.a, bind, d, (struct sockaddr *)&datagram, sizeof datagram), 0);
+    assert_int_equal(CALL(w.a, listen, s, 5), 0);
+    assert_int_equal(CALL(w.a, connect, d, (struct sockaddr *)&stream, sizeof stream), -EPROTOTYPE);
+    assert_int_equal(CALL(w.a, sendmsg, d, &to, 0), -EPROTOTYPE);
+    s = CALL(w.a, socket, AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(CALL(w.a, connect, s, (struct sockaddr *)&datagram, sizeof datagram), -EPROTOTYPE);
+    world_close(&w);
+}
+
 static void what_does_not_fit_a_state_is_refused(void **state)
 {
     (void)state;
@@ -270,9 +290,9 @@ static void what_does_not_fit_a_state_is_refused(void **state)
     assert_int_equal(CALL(w.a, listen, fresh, 5), -EINVAL);
     assert_int_equal(CALL(w.a, accept4, dgram, NULL, NULL, 0), -EOPNOTSUPP);
     assert_int_equal(CALL(w.a, accept4, idle, NULL, NULL, 0), -EINVAL);
-    assert_int_equal(connect_to(w.a, fresh, "dgram"), -EPROTOTYPE);
+    assert_int_equal(connect_to(w.a, fresh, "dgram"), -ECONNREFUSED); /* each type has names of its own */
     assert_int_equal(connect_to(w.a, fresh, "idle"), -ECONNREFUSED);
-    assert_int_equal(connect_to(w.a, dgram, "stream"), -EPROTOTYPE);
+    assert_int_equal(connect_to(w.a, dgram, "stream"), -ECONNREFUSED);
     assert_int_equal(connect_to(w.a, stream, "stream"), -EINVAL);
     assert_int_equal(put((struct end){w.a, fresh}, "x", 1), -ENOTCONN);
     assert_int_equal(CALL(w.a, sendmsg, fresh, &to, 0), -EOPNOTSUPP);
@@ -280,7 +300,7 @@ static void what_does_not_fit_a_state_is_refused(void **state)
     assert_int_equal(put((struct end){w.a, packet}, "x", 1), -ENOTCONN);
     assert_int_equal(take_raw((struct end){w.a, packet}), -ENOTCONN);
     assert_int_equal(put((struct end){w.a, dgram}, "x", 1), -ENOTCONN);
-    assert_int_equal(CALL(w.a, sendmsg, dgram, &to, 0), -EPROTOTYPE);
+    assert_int_equal(CALL(w.a, sendmsg, dgram, &to, 0), -ECONNREFUSED);
     assert_int_equal(ready(w.a, fresh, EPOLLIN | EPOLLOUT), EPOLLOUT | EPOLLHUP);
     assert_int_equal(ready(w.a, stream, EPOLLIN), 0);
     assert_int_equal(connect_to(w.a, fresh, "stream"), 0);
@@ -442,8 +462,8 @@ TEST_MAIN(cmocka_unit_test(a_path_is_a_file_that_outlives_its_socket),
           cmocka_unit_test(an_abstract_name_goes_with_its_socket), cmocka_unit_test(a_full_backlog_says_again),
           cmocka_unit_test(descriptors_travel_with_bytes), cmocka_unit_test(descriptors_without_room_are_closed),
           cmocka_unit_test(credentials_and_names_of_a_peer), cmocka_unit_test(a_name_can_be_left_to_the_system),
-          cmocka_unit_test(names_that_are_none_are_refused), cmocka_unit_test(what_does_not_fit_a_state_is_refused),
-          cmocka_unit_test(a_datagram_tells_its_sender), cmocka_unit_test(who_talks_to_one_hears_no_other),
-          cmocka_unit_test(a_full_receiver_holds_its_senders), cmocka_unit_test(the_senders_buffer_is_a_limit),
-          cmocka_unit_test(wrong_control_messages_are_refused),
+          cmocka_unit_test(names_that_are_none_are_refused), cmocka_unit_test(a_path_of_another_type_is_refused),
+          cmocka_unit_test(what_does_not_fit_a_state_is_refused), cmocka_unit_test(a_datagram_tells_its_sender),
+          cmocka_unit_test(who_talks_to_one_hears_no_other), cmocka_unit_test(a_full_receiver_holds_its_senders),
+          cmocka_unit_test(the_senders_buffer_is_a_limit), cmocka_unit_test(wrong_control_messages_are_refused),
           cmocka_unit_test(descriptors_beyond_the_limit_are_closed))
