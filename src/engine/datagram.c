@@ -77,11 +77,13 @@ static void remove_file(struct plait_datagram *d)
         (void)sys->ops->unlinkat(sys, AT_FDCWD, d->bound.name, 0);
 }
 
-/* Whether a path is a socket that nobody has bound any more (TQ-111): connecting to it is refused. */
+/* Whether a path is a socket that nobody has bound any more (TQ-111): connecting to it is refused, and afterwards it is
+ * the same file still (TQ-112). */
 static bool is_stale(struct plait_sys *sys, const struct plait_address *address, const struct sockaddr *sa,
                      socklen_t len)
 {
     struct stat st;
+    struct stat now;
     if (sys->ops->fstatat(sys, AT_FDCWD, address->name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISSOCK(st.st_mode))
         return false;
     const int probe = sys->ops->socket(sys, AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -89,7 +91,10 @@ static bool is_stale(struct plait_sys *sys, const struct plait_address *address,
         return false;
     const int res = sys->ops->connect(sys, probe, sa, len);
     sys->ops->close(sys, probe);
-    return res == -ECONNREFUSED;
+    if (res != -ECONNREFUSED || sys->ops->fstatat(sys, AT_FDCWD, address->name, &now, AT_SYMLINK_NOFOLLOW) != 0)
+        return false;
+    return now.st_dev == st.st_dev && now.st_ino == st.st_ino && now.st_ctim.tv_sec == st.st_ctim.tv_sec &&
+           now.st_ctim.tv_nsec == st.st_ctim.tv_nsec;
 }
 
 static int note_file(struct plait_datagram *d, const struct plait_datagram_options *o)

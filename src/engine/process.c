@@ -130,6 +130,7 @@ static void on_release(struct plait__module *module)
     struct plait_process *p = plait__container(module, struct plait_process, module);
     give_up(p);
     for (int n = 0; n < LAST_WAITS && p->pidfd >= 0; n++) {
+        plait__io_reap(p->reactor->io); /* handles that wait for that would keep the turn from waiting */
         if (n > 0)
             (void)plait__io_turn(p->reactor->io, plait_millis(REAP_MS));
         try_reap(p);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A stream of one descriptor or of two: standard input and output, a child's pipes. Each way is a handle of its own.
- * What is shared with other processes is opened anew, so that making it non-blocking harms nobody (TQ-134); a socket
- * needs no such thing, its calls don't block.
+ * What is shared with other processes is opened anew, so that making it non-blocking harms nobody (TQ-134); where that
+ * cannot be done the flag is taken back at the end.
  *
  * Invariant: `closed` is told when both handles are gone. A plain file, which epoll refuses, is always ready (TQ-67,
  * TQ-140). Test: tests/engine/test_carriers.c.
@@ -19,6 +19,7 @@ struct way {
     struct plait__handle h;
     struct stdio_stream *owner;
     bool open;
+    bool blocks; /* for whoever shares it; what we set is taken back at the end */
 };
 
 struct stdio_stream {
@@ -121,11 +122,20 @@ static plait_err output(struct plait__carrier *c, struct plait__chain *chain)
     return res >= 0 ? PLAIT_OK : send_failed(x, (int)-res);
 }
 
+/* Others may go on with a descriptor that was to block: a shell with its terminal (TQ-134). */
+static void make_blocking(struct plait_sys *sys, const struct way *w)
+{
+    const int flags = w->blocks ? sys->ops->fcntl(sys, w->h.fd, F_GETFL, 0) : -1;
+    if (flags >= 0)
+        (void)sys->ops->fcntl(sys, w->h.fd, F_SETFL, flags & ~O_NONBLOCK);
+}
+
 static void close_way(struct stdio_stream *x, struct way *w)
 {
     if (!w->open)
         return;
     w->open = false;
+    make_blocking(x->s.reactor->sys, w);
     plait__io_close(x->s.reactor->io, &w->h, false);
 }
 
@@ -189,7 +199,7 @@ static bool opens_anew(struct plait_sys *sys, int fd, const struct stat *st)
 
 /* A descriptor that doesn't block: the same file opened anew where that can be done, else the flag on this one. Returns
  * a new descriptor, `fd` itself, or -errno. */
-static int make_own(struct plait_sys *sys, int fd, int mode)
+static int make_own(struct plait_sys *sys, struct way *w, int fd, int mode)
 {
     struct stat st;
     const int res = sys->ops->fstat(sys, fd, &st);
@@ -205,6 +215,7 @@ static int make_own(struct plait_sys *sys, int fd, int mode)
         return own;
     const int flags = sys->ops->fcntl(sys, fd, F_GETFL, 0);
     const int set = flags < 0 ? flags : sys->ops->fcntl(sys, fd, F_SETFL, flags | O_NONBLOCK);
+    w->blocks = set >= 0 && !(flags & O_NONBLOCK);
     return set < 0 ? set : fd;
 }
 
@@ -214,7 +225,7 @@ static int open_way(struct stdio_stream *x, struct way *w, int fd, int mode)
     w->owner = x;
     if (fd < 0)
         return 0;
-    const int own = make_own(r->sys, fd, mode);
+    const int own = make_own(r->sys, w, fd, mode);
     if (own < 0)
         return own;
     (void)plait__io_attach(r->io, &w->h, PLAIT__H_FILE, own, &way_ops); /* registers late: nothing can fail here */
@@ -235,6 +246,7 @@ static void replace(struct stdio_stream *x, struct way *w, int fd)
 static void give_up(struct stdio_stream *x, int in)
 {
     struct plait_sys *sys = x->s.reactor->sys;
+    make_blocking(sys, &x->in);
     if (x->in.open && x->in.h.fd != in)
         sys->ops->close(sys, x->in.h.fd);
     plait_mem_free(x);

@@ -522,6 +522,8 @@ static void a_stale_file_that_cannot_be_judged_is_left(void **state)
     close(fd);
     assert_ok(plait_injector_fail(injector, "socket", 2, 1, EMFILE));
     assert_err(plait_datagram_open(r, &o, &handler, NULL, &d), PLAIT_EADDRINUSE);
+    assert_ok(plait_injector_fail(injector, "fstatat", 2, 1, EIO));
+    assert_err(plait_datagram_open(r, &o, &handler, NULL, &d), PLAIT_EADDRINUSE);
     plait_reactor_free(&r);
     plait_injector_free(&injector);
     test_folder_remove(folder);

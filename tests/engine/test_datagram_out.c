@@ -409,7 +409,9 @@ static void every_call_may_fail_while_opening(void **state)
             assert_ok(plait_reactor_step(r, 0));
             if (failed < k)
                 break;
-            if (strcmp(calls[i / 2], "setsockopt") != 0)
+            if (strcmp(calls[i / 2], "fstatat") == 0)
+                assert_true(err == PLAIT_EDESCRIPTORS || err == PLAIT_EADDRINUSE); /* in doubt about a stale file */
+            else if (strcmp(calls[i / 2], "setsockopt") != 0)
                 assert_err(err, PLAIT_EDESCRIPTORS); /* the error queue is only a wish */
         }
         plait_reactor_free(&r);

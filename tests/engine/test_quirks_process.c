@@ -251,6 +251,44 @@ static void a_shared_terminal_stays_as_it_was(void **state)
     assert_int_equal(test_open_descriptors(), before);
 }
 
+static int no_openat2(struct plait_sys *sys, int dirfd, const char *path, int flags, unsigned mode, uint64_t resolve)
+{
+    (void)sys, (void)dirfd, (void)path, (void)flags, (void)mode, (void)resolve;
+    return -EACCES;
+}
+
+/* A terminal of another user, as after su, cannot be opened anew: it is given back as it came. */
+static void a_terminal_that_cannot_be_opened_anew_blocks_again_at_the_end(void **state)
+{
+    struct bed b;
+    int master;
+    int slave;
+    struct plait_stream *s;
+    (void)state;
+    for (int fails = 0; fails < 2; fails++) {
+        memset(&in, 0, sizeof in);
+        open_terminal(&master, &slave);
+        bed_open(&b);
+        b.ops.openat2 = no_openat2;
+        if (fails) {
+            assert_true(plait_stream_of_fds(b.r, slave, 999999, &s) != PLAIT_OK);
+        } else {
+            assert_ok(plait_stream_of_fds(b.r, dup(slave), dup(slave), &s));
+            peer_attach(&in, s, &peer_protocol);
+            plait_write(s, PLAIT_LIT("hello"));
+            bed_settle(&b);
+            assert_int_equal(fcntl(slave, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
+            plait_close(s);
+            bed_settle(&b);
+            assert_string_equal(in.story, "cl");
+        }
+        assert_int_equal(fcntl(slave, F_GETFL) & O_NONBLOCK, 0);
+        close(slave);
+        close(master);
+        bed_close(&b);
+    }
+}
+
 /* Reading a terminal whose other side has gone is EIO: for us it is the end, behind all that was said. That the master
  * is heard at all is not to be taken for granted: opened anew by its name in /proc it would be another terminal. */
 static void a_terminal_whose_other_side_has_gone_is_at_its_end(void **state)
@@ -287,4 +325,5 @@ TEST_MAIN(cmocka_unit_test(children_that_end_before_anybody_looks_are_all_told),
           cmocka_unit_test(a_pipe_whose_reader_cannot_be_watched_fails),
           cmocka_unit_test(output_into_a_plain_file_is_written_and_does_not_spin),
           cmocka_unit_test(a_shared_terminal_stays_as_it_was),
+          cmocka_unit_test(a_terminal_that_cannot_be_opened_anew_blocks_again_at_the_end),
           cmocka_unit_test(a_terminal_whose_other_side_has_gone_is_at_its_end))
