@@ -85,7 +85,7 @@ PLAIT_API struct plait_sim *plait_sim_new_with(const struct plait_sim_options *o
  * plait_reactor_free. */
 PLAIT_API void plait_sim_free(struct plait_sim **sim);
 
-/** Virtual time: nanoseconds since the world began; it is every host's monotonic clock. */
+/** Virtual time: nanoseconds since the world began; a host's monotonic clock shows it, unless it was told otherwise. */
 PLAIT_API plait_time plait_sim_now(const struct plait_sim *sim);
 
 /** Changes which faults strike from now on. */
@@ -111,8 +111,9 @@ PLAIT_API bool plait_sim_run_while(struct plait_sim *sim, plait_span span, bool 
 
 /* --- hosts -------------------------------------------------------------------------------------------------------- */
 
-/** The host of a name; made when there is none yet, with the addresses 10.0.0.N and fd00::N (N counts from 1). Returns
- * NULL when there is no memory or there are 64 hosts. Ownership: the world's. */
+/** The host of a name; made when there is none yet, with the addresses 10.0.0.N and fd00::N (N counts from 1; the
+ * 256th has 10.0.1.0 and fd00::100). Returns NULL when there is no memory or there are 65,536 hosts. Ownership: the
+ * world's. */
 PLAIT_API struct plait_host *plait_sim_host(struct plait_sim *sim, const char *name) PLAIT_MUST;
 
 /** Name of a host. Ownership: borrowed from the host. */
@@ -135,8 +136,9 @@ PLAIT_API struct plait_sys *plait_host_sys(struct plait_host *host);
  * until that call. */
 PLAIT_API void plait_host_reactor_options(struct plait_host *host, const struct plait_reactor_options *options);
 
-/** Reactor of a host; the first call makes it, with a resolver that knows the world's hosts by their names. Returns
- * NULL when there is no memory or no descriptor. Ownership: the host's. */
+/** Reactor of a host; the first call makes it, with a resolver that knows the world's hosts by their names, and so does
+ * the first one after plait_host_stop, plait_host_kill or plait_host_restart. Returns NULL when there is no memory or
+ * no descriptor, or the host has no power. Ownership: the host's. */
 PLAIT_API struct plait_reactor *plait_host_reactor(struct plait_host *host);
 
 /** Frees a host's reactor before the world ends; its descriptors and budget can be looked at afterwards. Callbacks: as
@@ -158,6 +160,31 @@ PLAIT_API plait_err plait_host_set_env(struct plait_host *host, const char *name
 /** Sends a signal to the program of a host; it is seen when the program blocks it and reads a signalfd, else nothing
  * happens. */
 PLAIT_API void plait_host_signal(struct plait_host *host, int signo);
+
+/** Kills the program of a host, as SIGKILL does: the kernel closes its descriptors (peers see an end, or a reset where
+ * input was unread) and kills its children. Then the reactor is freed: its callbacks run, so that the program's memory
+ * can be freed, but each system call that they make fails with EIO. Inside a callback of that reactor all this happens
+ * once its turn is over; calls fail at once. Callbacks: as plait_reactor_free. */
+PLAIT_API void plait_host_kill(struct plait_host *host);
+
+/** Takes a host's power away: as plait_host_kill, but nothing leaves the host any more and nothing comes in, so that
+ * its peers find out by their timeouts. Of its files is left what its disk held. Callbacks: as plait_reactor_free. */
+PLAIT_API void plait_host_crash(struct plait_host *host);
+
+/** Gives a host its power back: an empty kernel, the files of its disk, a monotonic clock that begins anew.
+ * Who still sends to connections of before gets a reset. The program begins with plait_host_reactor. Does nothing for a
+ * host that has power. */
+PLAIT_API void plait_host_restart(struct plait_host *host);
+
+/** Whether a host has power. */
+PLAIT_API bool plait_host_is_up(const struct plait_host *host);
+
+/** Has a host's clocks run fast (or slow) from now on, by so many parts of a thousand million: 50,000 is 50 µs a
+ * second. Errors: PLAIT_EINVAL (more than half as fast or slow again). */
+PLAIT_API plait_err plait_host_set_drift(struct plait_host *host, int64_t parts_per_billion) PLAIT_MUST;
+
+/** Sets both clocks of a host forward, as a machine that slept sees them; timers that are due by them fire. */
+PLAIT_API void plait_host_jump_clock(struct plait_host *host, plait_span by);
 
 /** Sets a host's wall clock forward (or back); the monotonic clock is not touched. */
 PLAIT_API void plait_host_shift_wall_clock(struct plait_host *host, plait_span by);

@@ -104,6 +104,9 @@ void plait__module_remove(struct plait__module *module);
 /* The io engine tells that the wait is over: reads the clock, counts the lag. */
 void plait__reactor_woke(struct plait_reactor *r);
 
+/* Something to do was queued: whoever gives the reactor its turns is told, unless it is in one. */
+void plait__reactor_touch(const struct plait_reactor *r);
+
 /* One turn while the reactor is being freed. */
 void plait__reactor_last_turn(struct plait_reactor *r);
 

@@ -95,6 +95,7 @@ static void run_again(struct plait__io *io, struct plait__handle *h)
     h->next = NULL;
     *io->again_end = h;
     io->again_end = &h->next;
+    plait__reactor_touch(io->reactor);
 }
 
 /* The kernel has no memory for what is to be sent, and no edge will tell when it has some again (TQ-42). */
@@ -356,6 +357,7 @@ static void to_closing(struct plait__io *io, struct plait__handle *h)
 {
     h->next = io->closing;
     io->closing = h;
+    plait__reactor_touch(io->reactor);
 }
 
 void plait__io_reap(struct plait__io *io)

@@ -25,6 +25,12 @@ void plait__reactor_woke(struct plait_reactor *r)
     count_turn(r, r->sys->ops->clock(r->sys, PLAIT_SYS_MONOTONIC));
 }
 
+void plait__reactor_touch(const struct plait_reactor *r)
+{
+    if (!r->in_turn && r->sys->ops->touched)
+        r->sys->ops->touched(r->sys);
+}
+
 /* How long the io may wait: not at all while something is ready. */
 static int64_t wait_for(struct plait_reactor *r, plait_span wait)
 {

@@ -51,6 +51,7 @@ void plait_soon_queue(struct plait_soon *soon)
     *r->soon_last = soon;
     r->soon_last = &soon->next;
     r->soon_count++;
+    plait__reactor_touch(r);
 }
 
 void plait_soon_cancel(struct plait_soon *soon)

@@ -51,6 +51,7 @@ void plait__stream_mark(struct plait_stream *s)
     s->queue = NULL;
     *r->dirty_last = s;
     r->dirty_last = &s->queue;
+    plait__reactor_touch(r);
 }
 
 void plait__stream_want(struct plait_stream *s)
@@ -427,6 +428,7 @@ static void bury(struct plait_stream *s)
     plait__drain_stream_gone(r);
     s->queue = r->graves;
     r->graves = s;
+    plait__reactor_touch(r);
 }
 
 /* Makes the calls that are due, in the order of the contract. Each may change everything. */

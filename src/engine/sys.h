@@ -127,6 +127,9 @@ struct plait_sys_ops {
     int64_t (*job_delay)(struct plait_sys *sys);
     /* Closes the environment's hold on descriptors passed by a service manager: removes LISTEN_* (sd_listen_fds(3)). */
     void (*unsetenv)(struct plait_sys *sys, const char *name);
+    /* The reactor got something to do outside of its turns. NULL where nobody wants to know: the kernel wakes a thread
+     * that waits, and the simulated world has none. */
+    void (*touched)(struct plait_sys *sys);
 };
 
 struct plait_sys {

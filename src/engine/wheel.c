@@ -232,6 +232,7 @@ void plait_timer_arm_at(struct plait_timer *timer, plait_time due)
         return; /* moved when the old slot comes up */
     unlink_from_slot(timer);
     file(timer->reactor->wheel, timer);
+    plait__reactor_touch(timer->reactor);
 }
 
 void plait_timer_arm(struct plait_timer *timer, plait_span after)

@@ -11,6 +11,7 @@
 #define PLAIT_SIM_CORE_H
 
 #include "engine/sys.h"
+#include "sim/sim_parts.h"
 
 #include <plait/address.h>
 #include <plait/memory.h>
@@ -19,73 +20,9 @@
 #include <errno.h>
 #include <stdarg.h>
 
-/* --- lists -------------------------------------------------------------------------------------------------------- */
-
-struct sim_link {
-    struct sim_link *prev, *next;
-};
-
-static inline void sim_list_init(struct sim_link *head)
-{
-    head->prev = head->next = head;
-}
-
-static inline bool sim_list_empty(const struct sim_link *head)
-{
-    return head->next == head;
-}
-
-static inline void sim_list_add(struct sim_link *head, struct sim_link *link)
-{
-    link->prev = head->prev;
-    link->next = head;
-    head->prev->next = link;
-    head->prev = link;
-}
-
-/* Takes a link off whatever list it is on; harmless for one that is on none (initialised to itself). */
-static inline void sim_list_del(struct sim_link *link)
-{
-    link->prev->next = link->next;
-    link->next->prev = link->prev;
-    sim_list_init(link);
-}
-
-#define SIM_OF(link, type, member) ((type *)(void *)((char *)(link)-offsetof(type, member)))
-
-/* --- bytes that wait ---------------------------------------------------------------------------------------------- */
-
-struct sim_ring {
-    uint8_t *ptr;
-    size_t at, len, cap; /* content is ptr[at .. at + len) */
-};
-
-bool sim_ring_put(struct plait_sim *sim, struct sim_ring *ring, const uint8_t *bytes, size_t len);
-void sim_ring_drop(struct sim_ring *ring, size_t len);
-void sim_ring_free(struct sim_ring *ring);
-
-/* --- events ------------------------------------------------------------------------------------------------------- */
-
-struct sim_event;
-typedef void (*sim_event_fn)(struct plait_sim *sim, struct sim_event *event);
-
-struct sim_event {
-    int64_t due;
-    uint64_t seq;
-    size_t pos; /* place in the heap, from 1; 0: not queued */
-    bool quiet; /* nothing will come of it as things are: a world with such events only is idle */
-    sim_event_fn fire;
-    sim_event_fn drop; /* the world ends first; NULL: nothing to free */
-};
-
-/* False, and the run has failed: there is no memory. */
-bool sim_event_add(struct plait_sim *sim, struct sim_event *event, int64_t due);
-void sim_event_cancel(struct plait_sim *sim, struct sim_event *event);
-void sim_event_quiet(struct plait_sim *sim, struct sim_event *event, bool quiet); /* of one that is queued */
-
 /* --- the world ---------------------------------------------------------------------------------------------------- */
 
-#define SIM_HOSTS_MAX 64
+#define SIM_HOSTS_MAX 65536
 #define SIM_RULES_MAX 64
 #define SIM_HOST_ADDRESSES 4
 #define SIM_FAULT_KINDS 16 /* bits that PLAIT_SIM_ flags may have */
@@ -114,6 +51,12 @@ struct sim_strikes {
 
 struct sim_path; /* sim_path.c */
 
+/* Hosts by name or address. */
+struct sim_names {
+    struct sim_link *name, *address; /* rows of each table */
+    size_t rows;
+};
+
 struct plait_sim {
     const struct plait_allocator *allocator;
     struct plait_budget budget;
@@ -122,9 +65,12 @@ struct plait_sim {
     struct sim_event **heap;
     size_t heap_len, heap_cap, heap_quiet; /* heap_quiet: events that are `quiet` */
     uint64_t next_seq, next_file;
-    struct plait_host *hosts[SIM_HOSTS_MAX];
-    size_t host_count;
-    struct sim_path **paths; /* a table by the two hosts */
+    struct plait_host **hosts;
+    size_t host_count, host_cap;
+    struct sim_names names;     /* of hosts, and their addresses: sim_names.c */
+    struct sim_link ready;      /* hosts that may have something to do, by in_ready */
+    struct plait_host *turning; /* the one whose reactor has its turn */
+    struct sim_path **paths;    /* a table by the two hosts */
     size_t path_count, path_cap;
     struct plait_sim_link link; /* where nothing was said */
     bool cut;                   /* every way between two hosts */
@@ -259,6 +205,23 @@ struct sim_variable {
     char *name, *value;
 };
 
+/* An address of a host, in the world's table. */
+struct sim_host_address {
+    struct sim_link link;
+    struct plait_host *host;
+};
+
+/* Bound sockets of a kind, by port. */
+struct sim_ports {
+    struct sim_link *rows;
+    size_t row_count, count;
+};
+
+/* A host's clocks run at their own speed, from a moment of the world and what the monotonic one showed then. */
+struct sim_clock {
+    int64_t began, shown, drift; /* drift: parts of a thousand million */
+};
+
 struct plait_host {
     struct plait_sys sys; /* first: the table's calls get it back by a cast */
     struct plait_sim *sim;
@@ -267,10 +230,13 @@ struct plait_host {
     char name[64];
     unsigned index;
     struct plait_address address[SIM_HOST_ADDRESSES];
+    struct sim_host_address in_addresses[SIM_HOST_ADDRESSES];
     size_t address_count;
+    struct sim_link in_names, in_ready;
+    struct sim_event wake; /* the reactor's next timer */
     struct sim_slot *fds;
     size_t fd_cap, fd_count, fd_max, fd_lowest; /* fd_lowest: no smaller number is free */
-    struct sim_link **ports[2];                 /* 256 × 256 lists of bound TCP and UDP sockets by port */
+    struct sim_ports ports[3];                  /* SIM_PORTS_…: bound sockets */
     struct sim_link abstract;                   /* UNIX sockets with abstract names */
     struct sim_inode *root, *cwd;
     uint64_t next_inode;
@@ -279,6 +245,9 @@ struct plait_host {
     struct sim_link signalfds;
     int next_pid;
     bool down;            /* no power: packets from and to it are lost */
+    bool gone;            /* the program was killed: its calls fail */
+    bool leaves, returns; /* what follows once the reactor's turn is over: the end, and a restart */
+    struct sim_clock clock;
     bool cut_out, cut_in; /* from and to every other host */
     int64_t job_delay, clock_skew;
     uint64_t calls[PLAIT_SYS_CALL_COUNT];
@@ -299,6 +268,23 @@ extern const struct plait_sys_ops plait__sim_ops;
 
 struct plait_host *sim_host_by_address(struct plait_host *from, const struct plait_address *address);
 void sim_host_free(struct plait_host *host);
+/* The reactor may have something to do: it is looked at before time passes. */
+void sim_host_touch(struct plait_host *host);
+void sim_host_wakes(struct plait_sim *sim, struct sim_event *event);
+/* The program was killed in its reactor's turn, which is over now. */
+void sim_host_leaves(struct plait_host *host);
+void sim_host_close_all(struct plait_host *host);
+int64_t sim_host_monotonic(const struct plait_host *host);
+int64_t sim_host_wall(const struct plait_host *host);
+int64_t sim_host_span(const struct plait_host *host, int64_t span); /* of the host's clock, in the world's time */
+
+/* sim_names.c */
+bool sim_names_grow(struct plait_sim *sim); /* room for one more host */
+void sim_names_add(struct plait_host *host);
+void sim_names_move(struct plait_host *host); /* its addresses changed */
+struct plait_host *sim_names_find(const struct plait_sim *sim, plait_slice name, bool any_case);
+void sim_names_free(struct plait_sim *sim);
+
 void sim_host_free_ports(struct plait_host *host); /* once no packet is on its way */
 const char *sim_env(struct plait_host *host, const char *name);
 

@@ -55,6 +55,7 @@ static void enqueue(struct item *item)
     item->queued = true;
     sim_list_add(&item->epoll->ready, &item->in_ready);
     sim_wake(&item->epoll->file, SIM_IN);
+    sim_host_touch(item->epoll->file.host);
 }
 
 static void dequeue(struct item *item)

@@ -21,9 +21,11 @@
 
 static void default_addresses(struct plait_host *host)
 {
-    uint8_t number = (uint8_t)(host->index + 1);
-    host->address[0] = (struct plait_address){.kind = PLAIT_ADDR_IP4, .ip = {10, 0, 0, number}};
-    host->address[1] = (struct plait_address){.kind = PLAIT_ADDR_IP6, .ip = {0xfd, [15] = number}};
+    unsigned number = host->index + 1;
+    uint8_t high = (uint8_t)(number >> 16), middle = (uint8_t)(number >> 8), low = (uint8_t)number;
+    host->address[0] = (struct plait_address){.kind = PLAIT_ADDR_IP4, .ip = {10, high, middle, low}};
+    host->address[1] =
+        (struct plait_address){.kind = PLAIT_ADDR_IP6, .ip = {0xfd, [13] = high, [14] = middle, [15] = low}};
     host->address_count = 2;
 }
 
@@ -52,19 +54,36 @@ static void init_host(struct plait_sim *sim, struct plait_host *host, const char
     sim_list_init(&host->env);
     sim_list_init(&host->processes);
     sim_list_init(&host->signalfds);
+    sim_list_init(&host->in_names);
+    sim_list_init(&host->in_ready);
+    for (size_t i = 0; i < SIM_HOST_ADDRESSES; i++)
+        sim_list_init(&host->in_addresses[i].link);
+    host->wake.fire = sim_host_wakes;
     default_addresses(host);
+}
+
+static bool room_for_one_more(struct plait_sim *sim)
+{
+    if (sim->host_count < sim->host_cap)
+        return true;
+    size_t cap = sim->host_cap ? sim->host_cap * 2 : 8;
+    struct plait_host **fresh = plait_mem_resize(&sim->budget, sim->hosts, cap * sizeof(struct plait_host *));
+    if (!fresh)
+        return false;
+    sim->hosts = fresh;
+    sim->host_cap = cap;
+    return true;
 }
 
 struct plait_host *plait_sim_host(struct plait_sim *sim, const char *name)
 {
-    for (size_t i = 0; i < sim->host_count; i++) {
-        if (strcmp(sim->hosts[i]->name, name) == 0)
-            return sim->hosts[i];
-    }
+    struct plait_host *host = sim_names_find(sim, plait_slice_text(name), false);
+    if (host)
+        return host;
     size_t len = strlen(name);
-    if (sim->host_count == SIM_HOSTS_MAX || len == 0 || len >= sizeof sim->hosts[0]->name)
+    if (sim->host_count == SIM_HOSTS_MAX || len == 0 || len >= sizeof host->name)
         return NULL;
-    struct plait_host *host = plait_mem_new(&sim->budget, sizeof *host);
+    host = room_for_one_more(sim) && sim_names_grow(sim) ? plait_mem_new(&sim->budget, sizeof *host) : NULL;
     if (!host)
         return NULL;
     init_host(sim, host, name, len);
@@ -75,20 +94,23 @@ struct plait_host *plait_sim_host(struct plait_sim *sim, const char *name)
         return NULL;
     }
     sim->hosts[sim->host_count++] = host;
+    sim_names_add(host);
     return host;
 }
 
 void plait_host_stop(struct plait_host *host)
 {
+    sim_list_del(&host->in_ready);
+    sim_event_cancel(host->sim, &host->wake);
     if (host->reactor)
         plait_reactor_free(&host->reactor);
+    sim_list_del(&host->in_ready);
 }
 
-static void free_ports(struct plait_host *host, int table)
+void sim_host_close_all(struct plait_host *host)
 {
-    for (unsigned i = 0; host->ports[table] && i < 256; i++)
-        plait_mem_free(host->ports[table][i]);
-    plait_mem_free(host->ports[table]);
+    for (size_t fd = 0; fd < host->fd_cap; fd++)
+        (void)sim_fd_drop(host, (int)fd);
 }
 
 static void variable_free(struct sim_variable *v)
@@ -101,8 +123,7 @@ static void variable_free(struct sim_variable *v)
 
 void sim_host_free(struct plait_host *host)
 {
-    for (size_t fd = 0; fd < host->fd_cap; fd++)
-        (void)sim_fd_drop(host, (int)fd);
+    sim_host_close_all(host);
     sim_processes_free(host);
     while (!sim_list_empty(&host->env))
         variable_free(SIM_OF(host->env.next, struct sim_variable, link));
@@ -114,8 +135,8 @@ void sim_host_free(struct plait_host *host)
 
 void sim_host_free_ports(struct plait_host *host)
 {
-    free_ports(host, 0);
-    free_ports(host, 1);
+    for (size_t i = 0; i < sizeof host->ports / sizeof host->ports[0]; i++)
+        plait_mem_free(host->ports[i].rows);
 }
 
 const char *plait_host_name(const struct plait_host *host)
@@ -141,6 +162,7 @@ plait_err plait_host_set_addresses(struct plait_host *host, const struct plait_a
     for (size_t i = 0; i < count; i++)
         host->address[i] = address[i];
     host->address_count = count;
+    sim_names_move(host);
     return PLAIT_OK;
 }
 
@@ -157,41 +179,11 @@ void plait_host_address(const struct plait_host *host, enum plait_address_kind k
     }
 }
 
-static bool has_address(const struct plait_host *host, const struct plait_address *address)
-{
-    size_t bytes = address->kind == PLAIT_ADDR_IP4 ? 4 : 16;
-    for (size_t i = 0; i < host->address_count; i++) {
-        if (host->address[i].kind == address->kind && memcmp(host->address[i].ip, address->ip, bytes) == 0)
-            return true;
-    }
-    return false;
-}
-
-struct plait_host *sim_host_by_address(struct plait_host *from, const struct plait_address *address)
-{
-    if (plait_address_is_loopback(address))
-        return from;
-    for (size_t i = 0; i < from->sim->host_count; i++) {
-        if (has_address(from->sim->hosts[i], address))
-            return from->sim->hosts[i];
-    }
-    return NULL;
-}
-
 /* --- the reactor and its resolver --------------------------------------------------------------------------------- */
 
 static bool wanted(const struct plait_address *address, enum plait_family family)
 {
     return family == PLAIT_ANY_FAMILY || (family == PLAIT_ONLY_IP4) == (address->kind == PLAIT_ADDR_IP4);
-}
-
-static struct plait_host *named(struct plait_sim *sim, plait_slice name)
-{
-    for (size_t i = 0; i < sim->host_count; i++) {
-        if (plait_slice_equal_nocase(name, plait_slice_text(sim->hosts[i]->name)))
-            return sim->hosts[i];
-    }
-    return NULL;
 }
 
 /* IPv6 first, as RFC 6724 would have it. */
@@ -211,7 +203,7 @@ static size_t collect(const struct plait_host *host, enum plait_family family,
 static struct plait_deferred *resolve(struct plait_reactor *reactor, plait_slice name, enum plait_family family,
                                       void *ctx)
 {
-    struct plait_host *self = ctx, *host = named(self->sim, name);
+    struct plait_host *self = ctx, *host = sim_names_find(self->sim, name, true);
     struct plait_address found[SIM_HOST_ADDRESSES] = {{0}};
     plait_value value = {0};
     size_t count = host ? collect(host, family, found) : 0;
@@ -253,7 +245,7 @@ struct plait_reactor *plait_host_reactor(struct plait_host *host)
 {
     const struct plait_log_options log = {.level = PLAIT_LOG_INFO, .sink = log_line, .ctx = host};
     struct plait_reactor_options options = {.log = &log};
-    if (host->reactor)
+    if (host->reactor || host->down)
         return host->reactor;
     if (host->reactor_options)
         options = *host->reactor_options;
@@ -266,10 +258,11 @@ struct plait_reactor *plait_host_reactor(struct plait_host *host)
         return NULL;
     struct plait_resolver resolver = {.resolve = resolve, .ctx = host};
     plait_reactor_set_resolver(host->reactor, resolver);
+    sim_host_touch(host);
     return host->reactor;
 }
 
-/* --- environment, clock, files ------------------------------------------------------------------------------------ */
+/* --- environment, files ----------------------------------------------------------------------------------------- */
 
 void plait_host_set_buffers(struct plait_host *host, size_t send_bytes, size_t receive_bytes)
 {
@@ -318,11 +311,6 @@ plait_err plait_host_set_env(struct plait_host *host, const char *name, const ch
     if (fresh)
         sim_list_add(&host->env, &fresh->link);
     return PLAIT_OK;
-}
-
-void plait_host_shift_wall_clock(struct plait_host *host, plait_span by)
-{
-    host->clock_skew += by;
 }
 
 /* Makes the folders on the way to a path. What stands in the way already is found later. */

@@ -2,8 +2,8 @@
  *
  * Ports of a host and routes between hosts: who is bound where, what conflicts, whom a packet meets.
  *
- * Invariant: a socket is on its port's list exactly while it is bound; a connection that was accepted keeps its
- * listener's port. Tests: tests/sim/test_tcp.c (the table of conflicts), test_udp.c.
+ * Invariant: a socket is in a row of its table exactly while it is bound; a connection that was accepted keeps its
+ * listener's port, in a table of its own. Tests: tests/sim/test_tcp.c (the table of conflicts), test_udp.c.
  */
 #include "sim/sim_socket.h"
 
@@ -13,20 +13,60 @@
 #define EPHEMERAL_FIRST 32768
 #define EPHEMERAL_COUNT 28232
 
-static struct sim_link *port_list(struct plait_host *host, int table, uint16_t port, bool make)
+#define ROWS_FIRST 8
+#define ROWS_MAX 65536
+
+static struct sim_link *row_of(const struct sim_ports *ports, uint16_t port)
 {
-    struct sim_link **rows = host->ports[table];
-    if (!rows)
-        rows = make ? host->ports[table] = plait_mem_new(&host->sim->budget, 256 * sizeof *rows) : NULL;
-    if (!rows)
-        return NULL;
-    struct sim_link **row = &rows[port >> 8];
-    if (!*row && make) {
-        *row = plait_mem_new(&host->sim->budget, 256 * sizeof **row);
-        for (unsigned i = 0; *row && i < 256; i++)
-            sim_list_init(&(*row)[i]);
+    return ports->row_count ? &ports->rows[port & (ports->row_count - 1)] : NULL;
+}
+
+/* A row a socket, about. Without memory for more rows, those that are there do. */
+static bool make_room(struct plait_host *host, struct sim_ports *ports)
+{
+    if (ports->count < ports->row_count || ports->row_count == ROWS_MAX)
+        return true;
+    struct sim_ports old = *ports;
+    size_t count = old.row_count ? old.row_count * 2 : ROWS_FIRST;
+    struct sim_link *fresh = plait_mem_new(&host->sim->budget, count * sizeof *fresh);
+    if (!fresh)
+        return old.row_count != 0;
+    for (size_t i = 0; i < count; i++)
+        sim_list_init(&fresh[i]);
+    ports->rows = fresh;
+    ports->row_count = count;
+    for (size_t i = 0; i < old.row_count; i++) {
+        while (!sim_list_empty(&old.rows[i])) {
+            struct sim_sock *s = SIM_OF(old.rows[i].next, struct sim_sock, in_port);
+            sim_list_del(&s->in_port);
+            sim_list_add(row_of(ports, s->local.port), &s->in_port);
+        }
     }
-    return *row ? &(*row)[port & 255] : NULL;
+    plait_mem_free(old.rows);
+    return true;
+}
+
+/* A walk over the sockets of a port. */
+struct walk {
+    struct sim_link *row, *at;
+    uint16_t port;
+};
+
+static struct walk walk_of(const struct sim_ports *ports, uint16_t port)
+{
+    struct sim_link *row = row_of(ports, port);
+    return (struct walk){row, row ? row->next : NULL, port};
+}
+
+static struct sim_sock *next_of(struct walk *walk)
+{
+    while (walk->at != walk->row) {
+        struct sim_sock *s = SIM_OF(walk->at, struct sim_sock, in_port);
+        walk->at = walk->at->next;
+        if (s->local.port == walk->port)
+            return s;
+    }
+    return NULL;
 }
 
 /* Whether two bound addresses can mean the same packet. */
@@ -45,38 +85,52 @@ static bool listens(const struct sim_sock *s)
     return s->type == SOCK_STREAM && s->tcp.state == SIM_TCP_LISTEN;
 }
 
-static bool share(const struct sim_sock *s, const struct sim_sock *other, bool listening)
+static bool share(const struct sim_sock *s, const struct sim_sock *other)
 {
     if (s->reuse_port && other->reuse_port)
         return true;
-    return s->reuse_address && other->reuse_address && !listening && !listens(other);
+    return s->reuse_address && other->reuse_address && !listens(other);
 }
 
-static bool conflicts(struct sim_sock *s, int table, const struct plait_address *addr, bool listening)
+static bool conflicts_in(struct sim_sock *s, int table, const struct plait_address *addr)
 {
-    struct sim_link *list = port_list(s->file.host, table, addr->port, false);
-    if (!list)
-        return false;
-    for (struct sim_link *at = list->next; at != list; at = at->next) {
-        struct sim_sock *other = SIM_OF(at, struct sim_sock, in_port);
-        if (other != s && overlap(s, addr, other) && !share(s, other, listening))
+    struct sim_sock *other;
+    struct walk walk = walk_of(&s->file.host->ports[table], addr->port);
+    while ((other = next_of(&walk))) {
+        if (other != s && overlap(s, addr, other) && !share(s, other))
             return true;
     }
     return false;
 }
 
-static bool taken(struct sim_sock *s, int table, uint16_t port)
+static bool conflicts(struct sim_sock *s, int table, const struct plait_address *addr)
 {
-    struct sim_link *list = port_list(s->file.host, table, port, false);
-    return list && !sim_list_empty(list);
+    return conflicts_in(s, table, addr) || (table == SIM_PORTS_TCP && conflicts_in(s, SIM_PORTS_ACCEPTED, addr));
 }
 
-static int free_port(struct sim_sock *s, int table, uint16_t *out)
+/* Whether a port cannot be had for a connection to `to` (NULL: for anything): outgoing connections share one when their
+ * targets differ. */
+static bool taken(struct sim_sock *s, int table, uint16_t port, const struct plait_address *to)
+{
+    const struct sim_ports *ports = s->file.host->ports;
+    struct sim_sock *other;
+    struct walk walk = walk_of(&ports[table], port);
+    while ((other = next_of(&walk))) {
+        bool apart = to && other->outgoing &&
+                     (other->peer_address.port != to->port || !sim_address_same_ip(&other->peer_address, to));
+        if (!apart)
+            return true;
+    }
+    walk = walk_of(&ports[SIM_PORTS_ACCEPTED], port);
+    return table == SIM_PORTS_TCP && next_of(&walk);
+}
+
+static int free_port(struct sim_sock *s, int table, const struct plait_address *to, uint16_t *out)
 {
     uint64_t first = sim_below(sim_of(s), EPHEMERAL_COUNT);
     for (unsigned i = 0; i < EPHEMERAL_COUNT; i++) {
         uint16_t port = (uint16_t)(EPHEMERAL_FIRST + (first + i) % EPHEMERAL_COUNT);
-        if (!taken(s, table, port)) {
+        if (!taken(s, table, port, to)) {
             *out = port;
             return 0;
         }
@@ -86,18 +140,33 @@ static int free_port(struct sim_sock *s, int table, uint16_t *out)
 
 void sim_port_add(struct sim_sock *s, int table)
 {
-    struct sim_link *list = port_list(s->file.host, table, s->local.port, true);
-    if (!list)
+    struct sim_ports *ports = &s->file.host->ports[table];
+    if (!make_room(s->file.host, ports))
         return;
-    sim_list_del(&s->in_port);
-    sim_list_add(list, &s->in_port);
+    sim_list_add(row_of(ports, s->local.port), &s->in_port);
+    ports->count++;
+    s->port_table = (uint8_t)table;
     s->bound = true;
 }
 
 void sim_port_remove(struct sim_sock *s)
 {
+    if (s->bound)
+        s->file.host->ports[s->port_table].count--;
     sim_list_del(&s->in_port);
     s->bound = false;
+}
+
+void sim_ports_vanish(struct plait_host *host)
+{
+    static const int tables[] = {SIM_PORTS_TCP, SIM_PORTS_ACCEPTED};
+    for (size_t t = 0; t < 2; t++) {
+        struct sim_ports *ports = &host->ports[tables[t]];
+        for (size_t i = 0; i < ports->row_count; i++) {
+            while (!sim_list_empty(&ports->rows[i]))
+                sim_tcp_vanish(SIM_OF(ports->rows[i].next, struct sim_sock, in_port));
+        }
+    }
 }
 
 static bool own_address(const struct plait_host *host, const struct plait_address *addr)
@@ -125,10 +194,10 @@ int sim_port_bind(struct sim_sock *s, int table, const struct plait_address *add
         return 0;
     }
     struct plait_address at = *addr;
-    int err = at.port ? 0 : free_port(s, table, &at.port);
+    int err = at.port ? 0 : free_port(s, table, NULL, &at.port);
     if (err)
         return err;
-    if (conflicts(s, table, &at, false))
+    if (conflicts(s, table, &at))
         return -EADDRINUSE;
     s->local = at;
     s->port_locked = addr->port != 0;
@@ -136,25 +205,26 @@ int sim_port_bind(struct sim_sock *s, int table, const struct plait_address *add
     return s->bound ? 0 : -ENOMEM;
 }
 
-int sim_port_auto(struct sim_sock *s, int table)
+int sim_port_auto(struct sim_sock *s, int table, const struct plait_address *to)
 {
     if (s->bound)
         return 0;
-    int err = free_port(s, table, &s->local.port);
+    int err = free_port(s, table, to, &s->local.port);
     if (err)
         return table == SIM_PORTS_TCP ? -EADDRNOTAVAIL : -EAGAIN;
     if (s->local.kind == PLAIT_ADDR_NONE)
         s->local.kind = s->domain == AF_INET ? PLAIT_ADDR_IP4 : PLAIT_ADDR_IP6;
+    s->outgoing = to != NULL;
     sim_port_add(s, table);
     return s->bound ? 0 : -ENOMEM;
 }
 
 int sim_port_listen(struct sim_sock *s)
 {
-    int err = sim_port_auto(s, SIM_PORTS_TCP);
+    int err = sim_port_auto(s, SIM_PORTS_TCP, NULL);
     if (err)
         return err;
-    return conflicts(s, SIM_PORTS_TCP, &s->local, true) ? -EADDRINUSE : 0;
+    return conflicts(s, SIM_PORTS_TCP, &s->local) ? -EADDRINUSE : 0;
 }
 
 /* How well a bound socket meets an address: 0 not at all, more is better. */
@@ -171,11 +241,10 @@ static unsigned meets(const struct sim_sock *s, const struct plait_address *to)
 
 struct sim_sock *sim_port_listener(struct plait_host *host, const struct plait_address *to)
 {
-    struct sim_link *list = port_list(host, SIM_PORTS_TCP, to->port, false);
-    struct sim_sock *best = NULL;
+    struct sim_sock *best = NULL, *s;
     unsigned best_score = 0, equals = 0;
-    for (struct sim_link *at = list ? list->next : NULL; at && at != list; at = at->next) {
-        struct sim_sock *s = SIM_OF(at, struct sim_sock, in_port);
+    struct walk walk = walk_of(&host->ports[SIM_PORTS_TCP], to->port);
+    while ((s = next_of(&walk))) {
         unsigned score = listens(s) ? meets(s, to) : 0;
         if (score == 0 || score < best_score)
             continue;
@@ -198,11 +267,10 @@ bool sim_port_is_peer(const struct sim_sock *s, const struct plait_address *from
 struct sim_sock *sim_port_receiver(struct plait_host *host, const struct plait_address *to,
                                    const struct plait_address *from)
 {
-    struct sim_link *list = port_list(host, SIM_PORTS_UDP, to->port, false);
-    struct sim_sock *best = NULL;
+    struct sim_sock *best = NULL, *s;
     unsigned best_score = 0;
-    for (struct sim_link *at = list ? list->next : NULL; at && at != list; at = at->next) {
-        struct sim_sock *s = SIM_OF(at, struct sim_sock, in_port);
+    struct walk walk = walk_of(&host->ports[SIM_PORTS_UDP], to->port);
+    while ((s = next_of(&walk))) {
         unsigned score = meets(s, to);
         if (score && s->udp.connected)
             score = sim_port_is_peer(s, from) ? score + 4 : 0;

@@ -146,6 +146,8 @@ int sim_gate(struct plait_host *host, enum plait_sys_call call, int64_t fd, bool
 {
     host->sim->calls++;
     host->calls[call]++;
+    if (host->gone)
+        return -EIO; /* of a program that was killed: nothing that it does comes to anything */
     int err = by_rule(host, call);
     return err || !may_fail ? err : by_chance(host, call, fd);
 }

@@ -8,7 +8,7 @@
 #include "sim/sim_core.h"
 
 enum { SIM_SHUT_RD = 1, SIM_SHUT_WR = 2, SIM_SHUT_BOTH = 3 };
-enum { SIM_PORTS_TCP, SIM_PORTS_UDP };
+enum { SIM_PORTS_TCP, SIM_PORTS_UDP, SIM_PORTS_ACCEPTED };
 #define SIM_SOCK_OPTIONS 27 /* that are only remembered: the table in sim_sockopt.c */
 
 struct sim_sock;
@@ -100,9 +100,9 @@ struct sim_sock {
     const struct sim_sock_ops *ops;
     size_t refs;
     int domain, type, err;
-    uint8_t shut;
+    uint8_t shut, port_table;
     bool port_locked, address_locked; /* bind chose them: they stay when the connection goes */
-    bool dead, bound, v6only, reuse_address, reuse_port, linger, packet_info, packet_info6, pass_cred;
+    bool dead, bound, outgoing, v6only, reuse_address, reuse_port, linger, packet_info, packet_info6, pass_cred;
     int linger_seconds;
     size_t sndbuf, rcvbuf;
     struct plait_address local, peer_address;
@@ -149,7 +149,8 @@ bool sim_address_same_ip(const struct plait_address *a, const struct plait_addre
 int sim_port_bind(struct sim_sock *s, int table, const struct plait_address *addr);
 void sim_port_add(struct sim_sock *s, int table);
 void sim_port_remove(struct sim_sock *s);
-int sim_port_auto(struct sim_sock *s, int table);
+int sim_port_auto(struct sim_sock *s, int table, const struct plait_address *to); /* to: of one that connects */
+void sim_ports_vanish(struct plait_host *host); /* every TCP socket, without a word to anybody */
 /* Checks again at listen(2): two listeners on one port. */
 int sim_port_listen(struct sim_sock *s);
 struct sim_sock *sim_port_listener(struct plait_host *host, const struct plait_address *to);
@@ -173,6 +174,7 @@ int sim_unix_pair(struct sim_sock *a, struct sim_sock *b);
 int sim_sock_option(const struct sim_sock *s, int level, int name); /* value of one that is only remembered */
 
 void sim_tcp_init(struct sim_sock *s);
+void sim_tcp_vanish(struct sim_sock *s);
 void sim_tcp_option_set(struct sim_sock *s, int level, int name);
 
 /* What plait_testbed_record notes (testing.c). `addr` NULL: the socket's own. `res` is 0 or -errno. */

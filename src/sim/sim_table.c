@@ -263,6 +263,8 @@ static ssize_t s_sendfile(struct plait_sys *sys, int out, int in, off_t *offset,
 static int s_close(struct plait_sys *sys, int fd)
 {
     struct plait_host *host = sim_host_of(sys);
+    if (host->gone)
+        return 0; /* the kernel has closed it */
     char text[SIM_STORY_FD];
     if (host->sim->explain)
         sim_story_fd(host, fd, text);
@@ -331,9 +333,7 @@ static int64_t s_clock(struct plait_sys *sys, enum plait_sys_clock which)
 {
     struct plait_host *host = sim_host_of(sys);
     host->calls[PLAIT_SYS_clock]++;
-    if (which == PLAIT_SYS_MONOTONIC)
-        return host->sim->now;
-    return host->sim->wall_began + host->sim->now + host->clock_skew;
+    return which == PLAIT_SYS_MONOTONIC ? sim_host_monotonic(host) : sim_host_wall(host);
 }
 
 static ssize_t do_getrandom(struct plait_sim *sim, uint8_t *buf, size_t len)
@@ -488,7 +488,13 @@ static void s_unsetenv(struct plait_sys *sys, const char *name)
     (void)err; /* removing cannot fail */
 }
 
+static void s_touched(struct plait_sys *sys)
+{
+    sim_host_touch(sim_host_of(sys));
+}
+
 const struct plait_sys_ops plait__sim_ops = {
+    .touched = s_touched,
     .socket = s_socket,
     .socketpair = s_socketpair,
     .bind = s_bind,

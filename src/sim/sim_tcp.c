@@ -77,7 +77,7 @@ static int tcp_connect_new(struct sim_sock *s, const struct plait_address *addr)
         source.port = s->local.port;
         s->local = source;
     }
-    err = sim_port_auto(s, SIM_PORTS_TCP);
+    err = sim_port_auto(s, SIM_PORTS_TCP, &to);
     if (err)
         return err;
     s->peer_address = to;

@@ -184,6 +184,15 @@ void sim_tcp_finished(struct sim_sock *s)
     sim_sock_unref(s);
 }
 
+void sim_tcp_vanish(struct sim_sock *s)
+{
+    sim_sock_ref(s);
+    sim_tcp_drop_timer(s);
+    end_one(s);
+    sim_port_remove(s);
+    sim_sock_unref(s);
+}
+
 /* Both sides have ended in order: the one that ended first keeps the port for a while. Or only this one has, and nobody
  * holds it: then the other side has a minute. */
 void sim_tcp_look_for_end(struct sim_sock *s)

@@ -57,7 +57,7 @@ static struct sim_sock *make_child(struct sim_sock *listener, struct sim_sock *c
     listener->tcp.waiting++;
     child->peer = client;
     sim_sock_ref(client);
-    sim_port_add(child, SIM_PORTS_TCP);
+    sim_port_add(child, SIM_PORTS_ACCEPTED);
     return child;
 }
 

@@ -76,7 +76,7 @@ static int choose_target(struct sim_sock *s, const struct plait_address *to, str
     }
     int err = sim_route(s, &p->to, &p->from, &p->host);
     if (!err)
-        err = sim_port_auto(s, SIM_PORTS_UDP);
+        err = sim_port_auto(s, SIM_PORTS_UDP, NULL);
     if (err)
         return err;
     if (!sim_address_wild(&s->local))
@@ -213,7 +213,7 @@ static ssize_t udp_send(struct sim_sock *s, struct sim_io *io, const struct plai
 {
     struct plait_sim *sim = sim_of(s);
     size_t len = io->left;
-    int err = sim_port_auto(s, SIM_PORTS_UDP); /* before anything else is looked at */
+    int err = sim_port_auto(s, SIM_PORTS_UDP, NULL); /* before anything else is looked at */
     if (err || len > UINT16_MAX)
         return err ? err : -EMSGSIZE;
     struct packet *p = plait_mem_new(&sim->budget, sizeof *p + len);
@@ -354,7 +354,7 @@ static int udp_connect(struct sim_sock *s, const struct plait_address *addr)
     }
     int err = sim_route(s, &to, &source, &host);
     if (!err)
-        err = sim_port_auto(s, SIM_PORTS_UDP);
+        err = sim_port_auto(s, SIM_PORTS_UDP, NULL);
     if (err)
         return err;
     if (sim_address_wild(&s->local)) {

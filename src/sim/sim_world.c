@@ -257,41 +257,88 @@ static void fire_due(struct plait_sim *sim)
 
 static bool host_has_work(struct plait_host *host)
 {
-    if (!host->reactor)
-        return false;
     if (plait_reactor_next_timeout(host->reactor) == 0)
         return true;
     struct sim_file *waits = sim_fd_file(host, plait_reactor_fd(host->reactor));
     return waits && sim_epoll_is_ready(waits);
 }
 
+void sim_host_touch(struct plait_host *host)
+{
+    if (host->reactor && sim_list_empty(&host->in_ready))
+        sim_list_add(&host->sim->ready, &host->in_ready);
+}
+
+void sim_host_wakes(struct plait_sim *sim, struct sim_event *event)
+{
+    (void)sim;
+    sim_host_touch(SIM_OF(event, struct plait_host, wake));
+}
+
+/* Nothing to do at present: the next timer will wake it. */
+static void rest(struct plait_host *host)
+{
+    struct plait_sim *sim = host->sim;
+    plait_span wait = plait_reactor_next_timeout(host->reactor);
+    if (wait == PLAIT_NEVER) {
+        sim_event_cancel(sim, &host->wake);
+        return;
+    }
+    int64_t due = sim->now + sim_host_span(host, wait);
+    if (host->wake.pos && host->wake.due == due)
+        return;
+    sim_event_cancel(sim, &host->wake);
+    (void)sim_event_add(sim, &host->wake, due);
+}
+
+static void turn(struct plait_host *host)
+{
+    struct plait_sim *sim = host->sim;
+    sim->turning = host;
+    plait_err err = plait_reactor_step(host->reactor, 0);
+    sim->turning = NULL;
+    if (host->leaves)
+        sim_host_leaves(host);
+    else if (err)
+        sim_fail(sim, "the reactor of host %s stopped: %s", host->name, plait_err_name(err));
+    sim_host_touch(host);
+}
+
+/* Hosts that may have something to do, in the order of their turns: that in which they came by it, from one of them
+ * on. */
+static void begin_round(struct plait_sim *sim, struct sim_link *round)
+{
+    size_t count = 0;
+    sim_list_init(round);
+    while (!sim_list_empty(&sim->ready)) {
+        struct sim_link *first = sim->ready.next;
+        sim_list_del(first);
+        sim_list_add(round, first);
+        count++;
+    }
+    for (uint64_t skip = count > 1 ? sim_below(sim, count) : 0; skip; skip--) {
+        struct sim_link *first = round->next;
+        sim_list_del(first);
+        sim_list_add(round, first);
+    }
+}
+
 /* One round of turns at the present moment. */
 static bool turn_hosts(struct plait_sim *sim)
 {
+    struct sim_link round;
     bool any = false;
-    uint64_t first = sim->host_count > 1 ? sim_below(sim, sim->host_count) : 0;
-    for (size_t i = 0; i < sim->host_count; i++) {
-        struct plait_host *host = sim->hosts[(first + i) % sim->host_count];
-        if (!host_has_work(host))
-            continue;
-        plait_err err = plait_reactor_step(host->reactor, 0);
-        if (err)
-            sim_fail(sim, "the reactor of host %s stopped: %s", host->name, plait_err_name(err));
-        any = true;
+    for (begin_round(sim, &round); !sim_list_empty(&round);) {
+        struct plait_host *host = SIM_OF(round.next, struct plait_host, in_ready);
+        sim_list_del(&host->in_ready);
+        if (host_has_work(host)) {
+            turn(host);
+            any = true;
+        } else {
+            rest(host);
+        }
     }
     return any;
-}
-
-static int64_t next_moment(struct plait_sim *sim)
-{
-    int64_t next = sim->heap_len ? sim->heap[1]->due : PLAIT_NEVER;
-    for (size_t i = 0; i < sim->host_count; i++) {
-        struct plait_reactor *r = sim->hosts[i]->reactor;
-        plait_span wait = r ? plait_reactor_next_timeout(r) : PLAIT_NEVER;
-        if (wait != PLAIT_NEVER && sim->now + wait < next)
-            next = sim->now + wait;
-    }
-    return next;
 }
 
 /* A step that lets the clock pass `limit` by nothing. */
@@ -308,7 +355,7 @@ static bool step_within(struct plait_sim *sim, int64_t limit)
             sim_fail(sim, "the world runs in circles: %d turns without time passing", STUCK_MAX);
         return true;
     }
-    int64_t next = next_moment(sim);
+    int64_t next = sim->heap_len ? sim->heap[1]->due : PLAIT_NEVER;
     if (next == PLAIT_NEVER || next > limit)
         return false;
     sim->stuck = 0;
@@ -333,16 +380,17 @@ bool plait_sim_step(struct plait_sim *sim)
 }
 
 /* Whether nothing will happen but probes that find all well. */
-static bool is_idle(const struct plait_sim *sim)
+static bool is_idle(struct plait_sim *sim)
 {
-    if (sim->heap_len > sim->heap_quiet)
-        return false;
-    for (size_t i = 0; i < sim->host_count; i++) {
-        if (host_has_work(sim->hosts[i]) ||
-            (sim->hosts[i]->reactor && plait_reactor_next_timeout(sim->hosts[i]->reactor) != PLAIT_NEVER))
+    for (struct sim_link *at = sim->ready.next, *next; at != &sim->ready; at = next) {
+        struct plait_host *host = SIM_OF(at, struct plait_host, in_ready);
+        next = at->next;
+        if (host_has_work(host))
             return false;
+        sim_list_del(at);
+        rest(host);
     }
-    return true;
+    return sim->heap_len == sim->heap_quiet;
 }
 
 static int64_t moment_after(const struct plait_sim *sim, plait_span span)
@@ -406,6 +454,7 @@ struct plait_sim *plait_sim_new_with(const struct plait_sim_options *options)
     sim->faults = options->faults;
     sim->link.latency = plait_micros(100);
     sim->hash = seed;
+    sim_list_init(&sim->ready);
     return sim;
 }
 
@@ -430,6 +479,8 @@ void plait_sim_free(struct plait_sim **sim_ptr)
         sim_host_free_ports(sim->hosts[i]);
         plait_mem_free(sim->hosts[i]);
     }
+    plait_mem_free(sim->hosts);
+    sim_names_free(sim);
     plait_mem_free(sim->heap);
     sim_paths_free(sim);
     const struct plait_allocator *heap = sim->allocator;

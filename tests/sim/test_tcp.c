@@ -256,6 +256,62 @@ static void ports_conflict_as_the_table_says(void **state)
     }
 }
 
+static void of_two_that_share_a_port_one_may_listen(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    int one = 1, first = tcp_socket(w.a), second = tcp_socket(w.a);
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(80)};
+    CALL(w.a, setsockopt, first, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    CALL(w.a, setsockopt, second, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    assert_int_equal(CALL(w.a, bind, first, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(CALL(w.a, bind, second, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(CALL(w.a, listen, first, 5), 0);
+    assert_int_equal(CALL(w.a, listen, second, 5), -EADDRINUSE);
+    world_close(&w);
+}
+
+/* As on Linux: a port that a connection to one target has is free for another target. */
+static void connections_to_different_targets_share_ports(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    plait_host_set_descriptors_max(plait_sim_host(w.sim, "a"), 60000);
+    struct sockaddr_in to = host_address(w.b, 80), other = host_address(w.b, 81), own;
+    socklen_t len = sizeof own;
+    for (unsigned i = 0; i < 28232; i++)
+        assert_int_equal(CALL(w.a, connect, tcp_socket(w.a), (struct sockaddr *)&to, sizeof to), -EINPROGRESS);
+    int fd = tcp_socket(w.a), bound = tcp_socket(w.a);
+    assert_int_equal(CALL(w.a, connect, fd, (struct sockaddr *)&to, sizeof to), -EADDRNOTAVAIL);
+    assert_int_equal(CALL(w.a, connect, fd, (struct sockaddr *)&other, sizeof other), -EINPROGRESS);
+    assert_int_equal(CALL(w.a, getsockname, fd, (struct sockaddr *)&own, &len), 0);
+    assert_int_equal(CALL(w.a, bind, bound, (struct sockaddr *)&own, sizeof own), -EADDRINUSE);
+    world_close(&w);
+}
+
+/* Whoever accepted has its listener's port, and nobody connects from there. */
+static void no_connection_begins_at_a_port_of_accepted_ones(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    plait_host_set_descriptors_max(plait_sim_host(w.sim, "a"), 60000);
+    struct sockaddr_in here = host_address(w.a, 40000), to = host_address(w.b, 80), own;
+    socklen_t len = sizeof own;
+    int listener = tcp_listen_on(w.a, 40000, 5);
+    assert_int_equal(CALL(w.b, connect, tcp_socket(w.b), (struct sockaddr *)&here, sizeof here), -EINPROGRESS);
+    plait_sim_run_for(w.sim, plait_seconds(1));
+    assert_true(CALL(w.a, accept4, listener, NULL, NULL, 0) >= 0);
+    CALL(w.a, close, listener);
+    for (unsigned i = 0; i < 28231; i++) {
+        int fd = tcp_socket(w.a);
+        assert_int_equal(CALL(w.a, connect, fd, (struct sockaddr *)&to, sizeof to), -EINPROGRESS);
+        assert_int_equal(CALL(w.a, getsockname, fd, (struct sockaddr *)&own, &len), 0);
+        assert_int_not_equal(ntohs(own.sin_port), 40000);
+    }
+    assert_int_equal(CALL(w.a, connect, tcp_socket(w.a), (struct sockaddr *)&to, sizeof to), -EADDRNOTAVAIL);
+    world_close(&w);
+}
+
 static void the_port_of_one_who_ended_first_stays_taken_for_a_minute(void **state)
 {
     (void)state;
@@ -545,6 +601,9 @@ TEST_MAIN(cmocka_unit_test(a_connection_carries_bytes_both_ways), cmocka_unit_te
           cmocka_unit_test(a_peer_that_does_not_read_fills_both_buffers),
           cmocka_unit_test(a_listener_that_closes_resets_who_waits),
           cmocka_unit_test(a_fresh_socket_says_what_linux_says), cmocka_unit_test(ports_conflict_as_the_table_says),
+          cmocka_unit_test(of_two_that_share_a_port_one_may_listen),
+          cmocka_unit_test(connections_to_different_targets_share_ports),
+          cmocka_unit_test(no_connection_begins_at_a_port_of_accepted_ones),
           cmocka_unit_test(the_port_of_one_who_ended_first_stays_taken_for_a_minute),
           cmocka_unit_test(an_ipv6_listener_takes_ipv4_unless_told_not_to),
           cmocka_unit_test(split_bytes_arrive_whole_in_the_end), cmocka_unit_test(what_does_not_fit_a_state_is_refused),

@@ -212,6 +212,11 @@ static bool not_yet(void *ctx)
     return *(unsigned *)ctx == 0;
 }
 
+static void queue(void *ctx)
+{
+    plait_soon_queue(ctx);
+}
+
 static void a_world_runs_while_it_is_told_to(void **state)
 {
     (void)state;
@@ -367,22 +372,71 @@ static void what_is_done_and_logged_is_told(void **state)
     world_close(&w);
 }
 
-static void there_is_an_end_of_hosts(void **state)
+static void there_are_many_hosts_and_an_end_of_them(void **state)
 {
     (void)state;
-    char name[65] = "";
+    char name[65] = "", text[PLAIT_ADDR_TEXT_MAX];
     struct plait_sim *sim = plait_sim_new(1, 0);
+    struct plait_address at;
     memset(name, 'n', 64);
     assert_null(plait_sim_host(sim, ""));
     assert_null(plait_sim_host(sim, name)); /* too long */
-    for (unsigned i = 0; i < 64; i++) {
+    for (unsigned i = 1; i <= 1000; i++) {
         (void)snprintf(name, sizeof name, "host%u", i);
         assert_non_null(plait_sim_host(sim, name));
     }
+    struct plait_host *host = plait_sim_host(sim, "host256");
+    plait_host_address(host, PLAIT_ADDR_IP4, 0, &at);
+    assert_string_equal(plait_address_format_host(&at, text), "10.0.1.0");
+    assert_ptr_equal(sim_host_by_address(host, &at), host);
+    plait_host_address(host, PLAIT_ADDR_IP6, 0, &at);
+    assert_string_equal(plait_address_format_host(&at, text), "fd00::100");
+    assert_ptr_equal(sim_host_by_address(plait_sim_host(sim, "host1"), &at), host);
+    assert_ptr_not_equal(plait_sim_host(sim, "HOST256"), host); /* another name; both resolve to the first */
+    assert_int_equal(sim->host_count, 1001);
+    sim->host_count = SIM_HOSTS_MAX;
     assert_null(plait_sim_host(sim, "another"));
-    assert_non_null(plait_sim_host(sim, "host5"));
+    sim->host_count = 1001;
     plait_sim_free(&sim);
     plait_sim_free(&sim);
+}
+
+/* Of several hosts with an address, the one that was made first has it. */
+static void an_address_may_move(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    struct plait_host *a = plait_sim_host(w.sim, "a"), *b = plait_sim_host(w.sim, "b");
+    struct plait_address shared = {.kind = PLAIT_ADDR_IP4, .ip = {192, 0, 2, 7}};
+    assert_null(sim_host_by_address(a, &shared));
+    assert_ok(plait_host_set_addresses(b, &shared, 1));
+    assert_ptr_equal(sim_host_by_address(a, &shared), b);
+    assert_ok(plait_host_set_addresses(a, &shared, 1));
+    assert_ptr_equal(sim_host_by_address(b, &shared), a);
+    assert_ok(plait_host_set_addresses(a, NULL, 0));
+    assert_ptr_equal(sim_host_by_address(a, &shared), b);
+    world_close(&w);
+}
+
+/* What one host's callback does to another host's reactor is seen at once. */
+static void a_reactor_may_be_given_work_from_outside(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    struct plait_soon soon;
+    struct plait_timer timer;
+    unsigned fired = 0;
+    plait_soon_init(&soon, plait_host_reactor(plait_sim_host(w.sim, "b")), "test", note, &fired);
+    plait_timer_init(&timer, plait_host_reactor(plait_sim_host(w.sim, "a")), "test", queue, &soon);
+    plait_sim_run_for(w.sim, plait_seconds(1));
+    plait_timer_arm(&timer, plait_seconds(1));
+    plait_sim_run_for(w.sim, plait_seconds(2));
+    assert_int_equal(fired, 1);
+    assert_true(plait_sim_run_until_idle(w.sim, 0));
+    plait_soon_queue(&soon);
+    assert_false(plait_sim_run_while(w.sim, 0, not_yet, &(unsigned){0}));
+    assert_int_equal(fired, 2);
+    world_close(&w);
 }
 
 /* --- names -------------------------------------------------------------------------------------------------------- */
@@ -481,6 +535,7 @@ TEST_MAIN(cmocka_unit_test(the_clock_jumps_to_the_next_timer), cmocka_unit_test(
           cmocka_unit_test(a_reactor_that_stops_fails_the_run),
           cmocka_unit_test(memory_that_a_reactor_leaves_fails_the_run),
           cmocka_unit_test(what_a_reactor_still_does_fails_the_run), cmocka_unit_test(what_was_stopped_is_not_left),
-          cmocka_unit_test(what_is_done_and_logged_is_told), cmocka_unit_test(there_is_an_end_of_hosts),
+          cmocka_unit_test(what_is_done_and_logged_is_told), cmocka_unit_test(there_are_many_hosts_and_an_end_of_them),
+          cmocka_unit_test(an_address_may_move), cmocka_unit_test(a_reactor_may_be_given_work_from_outside),
           cmocka_unit_test(names_of_hosts_resolve_everywhere),
           cmocka_unit_test(a_name_may_not_resolve_for_want_of_memory))
