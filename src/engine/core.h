@@ -23,6 +23,8 @@
 #include <plait/reactor.h>
 #include <plait/resolve.h>
 
+#include <pthread.h>
+
 struct plait__pool;    /* pool.c */
 struct plait__signals; /* signals.c */
 struct plait__posts;   /* post.c */
@@ -56,6 +58,7 @@ struct plait_reactor {
     plait_time callback_began;   /* clock at the start of the running callback */
     plait_span slow_callback;
     bool running, stopping, in_turn, freeing;
+    pthread_t thread; /* that takes the turn */
     bool own_signals;
     plait_err failed; /* what makes run return: a service that could not start */
 
@@ -86,7 +89,8 @@ struct plait_reactor {
     int spare_fd;             /* held open for descriptor exhaustion; -1: none */
     bool accept_paused;       /* a listener waits for a descriptor */
     bool memory_low;          /* pressure.c: nobody accepts */
-    plait_time memory_ended;  /* when pressure.c last ended a connection */
+    bool memory_stopped;      /* pressure.c: some connections are not read */
+    plait_time memory_acted;  /* when pressure.c last stopped or ended a connection */
     plait_time accept_logged; /* listen_accept.c: at most a line a second */
 
     struct plait_resolver resolver;
@@ -96,6 +100,13 @@ struct plait_reactor {
     struct plait__counts counts;
     void *assembly; /* what plait_new keeps */
 };
+
+/* Whether this thread may call a reactor: during a turn, only the one that takes it. Debug builds assert it wherever
+ * users come in; plait_reactor_post alone may be called from anywhere. */
+static inline bool plait__own_thread(const struct plait_reactor *r)
+{
+    return !r->in_turn || pthread_equal(r->thread, pthread_self());
+}
 
 /* Registers something that ends with the reactor. */
 void plait__module_add(struct plait_reactor *r, struct plait__module *module);

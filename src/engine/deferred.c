@@ -14,6 +14,8 @@
 
 #include "base/try.h"
 
+#include <assert.h>
+
 static void run_chain(void *ctx);
 static void expire(void *ctx);
 
@@ -28,6 +30,7 @@ void plait__deferreds_init(struct plait_reactor *r)
 struct plait_deferred *plait_deferred_new(struct plait_reactor *reactor, const char *name, plait_cancel_fn cancel,
                                           void *ctx)
 {
+    assert(plait__own_thread(reactor));
     struct plait_deferred *d = plait__slab_new(&reactor->deferreds);
     if (!d)
         return NULL;
@@ -110,6 +113,7 @@ static void fire(struct plait_deferred *d, plait_value value, struct plait_fault
         plait__value_destroy(&value);
         return;
     }
+    assert(plait__own_thread(d->reactor));
     d->flags &= ~(uint32_t)PLAIT__D_PRODUCER;
     d->cancel = NULL;
     if (!(d->flags & PLAIT__D_FIRED)) {
@@ -197,6 +201,7 @@ static plait_err add(struct plait_deferred *d, plait_result_fn fn, void *ctx, ui
 {
     if (!d)
         return PLAIT_FAIL(PLAIT_ENOMEM);
+    assert(plait__own_thread(d->reactor));
     PLAIT_TRY(plait__deferred_reserve(d));
     *record_at(d, d->count++) = (struct plait__record){fn, ctx, on};
     queue_chain(d);
@@ -389,6 +394,7 @@ void plait_deferred_cancel(struct plait_deferred *deferred)
 {
     if (!deferred)
         return;
+    assert(plait__own_thread(deferred->reactor));
     if (!(deferred->flags & PLAIT__D_FIRED) || deferred->waits_for)
         deferred->flags |= PLAIT__D_CANCELLED;
     deferred->flags |= PLAIT__D_GIVEN_UP;

@@ -9,6 +9,7 @@
 #include "base/try.h"
 #include "engine/core.h"
 
+#include <assert.h>
 #include <errno.h>
 
 enum { ROUNDS = 8 }; /* of the ready list and the streams in one turn, before the loop looks at the network again */
@@ -90,8 +91,10 @@ static plait_err turn(struct plait_reactor *r, plait_span wait)
 
 plait_err plait_reactor_step(struct plait_reactor *reactor, plait_span wait)
 {
+    assert(plait__own_thread(reactor));
     if (reactor->in_turn)
         return PLAIT_FAIL(PLAIT_ESTATE);
+    reactor->thread = pthread_self();
     reactor->in_turn = true;
     const plait_err err = turn(reactor, wait);
     reactor->in_turn = false;
@@ -120,6 +123,7 @@ plait_err plait_reactor_run(struct plait_reactor *reactor)
 
 void plait_reactor_stop(struct plait_reactor *reactor)
 {
+    assert(plait__own_thread(reactor));
     reactor->stopping = true;
 }
 
@@ -313,8 +317,10 @@ void plait_reactor_free(struct plait_reactor **reactor)
     struct plait_reactor *r = *reactor;
     if (!r)
         return;
+    assert(!r->in_turn); /* a callback that frees its reactor would come back to nothing */
     *reactor = NULL;
     r->freeing = true;
+    r->thread = pthread_self();
     r->in_turn = true;
     plait__posts_close(r->posts);
     plait__listeners_close_all(r);

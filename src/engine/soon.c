@@ -9,11 +9,14 @@
  */
 #include "engine/core.h"
 
+#include <assert.h>
+
 enum { BOUND = 4096 };
 
 void plait__callback_begin(struct plait_reactor *r)
 {
-    (void)r; /* the end of one callback is the beginning of the next: one clock reading each */
+    assert(r->in_turn); /* no callback comes but from a turn */
+    (void)r;            /* the end of one callback is the beginning of the next: one clock reading each */
 }
 
 static void tell_slow(struct plait_reactor *r, const char *name, plait_span took)
@@ -44,6 +47,7 @@ void plait_soon_init(struct plait_soon *soon, struct plait_reactor *reactor, con
 void plait_soon_queue(struct plait_soon *soon)
 {
     struct plait_reactor *r = soon->reactor;
+    assert(plait__own_thread(r));
     if (soon->prev)
         return;
     soon->next = NULL;
@@ -57,6 +61,7 @@ void plait_soon_queue(struct plait_soon *soon)
 void plait_soon_cancel(struct plait_soon *soon)
 {
     struct plait_reactor *r = soon->reactor;
+    assert(plait__own_thread(r));
     if (!soon->prev)
         return;
     *soon->prev = soon->next;

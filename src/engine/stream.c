@@ -34,7 +34,7 @@ static bool bounds_output(const struct plait_stream *s)
 static bool may_read(const struct plait_stream *s)
 {
     /* `secured` comes before `data` */
-    const uint32_t not_now = PLAIT__F_PAUSED | PLAIT__F_HANDSHAKE | PLAIT__F_CALL_SECURED;
+    const uint32_t not_now = PLAIT__F_PAUSED | PLAIT__F_HANDSHAKE | PLAIT__F_CALL_SECURED | PLAIT__F_STOPPED;
     if (s->state != PLAIT__S_OPEN || (s->flags & not_now))
         return false;
     if ((s->flags & PLAIT__F_FULL) && !bounds_output(s))
@@ -180,6 +180,7 @@ static void drop_kept(struct plait_stream *s, size_t taken)
 /* Every callback but `lost` begins here. What is asserted are the laws of the contract, which debug builds check. */
 static void enter(struct plait_stream *s)
 {
+    assert(s->reactor->in_turn); /* never inside a call of the user's from outside */
     assert(s->state == PLAIT__S_OPEN);
     assert(s->flags & PLAIT__F_CONNECTED);
     assert(!(s->flags & (PLAIT__F_IN_CALL | PLAIT__F_LOST_TOLD)));
@@ -272,6 +273,7 @@ static void offer_kept(struct plait_stream *s)
 static void up_input(void *up, uint8_t *bytes, size_t len)
 {
     struct plait_stream *s = up;
+    assert(len > 0 && !(s->flags & PLAIT__F_EOF_SEEN) && s->state < PLAIT__S_CLOSED);
     if (s->state > PLAIT__S_OPEN)
         return; /* discarded: the peer's last words after ours */
     const bool direct =
@@ -297,6 +299,7 @@ static void up_input(void *up, uint8_t *bytes, size_t len)
 static void up_input_end(void *up)
 {
     struct plait_stream *s = up;
+    assert(!(s->flags & PLAIT__F_EOF_SEEN)); /* the end comes once */
     s->flags |= PLAIT__F_EOF_SEEN;
     if (s->state == PLAIT__S_LINGERING)
         close_carrier(s, false);
@@ -345,6 +348,7 @@ static void up_failed(void *up, const struct plait_fault *fault)
 static void up_closed(void *up)
 {
     struct plait_stream *s = up;
+    assert(s->state == PLAIT__S_CLOSED); /* after close, and once */
     s->state = PLAIT__S_GONE;
     plait__stream_mark(s);
 }
@@ -407,7 +411,7 @@ static void call_lost(struct plait_stream *s)
 {
     struct plait_fault fault;
     plait__stream_fault(s, &fault);
-    assert(!(s->flags & PLAIT__F_IN_CALL));
+    assert(!(s->flags & (PLAIT__F_IN_CALL | PLAIT__F_LOST_TOLD)));
     s->flags |= PLAIT__F_LOST_TOLD;
     if (s->protocol && s->protocol->lost) {
         const char *name = s->protocol->name; /* the table may go with the protocol's object */
@@ -557,6 +561,7 @@ void plait_close(struct plait_stream *s)
 
 void plait_close_with(struct plait_stream *s, plait_err err, const char *detail)
 {
+    assert(plait__own_thread(s->reactor));
     if (s->state > PLAIT__S_OPEN)
         return;
     struct plait_fault fault = plait_fault_make(err, err == PLAIT_OK || err == PLAIT_EEOF ? NULL : "protocol");
@@ -578,6 +583,7 @@ void plait_abort(struct plait_stream *s)
 
 void plait_abort_with(struct plait_stream *s, plait_err err, const char *detail)
 {
+    assert(plait__own_thread(s->reactor));
     fail_with(s, err, "protocol", detail);
 }
 
@@ -589,6 +595,7 @@ void plait__stream_discard(struct plait_stream *s)
 
 void plait_close_write(struct plait_stream *s)
 {
+    assert(plait__own_thread(s->reactor));
     if (s->state > PLAIT__S_OPEN || (s->flags & PLAIT__F_SHUT_WANTED))
         return;
     s->flags |= PLAIT__F_SHUT_WANTED;
@@ -646,6 +653,7 @@ void plait__stream_init(struct plait_reactor *r, struct plait_stream *s, struct 
 
 void plait_stream_attach(struct plait_stream *s, const struct plait_protocol *protocol, void *self)
 {
+    assert(plait__own_thread(s->reactor));
     if (s->flags & PLAIT__F_HELD)
         plait__offer_taken(s);
     if (s->state > PLAIT__S_OPEN) {
@@ -667,6 +675,7 @@ void plait_stream_attach(struct plait_stream *s, const struct plait_protocol *pr
 void plait_need(struct plait_stream *s, size_t bytes)
 {
     const size_t max = input_max(s);
+    assert(plait__own_thread(s->reactor));
     s->need = (uint32_t)(bytes < max ? bytes : max);
     if (kept_len(s) >= s->need && kept_len(s) > 0) { /* within `data` nothing counts as kept */
         s->flags |= PLAIT__F_CALL_DATA;
@@ -676,6 +685,7 @@ void plait_need(struct plait_stream *s, size_t bytes)
 
 void plait_pause(struct plait_stream *s)
 {
+    assert(plait__own_thread(s->reactor));
     if (s->state > PLAIT__S_OPEN)
         return; /* inside `lost` nothing may put it on a list any more */
     s->flags |= PLAIT__F_PAUSED;
@@ -684,6 +694,7 @@ void plait_pause(struct plait_stream *s)
 
 void plait_resume(struct plait_stream *s)
 {
+    assert(plait__own_thread(s->reactor));
     if (!(s->flags & PLAIT__F_PAUSED) || s->state > PLAIT__S_OPEN)
         return;
     s->flags &= ~(uint32_t)PLAIT__F_PAUSED;

@@ -59,6 +59,7 @@ enum {
     PLAIT__F_PROXIED = 1 << 19, /* a trusted proxy told the addresses: struct plait__peer's owner knows them */
     PLAIT__F_BRIEF = 1 << 21,   /* closes without lingering: the peer said that it sends nothing more */
     PLAIT__F_PUSHING = 1 << 22, /* the carrier is being offered output */
+    PLAIT__F_STOPPED = 1 << 24, /* not read, for memory runs low (pressure.c) */
     PLAIT__F_EMPTY = 1 << 23,   /* `room` waits until nothing is pending: for descriptors */
     PLAIT__F_HELD = 1 << 20,    /* on its way to who asked for it (offer.c): `lost` waits, `self` is the offer */
 };

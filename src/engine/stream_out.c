@@ -10,6 +10,7 @@
 #include "base/try.h"
 #include "engine/stream_core.h"
 
+#include <assert.h>
 #include <errno.h>
 
 enum { HIGH_KIB = 256, LOW_KIB = 64, STALL_S = 60, LOAD = 64 * 1024, FDS_MAX = 16, FDS_BYTES_MAX = 4096 };
@@ -57,6 +58,7 @@ static struct plait__out *new_out(struct plait_reactor *r)
 
 static struct plait__out *out_of(struct plait_stream *s)
 {
+    assert(plait__own_thread(s->reactor));
     if (s->out)
         return s->out;
     struct plait_reactor *r = s->reactor;
@@ -273,6 +275,7 @@ void plait__stream_push(struct plait_stream *s)
 
 void plait_flush(struct plait_stream *s)
 {
+    assert(plait__own_thread(s->reactor));
     plait__stream_push(s);
     if (s->state <= PLAIT__S_CLOSING)
         plait__stream_mark(s);

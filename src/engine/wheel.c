@@ -10,6 +10,8 @@
  */
 #include "engine/core.h"
 
+#include <assert.h>
+
 enum { LEVELS = 8, SLOT_BITS = 6, SLOTS = 1 << SLOT_BITS, TICK_BITS = 19 };
 
 struct plait__wheel {
@@ -227,6 +229,7 @@ void plait_timer_arm_at(struct plait_timer *timer, plait_time due)
         plait_timer_stop(timer);
         return;
     }
+    assert(plait__own_thread(timer->reactor));
     timer->due = due;
     if (timer->prev && due >= timer->filed)
         return; /* moved when the old slot comes up */
@@ -245,6 +248,7 @@ void plait_timer_arm(struct plait_timer *timer, plait_span after)
 
 void plait_timer_stop(struct plait_timer *timer)
 {
+    assert(!timer->prev || plait__own_thread(timer->reactor)); /* one that was never made may be stopped */
     unlink_from_slot(timer);
     timer->due = PLAIT_NEVER;
 }

@@ -283,6 +283,48 @@ static void the_largest_idle_connection_ends_first(void **state)
     net_close(&n);
 }
 
+static void nothing_is_read_from_who_holds_most_until_there_is_memory_again(void **state)
+{
+    struct net n;
+    struct srv v = {.opened = 0};
+    struct plait_stream *s[2];
+    int fd[2];
+    (void)state;
+    net_open_with(&n, (struct plait_reactor_options){.memory_max = 4 << 20});
+    struct plait_listener *l = net_listen(&n, &v, NULL);
+    for (size_t i = 0; i < 2; i++) {
+        fd[i] = plain_connect(net_port(l));
+        net_until(&n, v.connected == i + 1);
+        s[i] = v.s;
+    }
+    void *small = plait_mem_new(plait_stream_budget(s[0]), 5000);
+    void *big = plait_mem_new(plait_stream_budget(s[1]), 90000);
+    struct plait_budget *b = plait_reactor_budget(n.r);
+    void *held = plait_mem_new(b, b->max / 100 * 94 - b->used);
+    assert_non_null(held);
+    net_turn(&n);
+    assert_true(bed_logged(&n.b, "memory-stopped"));
+    plain_send(fd[1], PLAIT_LIT("big"));
+    net_idle(&n);
+    assert_int_equal(v.got_len, 0);
+    plain_send(fd[0], PLAIT_LIT("small"));
+    net_until(&n, v.got_len == 5);
+    bed_pass(&n.b, plait_millis(20)); /* the next one */
+    plain_send(fd[0], PLAIT_LIT("!"));
+    net_idle(&n);
+    assert_int_equal(v.got_len, 5);
+    bed_pass(&n.b, plait_millis(20)); /* nobody is left to stop */
+    plait_mem_free(held);
+    net_until(&n, v.got_len == 9);
+    assert_int_equal(v.lost, 0);
+    plait_mem_free(big);
+    plait_mem_free(small);
+    for (int i = 0; i < 2; i++)
+        close(fd[i]);
+    net_until(&n, v.lost == 2);
+    net_close(&n);
+}
+
 static void who_holds_little_is_left_alone(void **state)
 {
     struct net n;
@@ -324,4 +366,5 @@ TEST_MAIN(cmocka_unit_test(a_full_listener_lets_clients_wait),
           cmocka_unit_test(accepts_a_second_are_bounded), cmocka_unit_test(budgets_nest),
           cmocka_unit_test(memory_that_outlives_its_connection_counts_at_the_reactor),
           cmocka_unit_test(low_memory_holds_listeners_back), cmocka_unit_test(the_largest_idle_connection_ends_first),
+          cmocka_unit_test(nothing_is_read_from_who_holds_most_until_there_is_memory_again),
           cmocka_unit_test(who_holds_little_is_left_alone), cmocka_unit_test(the_stall_limit_reaches_the_stream))
