@@ -194,6 +194,22 @@ PLAIT_API void plait_host_shift_wall_clock(struct plait_host *host, plait_span b
 PLAIT_API plait_err plait_host_write_file(struct plait_host *host, const char *path, const void *bytes, size_t len)
     PLAIT_MUST;
 
+/* A host's disk. The zero value is a fast one without limit, all of it in memory. */
+struct plait_sim_disk {
+    plait_span read, write, sync;        /* what one call on a file takes in a job of the pool */
+    uint32_t uncached_num, uncached_den; /* chance that a read which must not wait finds nothing in memory */
+    uint64_t bytes_max;                  /* of all content together, then ENOSPC; 0: no limit */
+    void *reserved[4];
+};
+
+/** Sets what a host's disk is like. */
+PLAIT_API void plait_host_set_disk(struct plait_host *host, const struct plait_sim_disk *disk);
+
+/** Cuts the power of a host's disk at the nth call on files from now on (1 is the next; 0: not any more). That call and
+ * all that follow fail with EIO until the host crashes. What was not synced is kept, lost, torn or reordered by the
+ * seed, as plait_host_crash says. */
+PLAIT_API void plait_host_cut_disk(struct plait_host *host, uint64_t nth);
+
 /* --- the network -------------------------------------------------------------------------------------------------- */
 
 /* How two hosts are joined, in each direction; the zero value is a link that takes no time and loses nothing. The

@@ -356,6 +356,20 @@ static struct job *any_job(struct plait__pool *pool)
     return plait__list_empty(&pool->jobs) ? NULL : plait__container(pool->jobs.next, struct job, all);
 }
 
+/* Those that ran in the loop, and whose calls would still take a while. */
+static void end_slow_jobs(struct plait__pool *pool)
+{
+    struct plait__list *next = pool->jobs.next;
+    while (next != &pool->jobs) {
+        struct job *job = plait__container(next, struct job, all);
+        next = next->next;
+        if (job->state == JOB_RUNS && plait_timer_runs(&job->timer)) {
+            plait_timer_stop(&job->timer);
+            job_done(job);
+        }
+    }
+}
+
 /* Jobs that wait are cancelled, those that run are awaited; their deferreds fire, and run when the loop comes to
  * them. */
 void plait__pool_free(struct plait__pool **pool)
@@ -370,6 +384,7 @@ void plait__pool_free(struct plait__pool **pool)
     }
     for (size_t i = 0; i < PLAIT_LANE_COUNT; i++)
         lane_end(p, &p->lanes[i]);
+    end_slow_jobs(p);
     plait__posts_run(p->reactor->posts);
     for (struct job *job = any_job(p); job; job = any_job(p))
         free_job(job);
@@ -390,8 +405,16 @@ static void run_here(void *ctx)
     job->state = JOB_RUNS;
     pthread_mutex_unlock(&job->lane->lock);
     job->began = clock_now(pool);
+    struct plait_sys *sys = pool->reactor->sys;
+    (void)(sys->ops->job_cost)(sys); /* what the loop called before is not this job's */
     job->err = job->fn(&job->value, job->arg);
-    job_done(job);
+    const int64_t cost = (sys->ops->job_cost)(sys);
+    if (cost == 0) {
+        job_done(job);
+        return;
+    }
+    plait_timer_init(&job->timer, pool->reactor, "thread", job_done, job);
+    plait_timer_arm(&job->timer, cost);
 }
 
 static struct job *job_new(struct plait__pool *pool, enum plait_lane lane)

@@ -125,6 +125,9 @@ struct plait_sys_ops {
     /* 0: the pool uses threads. Else there are none, and a job of the pool runs in the loop after so many
      * nanoseconds. */
     int64_t (*job_delay)(struct plait_sys *sys);
+    /* Nanoseconds that calls took since this was asked last, where a call takes no time of its own: a job that ran in
+     * the loop is over so much later. */
+    int64_t (*job_cost)(struct plait_sys *sys);
     /* Closes the environment's hold on descriptors passed by a service manager: removes LISTEN_* (sd_listen_fds(3)). */
     void (*unsetenv)(struct plait_sys *sys, const char *name);
     /* The reactor got something to do outside of its turns. NULL where nobody wants to know: the kernel wakes a thread

@@ -301,6 +301,11 @@ K int64_t k_job_delay(SYS)
     return 0;
 }
 
+K int64_t k_job_cost(SYS)
+{
+    return 0;
+}
+
 K void k_unsetenv(SYS, const char *name)
 {
     unsetenv(name);
@@ -361,6 +366,7 @@ static const struct plait_sys_ops kernel_ops = {
     .env = k_env,
     .isatty = k_isatty,
     .job_delay = k_job_delay,
+    .job_cost = k_job_cost,
     .unsetenv = k_unsetenv,
 };
 

@@ -222,6 +222,18 @@ struct sim_clock {
     int64_t began, shown, drift; /* drift: parts of a thousand million */
 };
 
+/* A host's disk; sim_disk.h says what of it is for whom. */
+struct sim_disk {
+    struct plait_sim_disk options;
+    struct sim_link changes; /* of folders, on their way, oldest first */
+    size_t change_count;
+    uint64_t random; /* what losses of power draw from */
+    uint64_t used;   /* bytes of content that programs see */
+    int64_t cost;    /* nanoseconds that calls took since somebody asked */
+    uint64_t cut_in; /* calls until the power is cut; 0: it isn't to be */
+    bool off;        /* it is cut: every call on files fails */
+};
+
 struct plait_host {
     struct plait_sys sys; /* first: the table's calls get it back by a cast */
     struct plait_sim *sim;
@@ -239,6 +251,7 @@ struct plait_host {
     struct sim_ports ports[3];                  /* SIM_PORTS_…: bound sockets */
     struct sim_link abstract;                   /* UNIX sockets with abstract names */
     struct sim_inode *root, *cwd;
+    struct sim_disk disk;
     uint64_t next_inode;
     struct sim_link env, processes;
     uint64_t signals_pending, signals_blocked;

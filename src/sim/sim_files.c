@@ -5,6 +5,7 @@
  *
  * Tests: tests/sim/test_files.c.
  */
+#include "sim/sim_fault.h"
 #include "sim/sim_files.h"
 
 #include <dirent.h>
@@ -20,7 +21,7 @@ struct open_file {
 static void open_release(struct sim_file *f)
 {
     struct open_file *o = SIM_OF(f, struct open_file, file);
-    sim_inode_unref(o->inode);
+    sim_inode_closed(o->inode);
     plait_mem_free(o);
 }
 
@@ -45,6 +46,9 @@ static ssize_t file_read(struct sim_file *f, struct sim_io *io)
 {
     struct open_file *o = open_of(f);
     const struct sim_ring *data = &o->inode->data;
+    if (!sim_disk_lives(f->host))
+        return -EIO;
+    f->host->disk.cost += f->host->disk.options.read;
     if ((size_t)o->at >= data->len)
         return 0;
     size_t n = sim_io_copy_out(io, data->ptr + o->at, data->len - (size_t)o->at);
@@ -57,15 +61,20 @@ static ssize_t file_write(struct sim_file *f, struct sim_io *io)
     struct open_file *o = open_of(f);
     uint8_t piece[4096];
     size_t done = 0;
+    if (!sim_disk_lives(f->host))
+        return -EIO;
+    f->host->disk.cost += f->host->disk.options.write;
     if (f->flags & O_APPEND)
         o->at = (off_t)o->inode->data.len;
     while (io->left) {
         size_t n = sim_io_copy_in(io, piece, sizeof piece);
-        int err = sim_inode_write(f->host, o->inode, piece, n, (size_t)o->at);
-        if (err)
-            return done ? (ssize_t)done : err;
-        o->at += (off_t)n;
-        done += n;
+        ssize_t res = sim_inode_write(o->inode, piece, n, (size_t)o->at);
+        if (res < 0)
+            return done ? (ssize_t)done : res;
+        o->at += res;
+        done += (size_t)res;
+        if ((size_t)res < n)
+            break;
     }
     return (ssize_t)done;
 }
@@ -162,10 +171,10 @@ int sim_do_openat2(struct plait_host *host, int dirfd, const char *path, int fla
     const struct sim_file_ops *ops = S_ISDIR(inode->mode) ? &folder_ops : S_ISCHR(inode->mode) ? &null_ops : &file_ops;
     sim_file_init(&o->file, host, ops, flags & (O_ACCMODE | O_NONBLOCK | O_APPEND));
     o->inode = inode;
-    inode->refs++;
-    if ((flags & O_TRUNC) && S_ISREG(inode->mode))
-        sim_ring_free(&inode->data);
-    int fd = sim_fd_new(host, &o->file, (flags & O_CLOEXEC) != 0);
+    sim_inode_opened(inode);
+    int fd = -ENOSPC;
+    if (!(flags & O_TRUNC) || !S_ISREG(inode->mode) || sim_inode_truncate(inode, 0) == 0)
+        fd = sim_fd_new(host, &o->file, (flags & O_CLOEXEC) != 0);
     if (fd < 0)
         sim_file_unref(&o->file);
     return fd;
@@ -227,6 +236,19 @@ ssize_t sim_do_pread(struct plait_host *host, int fd, void *buf, size_t len, off
 {
     struct sim_file *f;
     int err = plain_file(host, fd, false, &f);
+    host->disk.cost += host->disk.options.read;
+    return err ? err : sim_inode_read(f, buf, len, offset);
+}
+
+/* What is not in memory by chance. It costs nothing: who asks doesn't wait. */
+ssize_t sim_do_pread_nowait(struct plait_host *host, int fd, void *buf, size_t len, off_t offset)
+{
+    const struct plait_sim_disk *disk = &host->disk.options;
+    struct sim_file *f;
+    int err = plain_file(host, fd, false, &f);
+    if (!err && disk->uncached_num &&
+        sim_decide(host->sim, host, SIM_FAULT_KINDS, PLAIT_SYS_pread_nowait, disk->uncached_den) < disk->uncached_num)
+        err = -EAGAIN;
     return err ? err : sim_inode_read(f, buf, len, offset);
 }
 
@@ -236,9 +258,10 @@ ssize_t sim_do_pwrite(struct plait_host *host, int fd, const void *buf, size_t l
     int err = plain_file(host, fd, true, &f);
     if (!err && offset < 0)
         err = -EINVAL;
-    if (!err && sim_is_plain_file(f))
-        err = sim_inode_write(host, open_of(f)->inode, buf, len, (size_t)offset);
-    return err ? err : (ssize_t)len;
+    if (err || !sim_is_plain_file(f))
+        return err ? err : (ssize_t)len;
+    host->disk.cost += host->disk.options.write;
+    return sim_inode_write(open_of(f)->inode, buf, len, (size_t)offset);
 }
 
 int sim_do_ftruncate(struct plait_host *host, int fd, off_t len)
@@ -248,13 +271,7 @@ int sim_do_ftruncate(struct plait_host *host, int fd, off_t len)
         return -EBADF;
     if (len < 0 || !sim_is_plain_file(f) || (f->flags & O_ACCMODE) == O_RDONLY)
         return -EINVAL;
-    struct sim_inode *inode = open_of(f)->inode;
-    if ((size_t)len >= inode->data.len)
-        return sim_inode_write(host, inode, NULL, 0, (size_t)len);
-    inode->data.len = (size_t)len;
-    if (len == 0)
-        sim_ring_free(&inode->data);
-    return 0;
+    return sim_inode_truncate(open_of(f)->inode, (size_t)len);
 }
 
 int sim_do_fsync(struct plait_host *host, int fd)
@@ -262,7 +279,17 @@ int sim_do_fsync(struct plait_host *host, int fd)
     struct sim_file *f = sim_fd_file(host, fd);
     if (!f)
         return -EBADF;
-    return sim_file_inode(f) && f->ops != &null_ops ? 0 : -EINVAL;
+    if (!sim_file_inode(f) || f->ops == &null_ops)
+        return -EINVAL;
+    host->disk.cost += host->disk.options.sync;
+    return sim_disk_sync(open_of(f)->inode);
+}
+
+void sim_fsync_failed(struct plait_host *host, int fd)
+{
+    struct sim_file *f = sim_fd_file(host, fd);
+    if (f && sim_file_inode(f))
+        sim_disk_sync_failed(open_of(f)->inode);
 }
 
 int sim_do_isatty(struct plait_host *host, int fd)
@@ -294,6 +321,8 @@ int sim_do_unlinkat(struct plait_host *host, int dirfd, const char *path, int fl
         return place.inode == host->root ? -EBUSY : -EINVAL;
     if (folder && !sim_list_empty(&place.inode->entries))
         return -ENOTEMPTY;
+    if (!sim_disk_note_removal(place.inode))
+        return -ENOSPC;
     sim_inode_unlink(place.inode);
     return 0;
 }
@@ -329,8 +358,10 @@ int sim_do_renameat(struct plait_host *host, int from_dir, const char *from, int
     if (err || a.inode == b.inode)
         return err;
     char *name = plait_mem_text(&host->sim->budget, b.name, strlen(b.name));
-    if (!name)
+    if (!name || !sim_disk_note_place(a.inode, b.folder, b.name, b.inode)) {
+        plait_mem_free(name);
         return -ENOMEM;
+    }
     if (b.inode)
         sim_inode_unlink(b.inode);
     sim_list_del(&a.inode->in_parent);

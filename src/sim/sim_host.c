@@ -36,8 +36,8 @@ static bool make_tree(struct plait_host *host)
         return false;
     host->cwd = host->root;
     struct sim_inode *dev = sim_inode_make(host, host->root, "dev", S_IFDIR | 0755);
-    return dev && sim_inode_make(host, dev, "null", S_IFCHR | 0666) &&
-           sim_inode_make(host, host->root, "tmp", S_IFDIR | 0777);
+    struct sim_inode *null = dev ? sim_inode_make(host, dev, "null", S_IFCHR | 0666) : NULL;
+    return null && sim_inode_make(host, host->root, "tmp", S_IFDIR | 0777) && sim_disk_sync_with_way(null) == 0;
 }
 
 static void init_host(struct plait_sim *sim, struct plait_host *host, const char *name, size_t name_len)
@@ -51,6 +51,8 @@ static void init_host(struct plait_sim *sim, struct plait_host *host, const char
     host->next_pid = 1000;
     host->job_delay = plait_micros(50);
     sim_list_init(&host->abstract);
+    sim_list_init(&host->disk.changes);
+    host->disk.random = sim->seed ^ ((uint64_t)host->index << 32);
     sim_list_init(&host->env);
     sim_list_init(&host->processes);
     sim_list_init(&host->signalfds);
@@ -88,6 +90,8 @@ struct plait_host *plait_sim_host(struct plait_sim *sim, const char *name)
         return NULL;
     init_host(sim, host, name, len);
     if (!make_tree(host)) {
+        if (host->root)
+            sim_disk_free(host);
         if (host->root)
             sim_tree_free(host->root);
         plait_mem_free(host);
@@ -127,6 +131,7 @@ void sim_host_free(struct plait_host *host)
     sim_processes_free(host);
     while (!sim_list_empty(&host->env))
         variable_free(SIM_OF(host->env.next, struct sim_variable, link));
+    sim_disk_free(host);
     sim_tree_free(host->root);
     plait_mem_free(host->fds);
     host->fds = NULL;
@@ -341,9 +346,10 @@ plait_err sim_host_write(struct plait_host *host, const char *path, plait_slice 
         place.inode = sim_inode_make(host, place.folder, place.name, S_IFREG | 0644);
     if (!place.inode)
         return PLAIT_FAIL(PLAIT_ENOMEM);
-    sim_ring_free(&place.inode->data);
     *out = place.inode;
-    return sim_inode_write(host, place.inode, bytes.ptr, bytes.len, 0) ? PLAIT_FAIL(PLAIT_ENOMEM) : PLAIT_OK;
+    bool written = sim_inode_truncate(place.inode, 0) == 0 &&
+                   sim_inode_write(place.inode, bytes.ptr, bytes.len, 0) == (ssize_t)bytes.len;
+    return written && sim_disk_sync_with_way(place.inode) == 0 ? PLAIT_OK : PLAIT_FAIL(PLAIT_ENOMEM);
 }
 
 plait_err plait_host_write_file(struct plait_host *host, const char *path, const void *bytes, size_t len)

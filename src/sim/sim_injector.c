@@ -372,6 +372,12 @@ static int64_t i_job_delay(struct plait_sys *sys)
     return under->ops->job_delay(under);
 }
 
+static int64_t i_job_cost(struct plait_sys *sys)
+{
+    struct plait_sys *under = injector_of(sys)->under;
+    return under->ops->job_cost(under);
+}
+
 static void i_unsetenv(struct plait_sys *sys, const char *name)
 {
     struct plait_sys *under = injector_of(sys)->under;
@@ -430,6 +436,7 @@ static const struct plait_sys_ops injector_ops = {
     .env = i_env,
     .isatty = i_isatty,
     .job_delay = i_job_delay,
+    .job_cost = i_job_cost,
     .unsetenv = i_unsetenv,
 };
 

@@ -51,6 +51,9 @@ static ssize_t checked(struct plait_host *host, enum plait_sys_call call, int64_
         res = checked(host, PLAIT_SYS_##name, (on), (deed));                                                           \
     res = told(host, PLAIT_SYS_##name, (on), res)
 
+/* The same on the disk, as long as it has power. */
+#define FILE_CALL(name, on, deed) CALL(name, on, sim_disk_lives(host) ? (deed) : -EIO)
+
 static int s_socket(struct plait_sys *sys, int domain, int type, int protocol)
 {
     CALL(socket, domain, sim_do_socket(host, domain, type, protocol));
@@ -353,7 +356,7 @@ static ssize_t s_getrandom(struct plait_sys *sys, void *buf, size_t len)
 
 static int s_openat2(struct plait_sys *sys, int dirfd, const char *path, int flags, unsigned mode, uint64_t resolve)
 {
-    CALL(openat2, dirfd, sim_do_openat2(host, dirfd, path, flags, mode, resolve));
+    FILE_CALL(openat2, dirfd, sim_do_openat2(host, dirfd, path, flags, mode, resolve));
     return (int)res;
 }
 
@@ -365,67 +368,69 @@ static int s_fstat(struct plait_sys *sys, int fd, struct stat *out)
 
 static int s_fstatat(struct plait_sys *sys, int dirfd, const char *path, struct stat *out, int flags)
 {
-    CALL(fstatat, dirfd, sim_do_fstatat(host, dirfd, path, out, flags));
+    FILE_CALL(fstatat, dirfd, sim_do_fstatat(host, dirfd, path, out, flags));
     return (int)res;
 }
 
 static ssize_t s_pread(struct plait_sys *sys, int fd, void *buf, size_t len, off_t offset)
 {
-    CALL(pread, fd, sim_do_pread(host, fd, buf, len, offset));
+    FILE_CALL(pread, fd, sim_do_pread(host, fd, buf, len, offset));
     return res;
 }
 
 static ssize_t s_pread_nowait(struct plait_sys *sys, int fd, void *buf, size_t len, off_t offset)
 {
-    CALL(pread_nowait, fd, sim_do_pread(host, fd, buf, len, offset));
+    FILE_CALL(pread_nowait, fd, sim_do_pread_nowait(host, fd, buf, len, offset));
     return res;
 }
 
 static ssize_t s_pwrite(struct plait_sys *sys, int fd, const void *buf, size_t len, off_t offset)
 {
-    CALL(pwrite, fd, sim_do_pwrite(host, fd, buf, len, offset));
+    FILE_CALL(pwrite, fd, sim_do_pwrite(host, fd, buf, len, offset));
     return res;
 }
 
 static int s_ftruncate(struct plait_sys *sys, int fd, off_t len)
 {
-    CALL(ftruncate, fd, sim_do_ftruncate(host, fd, len));
+    FILE_CALL(ftruncate, fd, sim_do_ftruncate(host, fd, len));
     return (int)res;
 }
 
 static int s_fsync(struct plait_sys *sys, int fd)
 {
-    CALL(fsync, fd, sim_do_fsync(host, fd));
+    FILE_CALL(fsync, fd, sim_do_fsync(host, fd));
+    if (res == -EIO || res == -ENOSPC || res == -EDQUOT)
+        sim_fsync_failed(host, fd);
     return (int)res;
 }
 
 static int s_unlinkat(struct plait_sys *sys, int dirfd, const char *path, int flags)
 {
-    CALL(unlinkat, dirfd, sim_do_unlinkat(host, dirfd, path, flags));
+    FILE_CALL(unlinkat, dirfd, sim_do_unlinkat(host, dirfd, path, flags));
     return (int)res;
 }
 
 static int s_renameat(struct plait_sys *sys, int from_dir, const char *from, int to_dir, const char *to)
 {
-    CALL(renameat, from_dir, sim_do_renameat(host, from_dir, from, to_dir, to));
+    FILE_CALL(renameat, from_dir, sim_do_renameat(host, from_dir, from, to_dir, to));
     return (int)res;
 }
 
 static int s_mkdirat(struct plait_sys *sys, int dirfd, const char *path, unsigned mode)
 {
-    CALL(mkdirat, dirfd, sim_do_mkdirat(host, dirfd, path, mode));
+    FILE_CALL(mkdirat, dirfd, sim_do_mkdirat(host, dirfd, path, mode));
     return (int)res;
 }
 
 static int s_fchmodat(struct plait_sys *sys, int dirfd, const char *path, unsigned mode)
 {
-    CALL(fchmodat, dirfd, sim_do_fchmodat(host, dirfd, path, mode));
+    FILE_CALL(fchmodat, dirfd, sim_do_fchmodat(host, dirfd, path, mode));
     return (int)res;
 }
 
 static ssize_t s_getdents(struct plait_sys *sys, int fd, void *buf, size_t len)
 {
-    CALL(getdents, fd, sim_do_getdents(host, fd, buf, len));
+    FILE_CALL(getdents, fd, sim_do_getdents(host, fd, buf, len));
     return res;
 }
 
@@ -480,6 +485,14 @@ static const char *s_env(struct plait_sys *sys, const char *name)
 static int64_t s_job_delay(struct plait_sys *sys)
 {
     return sim_host_of(sys)->job_delay;
+}
+
+static int64_t s_job_cost(struct plait_sys *sys)
+{
+    struct sim_disk *disk = &sim_host_of(sys)->disk;
+    int64_t cost = disk->cost;
+    disk->cost = 0;
+    return cost;
 }
 
 static void s_unsetenv(struct plait_sys *sys, const char *name)
@@ -546,5 +559,6 @@ const struct plait_sys_ops plait__sim_ops = {
     .env = s_env,
     .isatty = s_isatty,
     .job_delay = s_job_delay,
+    .job_cost = s_job_cost,
     .unsetenv = s_unsetenv,
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A host's tree of files and folders in memory, and the way from a path to a place in it, beneath a folder where that
- * is asked for. There are no symbolic links, no owners and no crashes yet: what is written is there.
+ * is asked for. There are no links and no owners: the host's program owns everything. What of it is safe when the power
+ * is lost is sim_disk.c.
  *
  * Invariant: an inode is held by the folder it stands in and by each open file; it goes with the last of them.
  * Tests: tests/sim/test_files.c.
@@ -23,6 +24,11 @@ void sim_inode_link(struct sim_inode *inode, struct sim_inode *folder, char *nam
         sim_list_add(&folder->entries, &inode->in_parent);
 }
 
+static void touch(struct sim_inode *inode)
+{
+    inode->changed = inode->host->sim->wall_began + inode->host->sim->now;
+}
+
 struct sim_inode *sim_inode_make(struct plait_host *host, struct sim_inode *folder, const char *name, unsigned mode)
 {
     struct plait_budget *budget = &host->sim->budget;
@@ -32,12 +38,19 @@ struct sim_inode *sim_inode_make(struct plait_host *host, struct sim_inode *fold
         plait_mem_free(inode);
         return NULL;
     }
+    inode->host = host;
     sim_list_init(&inode->in_parent);
     sim_list_init(&inode->entries);
+    sim_stored_init(&inode->stored, mode);
     inode->mode = mode;
     inode->number = ++host->next_inode;
     inode->refs = 1;
-    inode->changed = host->sim->wall_began + host->sim->now;
+    touch(inode);
+    if (folder && !sim_disk_note_place(inode, folder, name, NULL)) {
+        plait_mem_free(text);
+        sim_inode_unref(inode);
+        return NULL;
+    }
     sim_inode_link(inode, folder, text);
     return inode;
 }
@@ -47,8 +60,18 @@ void sim_inode_unref(struct sim_inode *inode)
     if (--inode->refs)
         return;
     plait_mem_free(inode->name);
+    inode->host->disk.used -= inode->data.len;
     sim_ring_free(&inode->data);
+    sim_stored_free(&inode->stored);
     plait_mem_free(inode);
+}
+
+/* Content that nobody can reach gives its room back; the disk may know it still. */
+static void let_go(struct sim_inode *inode)
+{
+    if (!inode->name && inode->opens == 0)
+        (void)sim_inode_resize(inode, 0);
+    sim_inode_unref(inode);
 }
 
 void sim_inode_unlink(struct sim_inode *inode)
@@ -57,7 +80,19 @@ void sim_inode_unlink(struct sim_inode *inode)
     plait_mem_free(inode->name);
     inode->name = NULL;
     inode->parent = NULL;
-    sim_inode_unref(inode);
+    let_go(inode);
+}
+
+void sim_inode_opened(struct sim_inode *inode)
+{
+    inode->refs++;
+    inode->opens++;
+}
+
+void sim_inode_closed(struct sim_inode *inode)
+{
+    inode->opens--;
+    let_go(inode);
 }
 
 void sim_tree_free(struct sim_inode *inode)
@@ -67,22 +102,52 @@ void sim_tree_free(struct sim_inode *inode)
     sim_inode_unlink(inode);
 }
 
-int sim_inode_write(struct plait_host *host, struct sim_inode *inode, const uint8_t *bytes, size_t len, size_t at)
+bool sim_inode_resize(struct sim_inode *inode, size_t size)
 {
-    static const uint8_t zeroes[512];
-    struct sim_ring *data = &inode->data;
-    while (data->len < at) {
-        size_t gap = at - data->len;
-        if (!sim_ring_put(host->sim, data, zeroes, gap < sizeof zeroes ? gap : sizeof zeroes))
-            return -ENOSPC;
-    }
-    size_t over = data->len - at < len ? data->len - at : len;
-    if (over)
-        memcpy(data->ptr + at, bytes, over);
-    if (over < len && !sim_ring_put(host->sim, data, bytes + over, len - over))
+    size_t before = inode->data.len;
+    if (!sim_ring_resize(inode->host->sim, &inode->data, size))
+        return false;
+    inode->host->disk.used += size - before;
+    return true;
+}
+
+/* How much longer the disk's quota lets a file become. */
+static size_t room(const struct plait_host *host)
+{
+    const struct sim_disk *disk = &host->disk;
+    if (disk->options.bytes_max == 0)
+        return SIZE_MAX;
+    return disk->options.bytes_max > disk->used ? disk->options.bytes_max - disk->used : 0;
+}
+
+int sim_inode_truncate(struct sim_inode *inode, size_t size)
+{
+    size_t before = inode->data.len;
+    if (size > before && size - before > room(inode->host))
         return -ENOSPC;
-    inode->changed = host->sim->wall_began + host->sim->now;
+    if (!sim_disk_note_size(inode, size) || !sim_inode_resize(inode, size))
+        return -ENOSPC;
+    touch(inode);
     return 0;
+}
+
+ssize_t sim_inode_write(struct sim_inode *inode, const uint8_t *bytes, size_t len, size_t at)
+{
+    size_t before = inode->data.len, most = room(inode->host);
+    if (len == 0)
+        return 0;
+    if (at + len > before && at + len - before > most)
+        len = before + most > at ? before + most - at : 0;
+    size_t size = at + len > before ? at + len : before;
+    if (len == 0 || !sim_inode_resize(inode, size))
+        return -ENOSPC;
+    if (!sim_disk_note_write(inode, bytes, len, at)) {
+        (void)sim_inode_resize(inode, before); /* becoming shorter cannot fail */
+        return -ENOSPC;
+    }
+    memcpy(inode->data.ptr + at, bytes, len);
+    touch(inode);
+    return (ssize_t)len;
 }
 
 static struct sim_inode *entry(struct sim_inode *folder, const char *name)

@@ -73,6 +73,7 @@ static void pipes_and_what_is_left_work_through_the_table(void **state)
     ops()->unsetenv(sys(), "PLAIT_TEST_WORD");
     assert_null(ops()->env(sys(), "PLAIT_TEST_WORD"));
     assert_int_equal(ops()->job_delay(sys()), 0);
+    assert_int_equal(ops()->job_cost(sys()), 0);
     close(fd[0]);
     close(fd[1]);
 }

@@ -193,6 +193,7 @@ static void what_cannot_fail_passes(void **state)
     CALL(sys, unsetenv, "X");
     assert_null(CALL(sys, env, "X"));
     assert_int_equal(sys->ops->job_delay(sys), plait_micros(50));
+    assert_int_equal(sys->ops->job_cost(sys), 0);
     assert_int_equal(CALL(sys, isatty, NO_FD), -EIO); /* still the first that counts */
     plait_injector_free(&injector);
     world_close(&w);
