@@ -129,41 +129,56 @@ void sim_file_seek(struct sim_file *f, off_t at)
 
 static int create(struct plait_host *host, struct sim_place *place, unsigned mode)
 {
-    if (place->slash)
-        return -EISDIR;
+    if (!sim_inode_may(place->folder, SIM_MAY_WRITE))
+        return -EACCES;
     place->inode = sim_inode_make(host, place->folder, place->name, S_IFREG | (mode & 07777 & ~022u));
     return place->inode ? 0 : -ENOSPC;
 }
 
 static int check_open(const struct sim_inode *inode, int flags)
 {
-    bool writes = (flags & O_ACCMODE) != O_RDONLY;
-    if (S_ISSOCK(inode->mode))
-        return -ENXIO;
-    if (S_ISDIR(inode->mode) && (writes || (flags & O_CREAT)))
+    bool folder = S_ISDIR(inode->mode), writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
+    unsigned rights = (writes ? SIM_MAY_WRITE : 0) | ((flags & O_ACCMODE) != O_WRONLY ? SIM_MAY_READ : 0);
+    if ((flags & O_CREAT) && (flags & O_EXCL))
+        return -EEXIST;
+    if (folder && (flags & O_CREAT))
         return -EISDIR;
-    if (!S_ISDIR(inode->mode) && (flags & O_DIRECTORY))
+    if (!folder && (flags & O_DIRECTORY))
         return -ENOTDIR;
-    if ((writes && !(inode->mode & 0200)) || ((flags & O_ACCMODE) != O_WRONLY && !(inode->mode & 0400)))
+    if (folder && writes)
+        return -EISDIR;
+    if (!sim_inode_may(inode, rights))
         return -EACCES;
-    return 0;
+    return S_ISSOCK(inode->mode) ? -ENXIO : 0;
+}
+
+/* What a path's last name is, if not a name: "/", "." or "..". */
+static bool is_odd(const char *name)
+{
+    return strcmp(name, "/") == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+/* Where to open, made if need be. */
+static int find_or_make(struct plait_host *host, struct sim_place *place, int flags, unsigned mode)
+{
+    if (place->slash && (flags & O_CREAT) && !is_odd(place->name))
+        return -EISDIR;
+    if (place->inode)
+        return place->slash && !S_ISDIR(place->inode->mode) ? -ENOTDIR : check_open(place->inode, flags);
+    return flags & O_CREAT ? create(host, place, mode) : -ENOENT;
 }
 
 int sim_do_openat2(struct plait_host *host, int dirfd, const char *path, int flags, unsigned mode, uint64_t resolve)
 {
     struct sim_place place;
-    int err = sim_path_find(host, dirfd, path, resolve, &place);
+    if ((flags & O_CREAT) && (flags & O_DIRECTORY))
+        return -EINVAL;
+    int err = sim_path_walk(host, dirfd, path, resolve, &place);
     if (err)
         return err;
     if (!sim_fd_room(host, 1))
         return -EMFILE;
-    bool made = !place.inode && (flags & O_CREAT);
-    if (!place.inode)
-        err = made ? create(host, &place, mode) : -ENOENT;
-    else if ((flags & O_CREAT) && (flags & O_EXCL))
-        err = -EEXIST;
-    if (!err && !made)
-        err = check_open(place.inode, flags);
+    err = find_or_make(host, &place, flags, mode);
     struct open_file *o = err ? NULL : plait_mem_new(&host->sim->budget, sizeof *o);
     if (!o)
         return err ? err : -ENOMEM;
@@ -222,20 +237,24 @@ int sim_do_fstatat(struct plait_host *host, int dirfd, const char *path, struct 
     return err;
 }
 
-static int plain_file(struct plait_host *host, int fd, bool writes, struct sim_file **out)
+static int plain_file(struct plait_host *host, int fd, off_t offset, bool writes, struct sim_file **out)
 {
     struct sim_file *f = *out = sim_fd_file(host, fd);
-    if (!f || (writes ? (f->flags & O_ACCMODE) == O_RDONLY : (f->flags & O_ACCMODE) == O_WRONLY))
+    if (offset < 0)
+        return -EINVAL;
+    if (!f)
         return -EBADF;
-    if (f->ops == &folder_ops)
-        return writes ? -EBADF : -EISDIR;
-    return sim_file_inode(f) ? 0 : -ESPIPE;
+    if (!sim_file_inode(f))
+        return -ESPIPE;
+    if (writes ? (f->flags & O_ACCMODE) == O_RDONLY : (f->flags & O_ACCMODE) == O_WRONLY)
+        return -EBADF;
+    return f->ops == &folder_ops ? -EISDIR : 0;
 }
 
 ssize_t sim_do_pread(struct plait_host *host, int fd, void *buf, size_t len, off_t offset)
 {
     struct sim_file *f;
-    int err = plain_file(host, fd, false, &f);
+    int err = plain_file(host, fd, offset, false, &f);
     host->disk.cost += host->disk.options.read;
     return err ? err : sim_inode_read(f, buf, len, offset);
 }
@@ -245,31 +264,33 @@ ssize_t sim_do_pread_nowait(struct plait_host *host, int fd, void *buf, size_t l
 {
     const struct plait_sim_disk *disk = &host->disk.options;
     struct sim_file *f;
-    int err = plain_file(host, fd, false, &f);
+    int err = plain_file(host, fd, offset, false, &f);
     if (!err && disk->uncached_num &&
         sim_decide(host->sim, host, SIM_FAULT_KINDS, PLAIT_SYS_pread_nowait, disk->uncached_den) < disk->uncached_num)
         err = -EAGAIN;
     return err ? err : sim_inode_read(f, buf, len, offset);
 }
 
+/* Linux appends to a file that was opened so, whatever the offset (pwrite(2), BUGS). */
 ssize_t sim_do_pwrite(struct plait_host *host, int fd, const void *buf, size_t len, off_t offset)
 {
     struct sim_file *f;
-    int err = plain_file(host, fd, true, &f);
-    if (!err && offset < 0)
-        err = -EINVAL;
+    int err = plain_file(host, fd, offset, true, &f);
     if (err || !sim_is_plain_file(f))
         return err ? err : (ssize_t)len;
+    struct sim_inode *inode = open_of(f)->inode;
     host->disk.cost += host->disk.options.write;
-    return sim_inode_write(open_of(f)->inode, buf, len, (size_t)offset);
+    return sim_inode_write(inode, buf, len, f->flags & O_APPEND ? inode->data.len : (size_t)offset);
 }
 
 int sim_do_ftruncate(struct plait_host *host, int fd, off_t len)
 {
     struct sim_file *f = sim_fd_file(host, fd);
+    if (len < 0)
+        return -EINVAL;
     if (!f)
         return -EBADF;
-    if (len < 0 || !sim_is_plain_file(f) || (f->flags & O_ACCMODE) == O_RDONLY)
+    if (!sim_is_plain_file(f) || (f->flags & O_ACCMODE) == O_RDONLY)
         return -EINVAL;
     return sim_inode_truncate(open_of(f)->inode, (size_t)len);
 }
@@ -299,60 +320,85 @@ int sim_do_isatty(struct plait_host *host, int fd)
 
 /* --- calls on the tree -------------------------------------------------------------------------------------------- */
 
-static bool is_dots(const char *name)
+/* What is to go must be of the kind that the call is for. */
+static int may_remove(const struct sim_place *place, bool folder)
 {
-    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+    if (!sim_inode_may(place->folder, SIM_MAY_WRITE))
+        return -EACCES;
+    if (folder && !S_ISDIR(place->inode->mode))
+        return -ENOTDIR;
+    return !folder && S_ISDIR(place->inode->mode) ? -EISDIR : 0;
+}
+
+static int check_remove(const struct sim_place *place, bool folder)
+{
+    if (is_odd(place->name)) {
+        if (!folder)
+            return -EISDIR;
+        return place->name[0] == '/' ? -EBUSY : place->name[1] ? -ENOTEMPTY : -EINVAL;
+    }
+    if (!place->inode)
+        return -ENOENT;
+    if (!folder && place->slash)
+        return S_ISDIR(place->inode->mode) ? -EISDIR : -ENOTDIR;
+    int err = may_remove(place, folder);
+    return err ? err : sim_list_empty(&place->inode->entries) ? 0 : -ENOTEMPTY;
 }
 
 int sim_do_unlinkat(struct plait_host *host, int dirfd, const char *path, int flags)
 {
     struct sim_place place;
-    int err = sim_path_find(host, dirfd, path, 0, &place);
+    int err = sim_path_walk(host, dirfd, path, 0, &place);
+    if (!err)
+        err = check_remove(&place, (flags & AT_REMOVEDIR) != 0);
     if (err)
         return err;
-    if (!place.inode)
-        return -ENOENT;
-    bool folder = S_ISDIR(place.inode->mode);
-    if (!(flags & AT_REMOVEDIR) && folder)
-        return -EISDIR;
-    if ((flags & AT_REMOVEDIR) && !folder)
-        return -ENOTDIR;
-    if (folder && (is_dots(place.name) || place.inode == host->root))
-        return place.inode == host->root ? -EBUSY : -EINVAL;
-    if (folder && !sim_list_empty(&place.inode->entries))
-        return -ENOTEMPTY;
     if (!sim_disk_note_removal(place.inode))
         return -ENOSPC;
     sim_inode_unlink(place.inode);
     return 0;
 }
 
+static bool is_above(const struct sim_inode *inode, const struct sim_inode *folder)
+{
+    while (folder && folder != inode)
+        folder = folder->parent;
+    return folder != NULL;
+}
+
 static int check_rename(const struct sim_place *a, const struct sim_place *b)
 {
+    if (is_odd(a->name) || is_odd(b->name))
+        return -EBUSY;
     if (!a->inode)
         return -ENOENT;
-    if (is_dots(a->name) || is_dots(b->name))
-        return -EBUSY;
-    for (const struct sim_inode *up = b->folder; up; up = up->parent) {
-        if (up == a->inode)
-            return -EINVAL; /* into itself */
-    }
     bool folder = S_ISDIR(a->inode->mode);
-    if (!b->inode)
-        return b->slash && !folder ? -ENOTDIR : 0;
-    if (folder && !S_ISDIR(b->inode->mode))
+    if (!folder && (a->slash || b->slash))
         return -ENOTDIR;
-    if (!folder && S_ISDIR(b->inode->mode))
-        return -EISDIR;
-    return folder && b->inode != a->inode && !sim_list_empty(&b->inode->entries) ? -ENOTEMPTY : 0;
+    if (is_above(a->inode, b->folder))
+        return -EINVAL; /* into itself */
+    if (b->inode && is_above(b->inode, a->folder))
+        return -ENOTEMPTY;
+    if (a->inode == b->inode)
+        return 0;
+    int err = may_remove(a, folder);
+    if (!err && b->inode)
+        err = may_remove(b, folder);
+    else if (!err && !sim_inode_may(b->folder, SIM_MAY_WRITE))
+        err = -EACCES;
+    if (!err && folder && a->folder != b->folder && !sim_inode_may(a->inode, SIM_MAY_WRITE))
+        err = -EACCES; /* its ".." changes */
+    if (!err && b->inode && !sim_list_empty(&b->inode->entries))
+        err = -ENOTEMPTY;
+    return err;
 }
 
 int sim_do_renameat(struct plait_host *host, int from_dir, const char *from, int to_dir, const char *to)
 {
     struct sim_place a, b;
-    int err = sim_path_find(host, from_dir, from, 0, &a);
+    int err = sim_path_walk(host, from_dir, from, 0, &a);
     if (!err)
-        err = sim_path_find(host, to_dir, to, 0, &b);
+        err = sim_path_walk(host, to_dir, to, 0, &b);
     if (!err)
         err = check_rename(&a, &b);
     if (err || a.inode == b.inode)
@@ -373,11 +419,13 @@ int sim_do_renameat(struct plait_host *host, int from_dir, const char *from, int
 int sim_do_mkdirat(struct plait_host *host, int dirfd, const char *path, unsigned mode)
 {
     struct sim_place place;
-    int err = sim_path_find(host, dirfd, path, 0, &place);
+    int err = sim_path_walk(host, dirfd, path, 0, &place);
     if (err)
         return err;
     if (place.inode)
         return -EEXIST;
+    if (!sim_inode_may(place.folder, SIM_MAY_WRITE))
+        return -EACCES;
     return sim_inode_make(host, place.folder, place.name, S_IFDIR | (mode & 07777 & ~022u)) ? 0 : -ENOSPC;
 }
 
@@ -422,6 +470,8 @@ ssize_t sim_do_getdents(struct plait_host *host, int fd, void *buf, size_t len)
     if (f->ops != &folder_ops)
         return -ENOTDIR;
     struct open_file *o = open_of(f);
+    if (!o->inode->name)
+        return -ENOENT;
     struct sim_inode *folder = o->inode, *up = folder->parent ? folder->parent : folder;
     struct sim_link *at = folder->entries.next;
     for (; step && (index < 2 || at != &folder->entries); index++) {

@@ -11,6 +11,7 @@ struct sim_inode {
     struct plait_host *host;
     struct sim_inode *parent;
     struct sim_link in_parent, entries; /* entries: of a folder */
+    struct sim_inode *left;             /* the folder that a removed folder stood in */
     char *name;                         /* in its folder; NULL once unlinked */
     unsigned mode;                      /* S_IFMT bits and permissions */
     uint64_t number;
@@ -27,13 +28,19 @@ struct sim_inode {
 /* Where a path leads: the folder, the last name in it, and what stands there (NULL: nothing). */
 struct sim_place {
     struct sim_inode *folder, *inode;
-    char name[256];
-    bool slash; /* the path ended in '/' */
+    char name[256]; /* "/" for a path without names */
+    bool slash;     /* the path ended in '/' */
 };
 
+int sim_path_walk(struct plait_host *host, int dirfd, const char *path, uint64_t resolve, struct sim_place *out);
+/* The same; what a '/' follows must be a folder. */
 int sim_path_find(struct plait_host *host, int dirfd, const char *path, uint64_t resolve, struct sim_place *out);
 
 plait_err sim_host_write(struct plait_host *host, const char *path, plait_slice bytes, struct sim_inode **out);
+/* The owner's rights: there is nobody else. */
+enum { SIM_MAY_ENTER = 1, SIM_MAY_WRITE = 2, SIM_MAY_READ = 4 };
+bool sim_inode_may(const struct sim_inode *inode, unsigned rights);
+
 struct sim_inode *sim_inode_make(struct plait_host *host, struct sim_inode *folder, const char *name, unsigned mode);
 void sim_inode_unref(struct sim_inode *inode);
 void sim_inode_unlink(struct sim_inode *inode);

@@ -18,6 +18,9 @@
 
 void sim_inode_link(struct sim_inode *inode, struct sim_inode *folder, char *name)
 {
+    if (inode->left)
+        sim_inode_unref(inode->left);
+    inode->left = NULL;
     inode->parent = folder;
     inode->name = name;
     if (folder)
@@ -59,6 +62,8 @@ void sim_inode_unref(struct sim_inode *inode)
 {
     if (--inode->refs)
         return;
+    if (inode->left)
+        sim_inode_unref(inode->left);
     plait_mem_free(inode->name);
     inode->host->disk.used -= inode->data.len;
     sim_ring_free(&inode->data);
@@ -79,6 +84,10 @@ void sim_inode_unlink(struct sim_inode *inode)
     sim_list_del(&inode->in_parent);
     plait_mem_free(inode->name);
     inode->name = NULL;
+    if (S_ISDIR(inode->mode) && inode->parent) {
+        inode->left = inode->parent;
+        inode->left->refs++;
+    }
     inode->parent = NULL;
     let_go(inode);
 }
@@ -202,19 +211,23 @@ static int start(struct plait_host *host, int dirfd, const char *path, uint64_t 
     return *out && S_ISDIR((*out)->mode) ? 0 : -ENOTDIR;
 }
 
+bool sim_inode_may(const struct sim_inode *inode, unsigned rights)
+{
+    return ((inode->mode >> 6) & rights) == rights;
+}
+
 /* One name further, from the folder `at`. */
 static int walk(struct sim_inode *base, struct sim_inode *at, const char *name, uint64_t resolve, struct sim_place *out)
 {
-    if (!S_ISDIR(at->mode))
-        return -ENOTDIR;
     out->folder = at;
     if (strcmp(name, ".") == 0) {
         out->inode = at;
     } else if (strcmp(name, "..") == 0) {
+        struct sim_inode *up = at->parent ? at->parent : at->left;
         if (at == base && (resolve & RESOLVE_BENEATH))
             return -EXDEV;
-        bool top = !at->parent || (at == base && (resolve & RESOLVE_IN_ROOT));
-        out->inode = top ? at : at->parent;
+        bool top = !up || (at == base && (resolve & RESOLVE_IN_ROOT));
+        out->inode = top ? at : up;
     } else {
         if (!at->name)
             return -ENOENT; /* it was removed, and nothing can be made in it */
@@ -223,24 +236,32 @@ static int walk(struct sim_inode *base, struct sim_inode *at, const char *name, 
     return 0;
 }
 
-int sim_path_find(struct plait_host *host, int dirfd, const char *path, uint64_t resolve, struct sim_place *out)
+int sim_path_walk(struct plait_host *host, int dirfd, const char *path, uint64_t resolve, struct sim_place *out)
 {
     struct sim_inode *base;
     int res = start(host, dirfd, path, resolve, &base);
     if (res)
         return res;
-    *out = (struct sim_place){.folder = base, .inode = base, .name = "."};
+    *out = (struct sim_place){.folder = base, .inode = base, .name = "/"};
     for (;;) {
-        res = next_name(&path, out->name);
-        if (res <= 0)
-            break;
-        if (!out->inode)
-            return -ENOENT;
-        res = walk(base, out->inode, out->name, resolve, out);
+        int more = next_name(&path, out->name);
+        if (more == 0)
+            return 0;
+        struct sim_inode *at = out->inode;
+        if (!at || !S_ISDIR(at->mode))
+            return at ? -ENOTDIR : -ENOENT;
+        if (!sim_inode_may(at, SIM_MAY_ENTER))
+            return -EACCES;
+        res = more < 0 ? more : walk(base, at, out->name, resolve, out);
         if (res)
             return res;
         out->slash = *path == '/';
     }
+}
+
+int sim_path_find(struct plait_host *host, int dirfd, const char *path, uint64_t resolve, struct sim_place *out)
+{
+    int res = sim_path_walk(host, dirfd, path, resolve, out);
     if (res == 0 && out->slash && out->inode && !S_ISDIR(out->inode->mode))
         return -ENOTDIR;
     return res;
@@ -256,6 +277,8 @@ int sim_inode_bind(struct plait_host *host, const char *path, struct sim_sock *s
         return err;
     if (place.inode)
         return -EADDRINUSE;
+    if (!sim_inode_may(place.folder, SIM_MAY_WRITE))
+        return -EACCES;
     struct sim_inode *inode = sim_inode_make(host, place.folder, place.name, S_IFSOCK | 0755);
     if (!inode)
         return -ENOMEM;

@@ -596,40 +596,68 @@ static void a_reactor_that_ends_does_not_wait_for_a_slow_disk(void **state)
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
+static void write_and_move(struct plait_host *host, struct plait_sys *sys)
+{
+    static char block[3000];
+    int fd = CALL(sys, openat2, AT_FDCWD, "/f", O_RDWR | O_CREAT, 0644, 0);
+    for (int i = 0; i < 3; i++) {
+        (void)CALL(sys, pwrite, fd, block, sizeof block, i * 3000);
+        (void)CALL(sys, ftruncate, fd, i * 2000);
+        (void)CALL(sys, fsync, fd);
+    }
+    for (int i = 0; i < 2; i++) {
+        (void)CALL(sys, mkdirat, AT_FDCWD, "/d", 0755);
+        (void)CALL(sys, renameat, AT_FDCWD, "/f", AT_FDCWD, "/d/g");
+        (void)CALL(sys, pwrite, fd, block, sizeof block, 100 + 20000 * i);
+        (void)CALL(sys, renameat, AT_FDCWD, "/d/g", AT_FDCWD, "/f");
+        (void)CALL(sys, openat2, AT_FDCWD, "/f", O_RDWR | O_TRUNC, 0644, 0);
+        (void)CALL(sys, pwrite, fd, block, sizeof block, 100 + 40000 * i);
+        if (plait_host_write_file(host, "/tmp/x", "xyz", 3) == PLAIT_OK)
+            (void)CALL(sys, unlinkat, AT_FDCWD, "/tmp/x", 0);
+        sim_files_crash(host);
+    }
+}
+
+/* True when the heap had nothing to fail any more. */
+static bool survives(uint64_t seed, uint64_t k)
+{
+    struct test_heap heap;
+    test_heap_init(&heap, k);
+    struct plait_sim *sim = plait_sim_new_with(&(struct plait_sim_options){.seed = seed, .allocator = &heap.allocator});
+    struct plait_host *host = sim ? plait_sim_host(sim, "host") : NULL;
+    if (host)
+        write_and_move(host, plait_host_sys(host));
+    bool over = heap.calls < k;
+    plait_sim_free(&sim);
+    assert_int_equal(heap.live, 0);
+    return over;
+}
+
 static void a_world_without_memory_loses_no_block(void **state)
 {
     (void)state;
-    static char block[3000];
-    for (uint64_t k = 1;; k++) {
-        struct test_heap heap;
-        test_heap_init(&heap, k);
-        struct plait_sim *sim =
-            plait_sim_new_with(&(struct plait_sim_options){.seed = k, .allocator = &heap.allocator});
-        struct plait_host *host = sim ? plait_sim_host(sim, "host") : NULL;
-        struct plait_sys *sys = host ? plait_host_sys(host) : NULL;
-        int fd = sys ? CALL(sys, openat2, AT_FDCWD, "/f", O_RDWR | O_CREAT, 0644, 0) : -1;
-        for (int i = 0; fd >= 0 && i < 3; i++) {
-            (void)CALL(sys, pwrite, fd, block, sizeof block, i * 3000);
-            (void)CALL(sys, ftruncate, fd, i * 2000);
-            (void)CALL(sys, fsync, fd);
-        }
-        for (int i = 0; fd >= 0 && i < 2; i++) {
-            (void)CALL(sys, mkdirat, AT_FDCWD, "/d", 0755);
-            (void)CALL(sys, renameat, AT_FDCWD, "/f", AT_FDCWD, "/d/g");
-            (void)CALL(sys, pwrite, fd, block, sizeof block, 100);
-            (void)CALL(sys, renameat, AT_FDCWD, "/d/g", AT_FDCWD, "/f");
-            (void)CALL(sys, openat2, AT_FDCWD, "/f", O_RDWR | O_TRUNC, 0644, 0);
-            (void)CALL(sys, pwrite, fd, block, sizeof block, 100);
-            if (plait_host_write_file(host, "/tmp/x", "xyz", 3) == PLAIT_OK)
-                (void)CALL(sys, unlinkat, AT_FDCWD, "/tmp/x", 0);
-            sim_files_crash(host);
-        }
-        bool over = heap.calls < k;
-        plait_sim_free(&sim);
-        assert_int_equal(heap.live, 0);
-        if (over)
-            break;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        for (uint64_t k = 1; !survives(seed, k); k++)
+            continue;
     }
+}
+
+static void what_cannot_be_written_back_fails_the_write(void **state)
+{
+    (void)state;
+    struct test_heap heap;
+    test_heap_init(&heap, 0);
+    struct plait_sim *sim = plait_sim_new_with(&(struct plait_sim_options){.seed = 1, .allocator = &heap.allocator});
+    struct disk d = {.sim = sim, .host = plait_sim_host(sim, "host")};
+    d.sys = plait_host_sys(d.host);
+    int fd = opened(&d, "/f", O_RDWR | O_CREAT);
+    for (int i = 0; i < 1024; i++)
+        assert_int_equal(CALL(d.sys, pwrite, fd, "x", 1, 100), 1);
+    heap.fail_at = heap.calls + 1;
+    assert_int_equal(CALL(d.sys, pwrite, fd, "x", 1, 100), -ENOSPC);
+    assert_int_equal(CALL(d.sys, pwrite, fd, "x", 1, 100), 1);
+    disk_close(&d);
+    assert_int_equal(heap.live, 0);
 }
 
 TEST_MAIN(cmocka_unit_test(what_was_not_synced_may_be_lost), cmocka_unit_test(what_was_synced_stays),
@@ -650,4 +678,5 @@ TEST_MAIN(cmocka_unit_test(what_was_not_synced_may_be_lost), cmocka_unit_test(wh
           cmocka_unit_test(reads_that_must_not_wait_find_nothing_by_chance),
           cmocka_unit_test(a_job_of_the_pool_waits_for_a_slow_disk),
           cmocka_unit_test(a_reactor_that_ends_does_not_wait_for_a_slow_disk),
-          cmocka_unit_test(a_world_without_memory_loses_no_block))
+          cmocka_unit_test(a_world_without_memory_loses_no_block),
+          cmocka_unit_test(what_cannot_be_written_back_fails_the_write))
