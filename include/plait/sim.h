@@ -205,9 +205,9 @@ struct plait_sim_disk {
 /** Sets what a host's disk is like. */
 PLAIT_API void plait_host_set_disk(struct plait_host *host, const struct plait_sim_disk *disk);
 
-/** Cuts the power of a host's disk at the nth call on files from now on (1 is the next; 0: not any more). That call and
- * all that follow fail with EIO until the host crashes. What was not synced is kept, lost, torn or reordered by the
- * seed, as plait_host_crash says. */
+/** Cuts the power of a host's disk at the nth call on files from now on (1 is the next). What was not synced is kept,
+ * lost, torn or reordered by the seed then, and that call and all that follow fail with EIO until the power is given
+ * back with nth 0. */
 PLAIT_API void plait_host_cut_disk(struct plait_host *host, uint64_t nth);
 
 /* --- the network -------------------------------------------------------------------------------------------------- */

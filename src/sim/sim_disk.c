@@ -355,6 +355,8 @@ void plait_host_set_disk(struct plait_host *host, const struct plait_sim_disk *d
 void plait_host_cut_disk(struct plait_host *host, uint64_t nth)
 {
     host->disk.cut_in = nth;
+    if (nth == 0)
+        host->disk.off = false;
 }
 
 bool sim_disk_lives(struct plait_host *host)
