@@ -121,6 +121,50 @@ static void permissions_of_the_owner_hold(void **state)
     assert_true(at(w.a, "/f", O_RDONLY) >= 0);
     assert_int_equal(at(w.a, "/", O_WRONLY), -EISDIR);
     assert_int_equal(at(w.a, "/f", O_RDONLY | O_DIRECTORY), -ENOTDIR);
+    assert_int_equal(at(w.a, "/d", O_RDONLY | O_CREAT | O_DIRECTORY), -EINVAL);
+    world_close(&w);
+}
+
+static void rights_of_a_folder_hold(void **state)
+{
+    (void)state;
+    struct sockaddr_un un = {.sun_family = AF_UNIX, .sun_path = "/d/s"};
+    struct world w = world_open();
+    struct plait_host *host = plait_sim_host(w.sim, "a");
+    assert_ok(plait_host_write_file(host, "/d/f", "x", 1));
+    assert_ok(plait_host_write_file(host, "/d/e/g", "x", 1));
+    assert_ok(plait_host_write_file(host, "/o/x", "x", 1));
+    assert_int_equal(CALL(w.a, fchmodat, AT_FDCWD, "/d", 0500), 0);
+    assert_int_equal(at(w.a, "/d/new", O_WRONLY | O_CREAT), -EACCES);
+    assert_int_equal(CALL(w.a, mkdirat, AT_FDCWD, "/d/new", 0755), -EACCES);
+    assert_int_equal(CALL(w.a, unlinkat, AT_FDCWD, "/d/f", 0), -EACCES);
+    assert_int_equal(CALL(w.a, renameat, AT_FDCWD, "/o/x", AT_FDCWD, "/d/x"), -EACCES);
+    assert_int_equal(CALL(w.a, renameat, AT_FDCWD, "/o/x", AT_FDCWD, "/d/f"), -EACCES);
+    assert_int_equal(CALL(w.a, bind, CALL(w.a, socket, AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&un, sizeof un),
+                     -EACCES);
+    assert_int_equal(CALL(w.a, fchmodat, AT_FDCWD, "/d", 0700), 0);
+    assert_int_equal(CALL(w.a, fchmodat, AT_FDCWD, "/d/e", 0500), 0);
+    assert_int_equal(CALL(w.a, renameat, AT_FDCWD, "/d/e", AT_FDCWD, "/o/e"), -EACCES); /* its ".." would change */
+    assert_int_equal(CALL(w.a, renameat, AT_FDCWD, "/d/e", AT_FDCWD, "/d/h"), 0);
+    assert_int_equal(CALL(w.a, fchmodat, AT_FDCWD, "/d", 0600), 0);
+    assert_int_equal(at(w.a, "/d/f", O_RDONLY), -EACCES);
+    world_close(&w);
+}
+
+static void a_removed_folder_that_is_open_lists_nothing(void **state)
+{
+    (void)state;
+    char room[64];
+    struct stat st;
+    struct world w = world_open();
+    assert_int_equal(CALL(w.a, mkdirat, AT_FDCWD, "/d", 0755), 0);
+    assert_int_equal(CALL(w.a, mkdirat, AT_FDCWD, "/d/e", 0755), 0);
+    int dir = at(w.a, "/d/e", O_RDONLY);
+    assert_int_equal(CALL(w.a, renameat, AT_FDCWD, "/d/e", AT_FDCWD, "/d"), -ENOTEMPTY);
+    assert_int_equal(CALL(w.a, unlinkat, AT_FDCWD, "/d/e", AT_REMOVEDIR), 0);
+    assert_int_equal(CALL(w.a, getdents, dir, room, sizeof room), -ENOENT);
+    assert_int_equal(CALL(w.a, fstatat, dir, "../e", &st, 0), -ENOENT);
+    assert_int_equal(CALL(w.a, fstatat, dir, "..", &st, 0), 0);
     world_close(&w);
 }
 
@@ -282,6 +326,7 @@ static void sending_a_file_moves_its_position(void **state)
     assert_int_equal(CALL(w.a, read, fd, text, sizeof text), 6);
     assert_int_equal(CALL(w.a, write, fds[1], block, sizeof block), 65536 - 4096);
     assert_int_equal(CALL(w.a, sendfile, fds[1], fd, &(off_t){0}, 4096), -EAGAIN);
+    assert_int_equal(CALL(w.a, sendfile, fds[1], fd, &(off_t){-1}, 4), -EINVAL);
     CALL(w.a, close, fds[0]);
     assert_int_equal(CALL(w.a, sendfile, fds[1], fd, &(off_t){0}, 4096), -EPIPE);
     world_close(&w);
@@ -289,7 +334,8 @@ static void sending_a_file_moves_its_position(void **state)
 
 TEST_MAIN(cmocka_unit_test(what_is_written_can_be_read), cmocka_unit_test(nothing_leads_out_from_beneath),
           cmocka_unit_test(folders_are_made_listed_moved_and_removed), cmocka_unit_test(a_file_can_be_sent),
-          cmocka_unit_test(permissions_of_the_owner_hold),
+          cmocka_unit_test(permissions_of_the_owner_hold), cmocka_unit_test(rights_of_a_folder_hold),
+          cmocka_unit_test(a_removed_folder_that_is_open_lists_nothing),
           cmocka_unit_test(files_are_read_and_written_at_their_position),
           cmocka_unit_test(the_null_device_takes_all_and_gives_nothing),
           cmocka_unit_test(what_has_no_name_in_the_tree_has_a_kind),
