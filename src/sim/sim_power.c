@@ -22,8 +22,10 @@ static void forget_program(struct plait_host *host)
     sim_processes_free(host);
     sim_host_close_all(host);
     host->signals_pending = host->signals_blocked = 0;
-    if (host->down)
-        sim_ports_vanish(host);
+    if (!host->down)
+        return;
+    sim_ports_vanish(host);
+    sim_files_crash(host);
 }
 
 void sim_host_leaves(struct plait_host *host)

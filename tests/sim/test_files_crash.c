@@ -137,6 +137,21 @@ static void a_synced_file_may_lose_its_name(void **state)
     every_outcome(synced_without_name, 1 | 2);
 }
 
+static unsigned host_crashed(struct disk *d)
+{
+    write_to(d, "/tmp/f", "text", true);
+    (void)opened(d, "/tmp/f", O_RDONLY);
+    plait_host_crash(d->host);
+    plait_host_restart(d->host);
+    return holds(d, "/tmp/f", "text") ? 1 : holds(d, "/tmp/f", NULL) ? 2 : 4;
+}
+
+static void a_host_without_power_loses_what_was_not_synced(void **state)
+{
+    (void)state;
+    every_outcome(host_crashed, 1 | 2);
+}
+
 static unsigned synced_name_without_content(struct disk *d)
 {
     write_to(d, "/f", "text", false);
@@ -668,6 +683,7 @@ TEST_MAIN(cmocka_unit_test(what_was_not_synced_may_be_lost), cmocka_unit_test(wh
           cmocka_unit_test(a_synced_file_may_lose_its_name), cmocka_unit_test(a_name_can_be_safe_before_the_content),
           cmocka_unit_test(a_replaced_file_is_the_old_or_the_new_one),
           cmocka_unit_test(what_was_moved_away_is_never_lost), cmocka_unit_test(a_removed_file_may_come_back),
+          cmocka_unit_test(a_host_without_power_loses_what_was_not_synced),
           cmocka_unit_test(a_new_folder_must_be_synced_in_its_own),
           cmocka_unit_test(a_file_moved_into_a_new_folder_is_in_one_of_the_two),
           cmocka_unit_test(folders_that_change_places_are_never_lost),
