@@ -115,6 +115,38 @@ static void a_reader_that_goes_ends_a_pipe_with_much_to_write(void **state)
     assert_int_equal(test_open_descriptors(), before);
 }
 
+static void write_and_pause(struct peer *p)
+{
+    plait_write(p->s, PLAIT_LIT("into nothing"));
+    plait_flush(p->s);
+    plait_pause(p->s);
+}
+
+/* What a child said last is read before the failure is told; where nobody reads on, it is told at once. */
+static void a_broken_pipe_is_told_although_nobody_reads_the_other(void **state)
+{
+    struct bed b;
+    int from[2];
+    int to[2];
+    struct plait_stream *s;
+    (void)state;
+    memset(&in, 0, sizeof in);
+    in.on_data = write_and_pause;
+    bed_open(&b);
+    assert_int_equal(pipe2(from, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(to, O_CLOEXEC), 0);
+    assert_ok(plait_stream_of_fds(b.r, from[0], to[1], &s));
+    peer_attach(&in, s, &peer_protocol);
+    bed_settle(&b);
+    close(to[0]);
+    assert_int_equal(write(from[1], "x", 1), 1);
+    bed_settle(&b);
+    assert_string_equal(in.story, "cdl");
+    assert_int_equal(in.fault.err, PLAIT_EPIPE);
+    close(from[1]);
+    bed_close(&b);
+}
+
 /* Nobody is told, and nothing ends, before there is a protocol. */
 static void a_pipe_without_a_protocol_waits_for_one(void **state)
 {
@@ -321,6 +353,7 @@ TEST_MAIN(cmocka_unit_test(children_that_end_before_anybody_looks_are_all_told),
           cmocka_unit_test(a_handler_for_sigchld_disturbs_nobody),
           cmocka_unit_test(a_child_that_closes_its_input_is_seen_before_anybody_writes),
           cmocka_unit_test(a_reader_that_goes_ends_a_pipe_with_much_to_write),
+          cmocka_unit_test(a_broken_pipe_is_told_although_nobody_reads_the_other),
           cmocka_unit_test(a_pipe_without_a_protocol_waits_for_one),
           cmocka_unit_test(a_pipe_whose_reader_cannot_be_watched_fails),
           cmocka_unit_test(output_into_a_plain_file_is_written_and_does_not_spin),
