@@ -98,8 +98,7 @@ uint64_t sim_random(struct plait_sim *sim);
 uint64_t sim_below(struct plait_sim *sim, uint64_t below);
 
 /* Whether a fault of this kind strikes now: `flag` is on, one of `of` draws, and the run does not leave this one out.
- * Counted for the call. `host` is where it strikes; the first form knows no host. */
-bool sim_strikes(struct plait_sim *sim, unsigned flag, uint64_t of, enum plait_sys_call call);
+ * Counted for the call. `host` is where it strikes, or NULL. */
 bool sim_strikes_at(struct plait_sim *sim, struct plait_host *host, unsigned flag, uint64_t of,
                     enum plait_sys_call call);
 struct sim_chance {

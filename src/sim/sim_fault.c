@@ -35,6 +35,9 @@ static const struct {
     {PLAIT_SIM_LOSS, "loss"},
     {PLAIT_SIM_DUPLICATE, "duplicate"},
     {PLAIT_SIM_REORDER, "reorder"},
+    {PLAIT_SIM_LOSS, "loss"},
+    {PLAIT_SIM_DUPLICATE, "duplicate"},
+    {PLAIT_SIM_REORDER, "reorder"},
 };
 
 const char *sim_call_name(enum plait_sys_call call)
@@ -177,11 +180,6 @@ bool sim_strikes_at(struct plait_sim *sim, struct plait_host *host, unsigned fla
                     enum plait_sys_call call)
 {
     return sim_strikes_often(sim, host, flag, (struct sim_chance){1, of}, call);
-}
-
-bool sim_strikes(struct plait_sim *sim, unsigned flag, uint64_t of, enum plait_sys_call call)
-{
-    return sim_strikes_at(sim, NULL, flag, of, call);
 }
 
 void sim_strike_tell(struct plait_sim *sim, const char *fmt, ...)

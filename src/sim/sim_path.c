@@ -206,6 +206,7 @@ bool sim_link_strikes(const struct plait_host *from, uint32_t chance, unsigned f
     if (!sim_strikes_at(sim, (struct plait_host *)(uintptr_t)from, flag, of, PLAIT_SYS_sendmsg))
         return false;
     *how = sim_fault_below(sim, UINT64_MAX);
+    sim_strike_tell(sim, "a packet on its way meets %s", plait_sim_fault_name(flag));
     return true;
 }
 

@@ -18,11 +18,8 @@
 
 static void unix_name(const struct plait_address *address, char *out, size_t bytes)
 {
-    if (address->kind == PLAIT_ADDR_NONE)
-        (void)snprintf(out, bytes, "a unix socket");
-    else
-        (void)snprintf(out, bytes, "%s%.*s", address->kind == PLAIT_ADDR_ABSTRACT ? "@" : "", (int)address->name_len,
-                       address->name);
+    (void)snprintf(out, bytes, "%s%.*s", address->kind == PLAIT_ADDR_ABSTRACT ? "@" : "", (int)address->name_len,
+                   address->name);
 }
 
 void sim_story_address(struct plait_host *host, const struct plait_address *address, char *out, size_t bytes)

@@ -11,12 +11,13 @@
 /* What a kind of fault strikes; errnos have a table of their own, plait_sim_errno_possible. */
 static const struct {
     unsigned fault;
-    const char *calls[10];
+    const char *calls[6];
 } meant[] = {
     {PLAIT_SIM_SPLIT, {"sendmsg"}},       {PLAIT_SIM_DELAY, {"sendmsg"}},
     {PLAIT_SIM_RESET, {"sendmsg"}},       {PLAIT_SIM_SHORT, {"recv", "recvmsg", "sendmsg", "read", "write"}},
     {PLAIT_SIM_SPURIOUS, {"epoll_wait"}}, {PLAIT_SIM_INTERRUPT, {"epoll_wait", "connect", "close"}},
-    {PLAIT_SIM_LOSS, {"sendmsg"}},
+    {PLAIT_SIM_LOSS, {"sendmsg"}},        {PLAIT_SIM_DUPLICATE, {"sendmsg"}},
+    {PLAIT_SIM_REORDER, {"sendmsg"}},
 };
 
 /* What no scenario can use, and why. */
@@ -24,7 +25,20 @@ static const struct {
     unsigned fault;
     const char *call, *why;
 } never[] = {
-    {PLAIT_SIM_ERRNO, "epoll_create1", "only a reactor that is being made calls it, before the world runs"},
+    {PLAIT_SIM_ERRNO, "epoll_create1", "a reactor calls it while it is made, before the world runs"},
+    {PLAIT_SIM_ERRNO, "signalfd", "a reactor calls it while it is made, before the world runs"},
+    {PLAIT_SIM_ERRNO, "write", "only eventfds are written to, and they cannot fail"},
+    {PLAIT_SIM_ERRNO, "pwrite", "the library writes no files"},
+    {PLAIT_SIM_ERRNO, "ftruncate", "the library writes no files"},
+    {PLAIT_SIM_ERRNO, "fsync", "the library writes no files"},
+    {PLAIT_SIM_ERRNO, "renameat", "the library writes no files"},
+    {PLAIT_SIM_ERRNO, "mkdirat", "the library makes no folders"},
+    {PLAIT_SIM_ERRNO, "socketpair", "no scenario gives a program a socket"},
+    {PLAIT_SIM_ERRNO, "getpeername", "no scenario brings a connected socket of its own while the world runs"},
+    {PLAIT_SIM_ERRNO, "sendfile", "no scenario serves files"},
+    {PLAIT_SIM_ERRNO, "pread", "no scenario serves files"},
+    {PLAIT_SIM_ERRNO, "pread_nowait", "no scenario serves files"},
+    {PLAIT_SIM_ERRNO, "getdents", "no scenario serves files"},
 };
 
 static struct report total;

@@ -107,12 +107,13 @@ static void a_closed_port_refuses_connected_sockets_only(void **state)
 static void what_is_too_large_is_refused(void **state)
 {
     (void)state;
-    static char big[65508];
+    static char big[65508], larger[65536];
     struct world w = world_open();
     int c = udp_on(w.a, 1001);
     struct sockaddr_in to = host_address(w.b, 2000);
     CALL(w.a, connect, c, (struct sockaddr *)&to, sizeof to);
     assert_int_equal(put((struct end){w.a, c}, big, sizeof big), -EMSGSIZE);
+    assert_int_equal(put((struct end){w.a, c}, larger, sizeof larger), -EMSGSIZE);
     assert_int_equal(put((struct end){w.a, c}, big, sizeof big - 1), sizeof big - 1);
     world_close(&w);
 }

@@ -275,6 +275,21 @@ static void a_path_of_another_type_is_refused(void **state)
     world_close(&w);
 }
 
+static void who_is_left_for_another_hears_of_it(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    int a = bound(w.a, SOCK_DGRAM, "a"), b = bound(w.a, SOCK_DGRAM, "b");
+    (void)bound(w.a, SOCK_DGRAM, "c");
+    assert_int_equal(connect_to(w.a, a, "b"), 0);
+    assert_int_equal(connect_to(w.a, b, "a"), 0);
+    assert_int_equal(put((struct end){w.a, b}, "x", 1), 1);
+    assert_int_equal(connect_to(w.a, a, "c"), 0);
+    assert_int_equal(take_raw((struct end){w.a, a}), -EAGAIN); /* it is lost */
+    assert_int_equal(sock_error(w.a, b), ECONNRESET);
+    world_close(&w);
+}
+
 static void what_does_not_fit_a_state_is_refused(void **state)
 {
     (void)state;
@@ -465,7 +480,8 @@ TEST_MAIN(cmocka_unit_test(a_path_is_a_file_that_outlives_its_socket),
           cmocka_unit_test(descriptors_travel_with_bytes), cmocka_unit_test(descriptors_without_room_are_closed),
           cmocka_unit_test(credentials_and_names_of_a_peer), cmocka_unit_test(a_name_can_be_left_to_the_system),
           cmocka_unit_test(names_that_are_none_are_refused), cmocka_unit_test(a_path_of_another_type_is_refused),
-          cmocka_unit_test(what_does_not_fit_a_state_is_refused), cmocka_unit_test(a_datagram_tells_its_sender),
-          cmocka_unit_test(who_talks_to_one_hears_no_other), cmocka_unit_test(a_full_receiver_holds_its_senders),
-          cmocka_unit_test(the_senders_buffer_is_a_limit), cmocka_unit_test(wrong_control_messages_are_refused),
+          cmocka_unit_test(who_is_left_for_another_hears_of_it), cmocka_unit_test(what_does_not_fit_a_state_is_refused),
+          cmocka_unit_test(a_datagram_tells_its_sender), cmocka_unit_test(who_talks_to_one_hears_no_other),
+          cmocka_unit_test(a_full_receiver_holds_its_senders), cmocka_unit_test(the_senders_buffer_is_a_limit),
+          cmocka_unit_test(wrong_control_messages_are_refused),
           cmocka_unit_test(descriptors_beyond_the_limit_are_closed))
