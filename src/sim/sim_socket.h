@@ -108,10 +108,8 @@ struct sim_sock {
     struct plait_address local, peer_address;
     struct sim_link in_port;
     struct sim_sock *peer;
-    struct {
-        int value;
-        bool known;
-    } option[SIM_SOCK_OPTIONS];
+    int option[SIM_SOCK_OPTIONS];
+    uint32_t option_known; /* bits: which were set */
     union {
         struct sim_tcp tcp;
         struct sim_unix un;

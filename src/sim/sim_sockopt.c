@@ -94,7 +94,7 @@ static int remembered_at(int level, int name)
 int sim_sock_option(const struct sim_sock *s, int level, int name)
 {
     int at = remembered_at(level, name);
-    return s->option[at].known ? s->option[at].value : remembered[at].initial;
+    return s->option_known & (UINT32_C(1) << at) ? s->option[at] : remembered[at].initial;
 }
 
 static void set_buffer(size_t *out, int value, size_t least)
@@ -122,8 +122,8 @@ static int set_special(struct sim_sock *s, int level, int name, int value)
     bool flag_only = remembered[at].low > remembered[at].high;
     if (!flag_only && (value < remembered[at].low || value > remembered[at].high))
         return -EINVAL;
-    s->option[at].value = flag_only ? value != 0 : value;
-    s->option[at].known = true;
+    s->option[at] = flag_only ? value != 0 : value;
+    s->option_known |= UINT32_C(1) << at;
     if (s->domain != AF_UNIX && s->type == SOCK_STREAM)
         sim_tcp_option_set(s, level, name);
     return 0;

@@ -50,6 +50,7 @@ static struct sim_sock *make_child(struct sim_sock *listener, struct sim_sock *c
     child->local = client->peer_address;
     child->peer_address = client->local;
     memcpy(child->option, listener->option, sizeof child->option);
+    child->option_known = listener->option_known;
     child->tcp.state = SIM_TCP_SYN_RECV;
     child->tcp.connected = true;
     child->tcp.listener = listener;

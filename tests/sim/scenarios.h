@@ -9,6 +9,7 @@
 #include <plait/sim.h>
 
 #define SCENARIOS(X)                                                                                                   \
+    X(datagrams)                                                                                                       \
     X(errands)                                                                                                         \
     X(finger)                                                                                                          \
     X(greedy) X(half_close) X(last_words) X(marks) X(netstring) X(pair_echo) X(tcp_echo) X(tcp_flood) X(timers)
