@@ -6,8 +6,8 @@
 #ifndef PLAIT_TESTS_SIM_SCENARIO_KIT_H
 #define PLAIT_TESTS_SIM_SCENARIO_KIT_H
 
+#include <plait/listen.h>
 #include <plait/sim.h>
-#include <plait/stream.h>
 
 /* The far end: writes back what it gets, closes after the peer's end. `self` is the world. */
 extern const struct plait_protocol kit_echo;
@@ -28,5 +28,20 @@ bool kit_sender_runs(void *sender);
 
 /* Fails the world unless the sender's stream ended as it may: complete, or by a fault that the world can cause. */
 void kit_sender_check(struct kit_sender *sender);
+
+/* Some clients on a host "client", each with a connection of its own to an echo on a host "server". */
+struct kit_echoes {
+    unsigned clients; /* at most KIT_CLIENTS_MAX */
+    uint64_t total;   /* bytes of each */
+    bool hurry;       /* does not wait for room */
+    const char *path; /* a UNIX socket, and both on the one host; NULL: TCP to port 7, by name */
+    const struct plait_listen_options *listen;
+    const struct plait_connect_options *connect;
+    bool may_fail; /* connecting may fail: some error that the faults explain */
+};
+#define KIT_CLIENTS_MAX 8
+
+/* Runs them until all have ended, and fails the world for each that ended as it may not. The caller checks the end. */
+void kit_run_echoes(struct plait_sim *sim, const struct kit_echoes *ask);
 
 #endif

@@ -1,91 +1,51 @@
 /* SPDX-License-Identifier: MIT
  *
- * Echo over TCP between two hosts: some clients, each with a connection of its own; everything that can happen to a
- * segment does.
+ * Echo over every kind of stream that has listeners: TCP between two hosts, UNIX sockets by file and by abstract name,
+ * TLS. Some clients, each with a connection of its own; everything that can happen to a segment does.
  */
+#include "tests/sim/scenario_certs.h"
 #include "tests/sim/scenario_kit.h"
 #include "tests/sim/scenarios.h"
 
-#include <plait/listen.h>
-
-#define CLIENTS 3
-
-struct client {
-    struct kit_sender sender;
-    bool failed;
-};
-
-static void got_stream(struct plait_result *result, void *ctx)
-{
-    struct client *c = ctx;
-    if (result->fault.err) {
-        c->failed = true;
-        c->sender.lost = 1;
-        c->sender.fault = result->fault;
-        result->fault.err = PLAIT_OK;
-        return;
-    }
-    plait_value value = plait_result_take(result);
-    plait_stream_attach(value.ptr, &kit_sender, &c->sender);
-}
-
-static bool any_runs(void *ctx)
-{
-    struct client *clients = ctx;
-    for (unsigned i = 0; i < CLIENTS; i++) {
-        if (!clients[i].sender.lost)
-            return true;
-    }
-    return false;
-}
-
-static bool serve(struct plait_sim *sim, struct plait_host *host, struct plait_listener **listener)
-{
-    struct plait_reactor *r = plait_host_reactor(host);
-    struct plait_address at;
-    plait_host_address(host, PLAIT_ADDR_IP4, 7, &at);
-    return r && plait_listen(r, &at, NULL, plait_service_of(r, &kit_echo, sim), listener) == PLAIT_OK;
-}
-
-static void run_with(struct plait_sim *sim, uint64_t total, bool hurry)
-{
-    struct plait_host *server = plait_sim_host(sim, "server"), *host = plait_sim_host(sim, "client");
-    struct plait_reactor *r = plait_host_reactor(host);
-    struct plait_listener *listener = NULL;
-    struct client clients[CLIENTS] = {0};
-    if (!r || !serve(sim, server, &listener)) {
-        plait_sim_fail(sim, "the server could not start");
-        return;
-    }
-    for (unsigned i = 0; i < CLIENTS; i++) {
-        clients[i].sender.sim = sim;
-        clients[i].sender.total = total;
-        clients[i].sender.hurry = hurry;
-        struct plait_deferred *d = plait_connect_host(r, PLAIT_LIT("server"), 7, NULL);
-        if (plait_then(d, got_stream, &clients[i]))
-            plait_sim_fail(sim, "no memory");
-    }
-    plait_sim_run_while(sim, plait_seconds(600), any_runs, clients);
-    plait_sim_run_for(sim, plait_seconds(70));
-    for (unsigned i = 0; i < CLIENTS; i++) {
-        if (clients[i].failed)
-            plait_sim_fail(sim, "a connection failed: %s", plait_err_name(clients[i].sender.fault.err));
-        kit_sender_check(&clients[i].sender);
-    }
-    plait_listener_close(&listener);
-    plait_sim_check_end(sim);
-}
+#include <plait/tls.h>
 
 static void run(struct plait_sim *sim)
 {
-    run_with(sim, 5000, false);
+    kit_run_echoes(sim, &(struct kit_echoes){.clients = 3, .total = 5000});
 }
 
 static void run_flood(struct plait_sim *sim)
 {
-    run_with(sim, 200000, true);
+    kit_run_echoes(sim, &(struct kit_echoes){.clients = 3, .total = 200000, .hurry = true});
+}
+
+static void run_unix(struct plait_sim *sim)
+{
+    const bool abstract = plait_sim_random(sim, 2);
+    kit_run_echoes(sim, &(struct kit_echoes){.clients = 6, .total = 40000, .path = abstract ? "@echo" : "/tmp/echo"});
+}
+
+/* The certificates are made anew while connections stand, and a second round of clients resumes or does not. */
+static void run_tls(struct plait_sim *sim)
+{
+    struct plait_reactor *server = plait_host_reactor(plait_sim_host(sim, "server"));
+    struct plait_reactor *client = plait_host_reactor(plait_sim_host(sim, "client"));
+    struct plait_listen_options listen = {0};
+    struct plait_connect_options connect = {0};
+    if (plait_tls_server_new(server, &(struct plait_tls_server_options){.cert_pem = kit_server_pem}, &listen.tls,
+                             NULL) ||
+        plait_tls_client_new(client, &(struct plait_tls_client_options){.ca_pem = kit_ca_pem}, &connect.tls, NULL)) {
+        plait_sim_fail(sim, "no TLS");
+        return;
+    }
+    kit_run_echoes(sim, &(struct kit_echoes){
+                            .clients = 3, .total = 30000, .listen = &listen, .connect = &connect, .may_fail = true});
+    plait_tls_server_unref(&listen.tls);
+    plait_tls_client_unref(&connect.tls);
 }
 
 const struct plait_scenario scenario_tcp_echo = {.name = "tcp_echo", .faults = PLAIT_SIM_ALL, .run = run};
 const struct plait_scenario scenario_tcp_flood = {
     .name = "tcp_flood", .faults = PLAIT_SIM_SHORT | PLAIT_SIM_DELAY | PLAIT_SIM_SPLIT, .run = run_flood};
+const struct plait_scenario scenario_unix_echo = {.name = "unix_echo", .faults = PLAIT_SIM_ALL, .run = run_unix};
+const struct plait_scenario scenario_tls_echo = {.name = "tls_echo", .faults = PLAIT_SIM_ALL, .run = run_tls};

@@ -8,11 +8,25 @@
 
 #include <plait/sim.h>
 
-#define SCENARIOS(X)                                                                                                   \
-    X(datagrams)                                                                                                       \
-    X(errands)                                                                                                         \
-    X(finger)                                                                                                          \
-    X(greedy) X(half_close) X(last_words) X(marks) X(netstring) X(pair_echo) X(tcp_echo) X(tcp_flood) X(timers)
+/* clang-format off */
+#define SCENARIOS(X) \
+    X(datagrams) \
+    X(errands) \
+    X(finger) \
+    X(greedy) \
+    X(half_close) \
+    X(http) \
+    X(http_pipeline) \
+    X(last_words) \
+    X(marks) \
+    X(netstring) \
+    X(pair_echo) \
+    X(tcp_echo) \
+    X(tcp_flood) \
+    X(timers) \
+    X(tls_echo) \
+    X(unix_echo)
+/* clang-format on */
 
 #define SCENARIO_DECLARE(name) extern const struct plait_scenario scenario_##name;
 SCENARIOS(SCENARIO_DECLARE)

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * Client against server in the simulated world, under splits, delays, short writes and resets: every fetch ends
- * exactly once, whole or with an error, and no answer is given to another request.
+ * HTTP, client against server: answers at once, in pieces and later, bodies both ways, redirects, fetches that are
+ * given up. Every fetch ends exactly once, whole or with an error, and no answer is given to another request.
+ * `http_pipeline`: requests sent ahead on connections of their own, answered in their order.
  */
-#include "tests/support/test.h"
+#include "tests/sim/scenarios.h"
 
 #include <plait/http.h>
-#include <plait/sim.h>
+#include <plait/listen.h>
 
-enum { FETCHES = 24, LARGE = 150000, SEEDS = 150 };
+#include <stdio.h>
+
+enum { FETCHES = 16, LARGE = 40000, PIPELINES = 4, AHEAD = 24 };
 
 static uint8_t byte_at(size_t key, size_t i)
 {
@@ -101,6 +104,14 @@ static void later_now(void *ctx)
     plait_reply_redirect(l->req, 302, plait_slice_text(to));
 }
 
+static void slow_now(void *ctx)
+{
+    struct later *l = ctx;
+    char text[32];
+    (void)snprintf(text, sizeof(text), "small %zu", key_of(l->req));
+    plait_reply_text(l->req, 200, text);
+}
+
 static void later_gone(struct plait_request *req, void *ctx)
 {
     struct later *l = ctx;
@@ -108,18 +119,29 @@ static void later_gone(struct plait_request *req, void *ctx)
     plait_request_drop(req);
 }
 
-static void answer_later(struct plait_request *req, void *ctx)
+static void answer_by(struct plait_request *req, plait_call_fn fn)
 {
     struct later *l = plait_request_memory(req, sizeof(*l));
-    (void)ctx;
     if (!l) {
         plait_reply_error(req, 503, NULL);
         return;
     }
     l->req = req;
-    plait_timer_init(&l->timer, plait_request_reactor(req), "later", later_now, l);
+    plait_timer_init(&l->timer, plait_request_reactor(req), "later", fn, l);
     plait_timer_arm(&l->timer, plait_millis(300));
     plait_request_gone(req, later_gone, l);
+}
+
+static void answer_later(struct plait_request *req, void *ctx)
+{
+    (void)ctx;
+    answer_by(req, later_now);
+}
+
+static void answer_slowly(struct plait_request *req, void *ctx)
+{
+    (void)ctx;
+    answer_by(req, slow_now);
 }
 
 static bool serve(struct plait_sim *sim, struct plait_host *host, struct plait_address *at)
@@ -131,6 +153,7 @@ static bool serve(struct plait_sim *sim, struct plait_host *host, struct plait_a
     (void)plait_resource_get(root, "large", answer_large, NULL);
     (void)plait_resource_get(root, "small", answer_small, NULL);
     (void)plait_resource_get(root, "later", answer_later, NULL);
+    (void)plait_resource_get(root, "slow", answer_slowly, NULL);
     (void)plait_resource_on(root, "POST", "body", answer_body, NULL);
     plait_host_address(host, PLAIT_ADDR_IP4, 80, at);
     const plait_err err = plait_listen(r, at, &options, plait_http(root), &listener);
@@ -151,7 +174,7 @@ struct one {
     bool whole;
 };
 
-static char posted[40000];
+static const uint8_t posted[20000];
 
 static bool body_is(const struct one *o, plait_slice body)
 {
@@ -206,7 +229,6 @@ static void scenario(struct plait_sim *sim)
     struct plait_address at;
     struct one fetches[FETCHES];
     size_t whole = 0;
-    memset(posted, 'p', sizeof(posted));
     if (!serve(sim, server, &at))
         return;
     for (size_t i = 0; i < FETCHES; i++) {
@@ -226,33 +248,106 @@ static void scenario(struct plait_sim *sim)
         plait_sim_fail(sim, "only %zu of %d fetches were whole", whole, FETCHES);
 }
 
-static void run(unsigned faults, const char *name, uint64_t count)
+/* --- requests sent ahead ---------------------------------------------------------------------------------------- */
+
+struct pipeline {
+    struct plait_sim *sim;
+    struct plait_stream *s;
+    size_t number, answered;
+    unsigned lost;
+    struct plait_fault fault;
+};
+
+/* The text of the n-th answer: requests go by turns to what answers at once and what answers later. */
+static size_t write_request(const struct pipeline *p, size_t n, char *out, size_t bytes)
 {
-    const struct plait_scenario one = {.name = name, .faults = faults, .run = scenario};
-    struct plait_scenario_result result;
-    uint64_t seed = plait_scenario_run_seeds(&one, test_seed(), count, &result);
-    if (seed != UINT64_MAX)
-        fail_msg("%s, seed %" PRIu64 ": %s", name, seed, result.failure);
+    return (size_t)snprintf(out, bytes, "GET /%s?key=%zu HTTP/1.1\r\nHost: server\r\n\r\n",
+                            n % 3 == 2 ? "slow" : "small", p->number * 100 + n);
 }
 
-static void every_fetch_ends_once_in_a_quiet_world(void **state)
+static void send_ahead(struct plait_stream *s, void *self)
 {
-    (void)state;
-    run(0, "http, quiet", 5);
+    struct pipeline *p = self;
+    char text[100];
+    p->s = s;
+    for (size_t n = 0; n < AHEAD; n++)
+        plait_write(s, plait_slice_of(text, write_request(p, n, text, sizeof text)));
 }
 
-static void every_fetch_ends_once_with_bytes_cut_anywhere(void **state)
+static size_t take_answers(struct plait_stream *s, plait_slice in, void *self)
 {
-    (void)state;
-    run(PLAIT_SIM_SPLIT | PLAIT_SIM_SHORT | PLAIT_SIM_DELAY, "http, cut", SEEDS / 3);
+    struct pipeline *p = self;
+    size_t used = 0;
+    for (;;) {
+        const plait_slice rest = plait_slice_sub(in, used, in.len);
+        const size_t head = plait_slice_find(rest, PLAIT_LIT("\r\n\r\n"), 0);
+        char text[32];
+        const size_t len = (size_t)snprintf(text, sizeof text, "small %zu", p->number * 100 + p->answered);
+        if (head == SIZE_MAX || rest.len < head + 4 + len)
+            return used;
+        if (!plait_slice_equal(plait_slice_sub(rest, head + 4, head + 4 + len), plait_slice_of(text, len)))
+            plait_sim_fail(p->sim, "answer %zu of connection %zu is another's", p->answered, p->number);
+        used += head + 4 + len;
+        if (++p->answered == AHEAD)
+            plait_close(s);
+    }
 }
 
-static void every_fetch_ends_once_under_all_faults(void **state)
+static void pipeline_lost(struct plait_stream *s, const struct plait_fault *fault, void *self)
 {
-    (void)state;
-    run(PLAIT_SIM_ALL, "http, all faults", SEEDS);
+    struct pipeline *p = self;
+    (void)s;
+    p->lost++;
+    p->fault = *fault;
 }
 
-TEST_MAIN(cmocka_unit_test(every_fetch_ends_once_in_a_quiet_world),
-          cmocka_unit_test(every_fetch_ends_once_with_bytes_cut_anywhere),
-          cmocka_unit_test(every_fetch_ends_once_under_all_faults))
+static const struct plait_protocol pipeline_protocol = {
+    .name = "pipeline", .connected = send_ahead, .data = take_answers, .lost = pipeline_lost};
+
+static void pipeline_connected(struct plait_result *result, void *ctx)
+{
+    struct pipeline *p = ctx;
+    if (result->fault.err) {
+        p->lost++;
+        p->fault = result->fault;
+        result->fault.err = PLAIT_OK;
+        return;
+    }
+    plait_stream_attach(plait_result_take(result).ptr, &pipeline_protocol, p);
+}
+
+static bool pipelines_run(void *ctx)
+{
+    const struct pipeline *p = ctx;
+    for (size_t i = 0; i < PIPELINES; i++) {
+        if (p[i].lost == 0)
+            return true;
+    }
+    return false;
+}
+
+static void run_pipelines(struct plait_sim *sim)
+{
+    struct plait_host *server = plait_sim_host(sim, "server"), *client = plait_sim_host(sim, "client");
+    struct plait_address at;
+    struct pipeline p[PIPELINES] = {{0}};
+    if (!serve(sim, server, &at))
+        return;
+    for (size_t i = 0; i < PIPELINES; i++) {
+        p[i] = (struct pipeline){.sim = sim, .number = i};
+        if (plait_then(plait_connect_address(plait_host_reactor(client), &at, NULL), pipeline_connected, &p[i]))
+            plait_sim_fail(sim, "no memory");
+    }
+    plait_sim_run_while(sim, plait_seconds(300), pipelines_run, p);
+    plait_sim_run_for(sim, plait_seconds(70));
+    for (size_t i = 0; i < PIPELINES; i++) {
+        if (p[i].lost != 1)
+            plait_sim_fail(sim, "connection %zu was lost %u times", i, p[i].lost);
+        else if (p[i].answered < AHEAD && plait_sim_fault_count(sim, PLAIT_SIM_RESET, NULL) == 0)
+            plait_sim_fail(sim, "%zu of %d answers came: %s", p[i].answered, AHEAD, plait_err_name(p[i].fault.err));
+    }
+}
+
+const struct plait_scenario scenario_http = {.name = "http", .faults = PLAIT_SIM_ALL, .run = scenario};
+const struct plait_scenario scenario_http_pipeline = {
+    .name = "http_pipeline", .faults = PLAIT_SIM_ALL, .run = run_pipelines};
