@@ -105,7 +105,7 @@ struct plait_fault {
     uint64_t bytes_done;              /* how far the operation got */
     const char *step;                 /* resolve, connect, handshake, send, receive, a protocol's own word */
     const char *detail;               /* one more sentence in the protocol's own words */
-    const struct plait_address *peer; /* whom it happened with */
+    const struct plait_address *peer; /* whom it happened with, as far as that is known: who refused a connect */
 };
 
 /** Name of an error as written in this header without its prefix, such as "ETIMEDOUT".

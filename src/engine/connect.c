@@ -78,7 +78,13 @@ static struct plait_deferred *end(struct connecting *c)
 
 static void fail(struct connecting *c, struct plait_fault fault)
 {
-    fault.peer = NULL; /* it goes with us */
+    struct plait_address peer; /* what is told of goes with us */
+    if (!fault.peer && !c->host)
+        fault.peer = &c->one;
+    if (fault.peer) {
+        peer = *fault.peer;
+        fault.peer = &peer;
+    }
     plait_fire_fault(end(c), fault);
 }
 
@@ -110,6 +116,7 @@ static void too_late(void *ctx)
     fault.retry = true;
     if (c->race.fault.err != PLAIT_OK)
         fault.detail = plait_err_text(c->race.fault.err);
+    fault.peer = c->race.fault.peer;
     fail(c, fault);
 }
 
@@ -126,7 +133,9 @@ static void lost(struct plait_stream *s, const struct plait_fault *fault, void *
 {
     struct connecting *c = self;
     struct plait_fault told = *fault;
-    (void)s;
+    struct plait_address peer;
+    plait_stream_peer(s, &peer);
+    told.peer = &peer;
     c->s = NULL;
     if (told.err == PLAIT_OK)
         told.err = PLAIT_ECLOSED;
@@ -159,8 +168,10 @@ static void race_won(struct plait__race *race, int fd, const struct plait_addres
     const bool ip = address->kind == PLAIT_ADDR_IP4 || address->kind == PLAIT_ADDR_IP6;
     const int res = plait__fd_stream_new(c->reactor, ip ? PLAIT__FD_TCP : PLAIT__FD_UNIX, fd, address, &s);
     if (res < 0) {
+        struct plait_fault fault = plait_fault_os(-res, "connect");
+        fault.peer = address;
         c->reactor->sys->ops->close(c->reactor->sys, fd);
-        fail(c, plait_fault_os(-res, "connect"));
+        fail(c, fault);
         return;
     }
     plait_timer_stop(&c->resolution);

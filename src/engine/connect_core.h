@@ -42,7 +42,8 @@ struct plait__race {
     bool running;
     bool more; /* addresses may still come */
     struct plait_timer delay;
-    struct plait_fault fault; /* the most telling so far */
+    struct plait_fault fault;    /* the most telling so far */
+    struct plait_address blamed; /* its peer */
     /* The end, one of them, once; the race is not touched any more after it. */
     void (*won)(struct plait__race *race, int fd, const struct plait_address *address);
     void (*failed)(struct plait__race *race, const struct plait_fault *fault);

@@ -54,8 +54,15 @@ void plait__value_destroy(plait_value *value)
         old.destroy(old.ptr);
 }
 
+static void drop_peer(struct plait_deferred *d)
+{
+    plait_mem_free(d->peer);
+    d->peer = NULL;
+}
+
 static void release(struct plait_deferred *d)
 {
+    drop_peer(d);
     plait_timer_stop(&d->deadline);
     plait_soon_cancel(&d->soon);
     plait__list_remove(&d->live);
@@ -98,8 +105,21 @@ static void name_timeout(struct plait_deferred *d)
         d->result.fault.err = PLAIT_ETIMEDOUT;
 }
 
+/* The address that a fault names goes with who reported it: the deferred keeps its own. Without memory there is
+ * none. */
+static void keep_peer(struct plait_deferred *d, struct plait_fault *fault)
+{
+    if (!fault->peer)
+        return;
+    d->peer = plait_mem_new(&d->reactor->budget, sizeof *d->peer);
+    if (d->peer)
+        *d->peer = *fault->peer;
+    fault->peer = d->peer;
+}
+
 static void settle(struct plait_deferred *d, plait_value value, struct plait_fault fault)
 {
+    keep_peer(d, &fault);
     d->flags |= PLAIT__D_FIRED;
     d->result.value = value;
     d->result.fault = fault;
@@ -332,6 +352,9 @@ static void hand_over(struct plait_deferred *from, struct plait_deferred *to)
 {
     to->waits_for = NULL;
     from->waiter = NULL;
+    drop_peer(to);
+    to->peer = from->peer;
+    from->peer = NULL;
     to->result.fault = from->result.fault;
     to->result.value = plait_result_take(&from->result);
     to->flags &= ~(uint32_t)(PLAIT__D_SEEN | PLAIT__D_CLAIM);
@@ -474,6 +497,7 @@ static void until_done(struct plait_result *result, void *ctx)
 {
     struct until *until = ctx;
     until->result.fault = result->fault;
+    until->result.fault.peer = NULL;
     until->result.value = plait_result_take(result);
     until->done = true;
 }

@@ -48,6 +48,7 @@ struct plait_deferred {
     plait_cancel_fn cancel; /* NULL once called */
     void *ctx;
     struct plait_result result;
+    struct plait_address *peer; /* what the result's fault borrows; NULL: nothing */
     struct plait_deferred *waits_for; /* this chain stands still until that one's has run */
     struct plait_deferred *waiter;    /* gets this chain's result */
     struct plait__record first[PLAIT__D_INLINE];

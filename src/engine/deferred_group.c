@@ -81,6 +81,7 @@ static void decide_results(struct group *g)
 static void keep(struct group *g, size_t index, struct plait_result *result)
 {
     g->results->result[index].fault = result->fault;
+    g->results->result[index].fault.peer = NULL; /* it goes with the deferred */
     g->results->result[index].value = plait_result_take(result);
 }
 

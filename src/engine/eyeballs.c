@@ -52,13 +52,17 @@ void plait__race_blame(struct plait__race *race, const struct plait_fault *fault
     if (rank(fault->err) <= rank(race->fault.err))
         return;
     race->fault = *fault;
-    race->fault.peer = NULL; /* it goes with the attempt */
+    if (!fault->peer)
+        return;
+    race->blamed = *fault->peer; /* the attempt goes */
+    race->fault.peer = &race->blamed;
 }
 
 static void blame_os(struct plait__race *race, int os_errno, const struct plait_address *address)
 {
     struct plait_fault fault = plait_fault_os(os_errno, "connect");
     fault.retry = true;
+    fault.peer = address;
     trace(race, "failed", address, fault.err);
     plait__race_blame(race, &fault);
 }

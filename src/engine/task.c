@@ -324,6 +324,7 @@ static void awaited(struct plait_result *result, void *ctx)
 {
     struct plait_task *t = ctx;
     t->got.fault = result->fault;
+    t->got.fault.peer = NULL; /* it goes with the deferred */
     t->got.value = plait_result_take(result);
     t->awaits = NULL;
     plait_soon_queue(&t->resume);

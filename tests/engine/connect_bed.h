@@ -14,13 +14,16 @@
 struct client {
     struct peer p;
     struct seen seen;
-    bool leave; /* attaches nothing */
+    struct plait_address with; /* whom the fault names */
+    bool leave;                /* attaches nothing */
 };
 
 static inline void attach_client(struct plait_result *result, void *ctx)
 {
     struct client *c = ctx;
     see(result, &c->seen);
+    if (c->seen.fault.peer)
+        c->with = *c->seen.fault.peer; /* it is the deferred's */
     c->seen.fault.peer = NULL;
     if (result->fault.err == PLAIT_OK && !c->leave)
         peer_attach(&c->p, result->value.ptr, &peer_protocol);

@@ -45,6 +45,27 @@ static void a_port_without_listener_refuses(void **state)
     client_expect(&p.n, p.c, PLAIT_EREFUSED);
     assert_string_equal(p.c->seen.fault.step, "connect");
     assert_true(p.c->seen.fault.retry);
+    assert_true(plait_address_equal(&p.c->with, &p.at));
+    place_close(&p);
+}
+
+static void connect_instead(struct plait_result *result, void *ctx)
+{
+    struct place *p = ctx;
+    plait_result_wait(result, plait_connect_address(p->n.r, &p->at, NULL));
+}
+
+static void who_refused_is_told_to_those_that_wait_for_it(void **state)
+{
+    struct place p;
+    (void)state;
+    place_open(&p);
+    plait_listener_close(&p.l);
+    struct plait_deferred *d = plait_deferred_succeed(p.n.r, plait_value_num(1));
+    assert_ok(plait_then(d, connect_instead, &p));
+    client_start(p.c, d);
+    client_expect(&p.n, p.c, PLAIT_EREFUSED);
+    assert_true(plait_address_equal(&p.c->with, &p.at));
     place_close(&p);
 }
 
@@ -570,7 +591,9 @@ static void a_literal_needs_no_resolver(void **state)
 }
 
 TEST_MAIN(cmocka_unit_test(a_connection_carries_bytes_both_ways), cmocka_unit_test(nothing_happens_inside_the_call),
-          cmocka_unit_test(a_port_without_listener_refuses), cmocka_unit_test(the_systems_errors_arrive_as_faults),
+          cmocka_unit_test(a_port_without_listener_refuses),
+          cmocka_unit_test(who_refused_is_told_to_those_that_wait_for_it),
+          cmocka_unit_test(the_systems_errors_arrive_as_faults),
           cmocka_unit_test(no_address_and_tls_without_name_are_invalid), cmocka_unit_test(a_source_address_is_bound),
           cmocka_unit_test(a_source_of_the_other_family_is_not_available),
           cmocka_unit_test(a_socket_connected_to_itself_was_refused),

@@ -71,6 +71,7 @@ static void a_name_that_does_not_fit_is_refused(void **state)
     const struct plait_connect_options o = {.tls = t.client, .server_name = "other.example"};
     client_start(t.p.c, plait_connect_address(t.p.n.r, &t.at, &o));
     client_expect(&t.p.n, t.p.c, PLAIT_EVERIFY);
+    assert_true(plait_address_equal(&t.p.c->with, &t.at));
     net_until(&t.p.n, plait_listener_count(t.secure) == 0);
     assert_int_equal(t.p.v.opened, 0);
     assert_true(bed_logged(&t.p.n.b, "handshake-failed"));
