@@ -45,6 +45,11 @@ PLAIT_API struct plait_reactor *plait_new(void) PLAIT_MUST;
  * does. Ownership: the caller's. */
 PLAIT_API struct plait_reactor *plait_new_with(const struct plait_reactor_options *options) PLAIT_MUST;
 
+/** Registers in a reactor what plait_new registers: the system's resolver unless one is set, every endpoint kind, and
+ * signals that drain it (it must own them). Errors: PLAIT_ENOMEM, PLAIT_EDESCRIPTORS, PLAIT_ESTATE (no owner of the
+ * signals); what was registered by then stays. */
+PLAIT_API plait_err plait_assemble(struct plait_reactor *reactor) PLAIT_MUST;
+
 /** Ends a reactor: aborts its streams, fails its operations with PLAIT_ECANCELLED, delivers what that fires, frees the
  * rest. Takes NULL and leaves NULL. Callbacks: `lost` of every stream and the last deferreds run inside this call. */
 PLAIT_API void plait_reactor_free(struct plait_reactor **reactor);

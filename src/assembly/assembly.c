@@ -6,6 +6,7 @@
  * Invariant: everything that is made here goes with the reactor.
  * Test: tests/assembly/test_assembly.c.
  */
+#include "engine/core.h"
 #include "engine/kinds.h"
 
 #include "base/try.h"
@@ -34,11 +35,19 @@ static void end_asked(int signo, void *ctx)
         plait_deferred_ignore(d);
 }
 
-static plait_err assemble(struct plait_reactor *r)
+static plait_err set_resolver(struct plait_reactor *r)
 {
     struct plait_resolver resolver;
+    if (r->resolver.resolve)
+        return PLAIT_OK;
     PLAIT_TRY(plait_resolver_system(r, &resolver));
     plait_reactor_set_resolver(r, resolver);
+    return PLAIT_OK;
+}
+
+plait_err plait_assemble(struct plait_reactor *r)
+{
+    PLAIT_TRY(set_resolver(r));
     PLAIT_TRY(plait__endpoint_kinds_register(r));
     PLAIT_TRY(plait_on_signal(r, SIGINT, end_asked, r));
     PLAIT_TRY(plait_on_signal(r, SIGTERM, end_asked, r));
@@ -50,7 +59,7 @@ struct plait_reactor *plait_new_with(const struct plait_reactor_options *options
     struct plait_reactor_options o = options ? *options : (struct plait_reactor_options){.sys = NULL};
     o.own_signals = true;
     struct plait_reactor *r = plait_reactor_new(&o);
-    if (r && assemble(r) != PLAIT_OK)
+    if (r && plait_assemble(r) != PLAIT_OK)
         plait_reactor_free(&r);
     return r;
 }

@@ -92,6 +92,7 @@ const struct service_kind *find_service(const char *name);
 struct serving {
     const struct command *command;
     struct plait_reactor *r;
+    bool quiet; /* prints no line for a service */
     size_t datagrams;
     struct plait_small_datagram *datagram[DATAGRAMS_MAX];
 };

@@ -163,9 +163,12 @@ const struct service_kind *find_service(const char *name)
 
 /* --- starting ----------------------------------------------------------------------------------------------------- */
 
-static void print_line(const struct service_kind *kind, const char *carrier, const struct plait_address *address)
+static void print_line(const struct serving *serving, const struct service_kind *kind, const char *carrier,
+                       const struct plait_address *address)
 {
     char text[PLAIT_ADDR_TEXT_MAX];
+    if (serving->quiet)
+        return;
     plait_address_format(address, text);
     const bool is_url = strncmp(carrier, "http", 4) == 0;
     if (is_url)
@@ -223,7 +226,7 @@ static int start_datagram(struct serving *serving, const struct service_kind *ki
         return failed(command, "%s at %s: %s", kind->name, endpoint, plait_err_text(err));
     plait_small_datagram_address(*small, &address);
     serving->datagrams++;
-    print_line(kind, "udp", &address);
+    print_line(serving, kind, "udp", &address);
     return EXIT_DONE;
 }
 
@@ -240,7 +243,7 @@ static int start_listener(struct serving *serving, const struct service_kind *ki
         return failed(serving->command, "%s: %s", kind->name, why);
     if (listener) {
         plait_listener_address(listener, &address);
-        print_line(kind, carrier_of(kind, endpoint, &address), &address);
+        print_line(serving, kind, carrier_of(kind, endpoint, &address), &address);
     }
     return EXIT_DONE;
 }

@@ -21,6 +21,7 @@
     X(marks) \
     X(netstring) \
     X(pair_echo) \
+    X(serve) \
     X(tcp_echo) \
     X(tcp_flood) \
     X(timers) \
