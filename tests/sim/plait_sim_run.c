@@ -167,7 +167,7 @@ static bool run_jobs(const struct order *order, const struct plait_scenario *sce
 static void print_command(const struct order *order, const struct plait_scenario *scenario, uint64_t seed,
                           const char *more)
 {
-    (void)printf("build/plait-sim --scenario %s --seed %" PRIu64 "%s%s\n", scenario->name, seed,
+    (void)printf("build/plait-sim --scenario %s --seed %" PRIu64 "%s%s", scenario->name, seed,
                  order->errnos ? " --errnos" : "", more);
 }
 
@@ -181,9 +181,9 @@ bool run_seeds(const struct order *order, const struct plait_scenario *scenario,
         return true;
     (void)printf("scenario %s failed with seed %" PRIu64 ": %s\n", scenario->name, out->seed, out->result.failure);
     (void)printf("  again:          ");
-    print_command(order, scenario, out->seed, " --explain");
+    print_command(order, scenario, out->seed, " --explain\n");
     (void)printf("  what it needs:  ");
-    print_command(order, scenario, out->seed, " --shrink");
+    print_command(order, scenario, out->seed, " --shrink\n");
     return false;
 }
 
@@ -201,7 +201,6 @@ static void print_plan(const struct order *order, const struct plait_scenario *s
     plait_scenario_run_with(scenario, &options, &result);
     (void)printf("fails with: %s\nagain: ", result.failure);
     print_command(order, scenario, order->first, " --explain --only ");
-    (void)printf("         ");
     for (size_t i = 0; i < plan->count; i++)
         (void)printf("%s%" PRIu64, i ? "," : "", plan->number[i]);
     (void)printf("%s\n", plan->count ? "" : "none");

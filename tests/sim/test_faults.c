@@ -256,6 +256,32 @@ static void the_shrinker_stops_when_it_is_told_to(void **state)
     }
 }
 
+/* Two strikes give one failure, the first of them alone another. */
+static void fails_in_two_ways(struct plait_sim *sim)
+{
+    struct plait_sys *sys = plait_host_sys(plait_sim_host(sim, "a"));
+    struct plait_sim_rule rule = {.call = "eventfd", .os_errno = ENFILE, .chance_num = 1, .chance_den = 1, .times = 2};
+    assert_ok(plait_sim_add_rule(sim, &rule));
+    bool first = CALL(sys, eventfd, 0, 0) < 0, second = CALL(sys, eventfd, 0, 0) < 0;
+    if (first)
+        plait_sim_fail(sim, second ? "both" : "the first alone");
+    for (int fd = 0; fd < 2; fd++)
+        CALL(sys, close, fd);
+}
+
+static void another_failure_does_not_count(void **state)
+{
+    (void)state;
+    const struct plait_scenario scenario = {.name = "ways", .run = fails_in_two_ways};
+    const struct plait_scenario_options options = {.seed = 1};
+    struct plait_scenario_plan plan;
+    assert_true(plait_scenario_shrink(&scenario, &options, 0, &plan));
+    assert_true(plan.minimal);
+    assert_int_equal(plan.count, 2);
+    assert_string_equal(plan.result.failure, "both");
+    plait_scenario_plan_deinit(&plan);
+}
+
 static void fails_always(struct plait_sim *sim)
 {
     struct plait_sys *sys = plait_host_sys(plait_sim_host(sim, "a"));
@@ -560,7 +586,8 @@ TEST_MAIN(cmocka_unit_test(a_rule_strikes_at_the_nth_call), cmocka_unit_test(a_r
           cmocka_unit_test(a_short_read_is_followed_by_an_edge), cmocka_unit_test(calls_are_counted),
           cmocka_unit_test(a_strike_that_is_left_out_changes_nothing_else),
           cmocka_unit_test(the_shrinker_finds_the_two_strikes_of_many),
-          cmocka_unit_test(the_shrinker_stops_when_it_is_told_to), cmocka_unit_test(a_failure_may_need_no_fault_at_all),
+          cmocka_unit_test(the_shrinker_stops_when_it_is_told_to), cmocka_unit_test(another_failure_does_not_count),
+          cmocka_unit_test(a_failure_may_need_no_fault_at_all),
           cmocka_unit_test(the_shrinker_survives_a_heap_that_fails), cmocka_unit_test(a_signal_interrupts_what_waits),
           cmocka_unit_test(errnos_strike_while_the_world_runs), cmocka_unit_test(what_can_be_struck_has_names),
           cmocka_unit_test(a_strike_that_says_nothing_is_told_by_its_name),

@@ -340,6 +340,19 @@ static void what_a_reactor_still_does_fails_the_run(void **state)
     }
 }
 
+static void what_a_reactor_keeps_for_itself_is_not_left(void **state)
+{
+    (void)state;
+    struct world w = world_open();
+    struct plait_timer timer;
+    w.sim->strict = true;
+    plait_timer_init(&timer, plait_host_reactor(plait_sim_host(w.sim, "a")), "tls-ticket-key", note, NULL);
+    plait_timer_arm(&timer, plait_seconds(1));
+    plait_sim_check_end(w.sim);
+    assert_null(plait_sim_failure(w.sim));
+    world_close(&w);
+}
+
 static void what_was_stopped_is_not_left(void **state)
 {
     (void)state;
@@ -535,6 +548,7 @@ TEST_MAIN(cmocka_unit_test(the_clock_jumps_to_the_next_timer), cmocka_unit_test(
           cmocka_unit_test(a_reactor_that_stops_fails_the_run),
           cmocka_unit_test(memory_that_a_reactor_leaves_fails_the_run),
           cmocka_unit_test(what_a_reactor_still_does_fails_the_run), cmocka_unit_test(what_was_stopped_is_not_left),
+          cmocka_unit_test(what_a_reactor_keeps_for_itself_is_not_left),
           cmocka_unit_test(what_is_done_and_logged_is_told), cmocka_unit_test(there_are_many_hosts_and_an_end_of_them),
           cmocka_unit_test(an_address_may_move), cmocka_unit_test(a_reactor_may_be_given_work_from_outside),
           cmocka_unit_test(names_of_hosts_resolve_everywhere),
