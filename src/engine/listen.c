@@ -245,6 +245,13 @@ static void set_wishes(struct plait_reactor *r, int fd, const struct plait_liste
         set_wish(r, fd, TCP_DEFER_ACCEPT, DEFER_SECONDS);
 }
 
+/* The file that bind made has no use. */
+static void remove_file(struct plait_reactor *r, const struct plait_address *a)
+{
+    if (a->kind == PLAIT_ADDR_UNIX)
+        r->sys->ops->unlinkat(r->sys, AT_FDCWD, a->name, 0);
+}
+
 /* Returns a listening descriptor or -errno. */
 static int open_socket(struct plait_reactor *r, const struct plait_address *a, const struct plait_listen_options *o)
 {
@@ -254,12 +261,15 @@ static int open_socket(struct plait_reactor *r, const struct plait_address *a, c
     if (fd < 0)
         return fd;
     int res = bind_it(r, fd, a, o);
+    const bool bound = res == 0;
     if (res == 0 && family != AF_UNIX)
         set_wishes(r, fd, o);
     if (res == 0)
         res = sys->ops->listen(sys, fd, o->backlog > 0 ? o->backlog : BACKLOG);
     if (res == 0)
         return fd;
+    if (bound)
+        remove_file(r, a);
     sys->ops->close(sys, fd);
     return res;
 }
@@ -298,6 +308,8 @@ plait_err plait_listen(struct plait_reactor *reactor, const struct plait_address
     if (fd < 0)
         return give_up(reactor, -1, o, service, PLAIT_FAIL(plait_err_from_errno(-fd)));
     err = new_listener(reactor, fd, o, service, out);
+    if (err != PLAIT_OK)
+        remove_file(reactor, address);
     if (err != PLAIT_OK)
         return give_up(reactor, fd, o, service, err);
     plait__unix_note_file(*out);

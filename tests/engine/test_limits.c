@@ -343,6 +343,30 @@ static void who_holds_little_is_left_alone(void **state)
     net_close(&n);
 }
 
+/* The file of a UNIX socket is no less a thing that must not be left. */
+static void a_listener_that_is_not_made_leaves_no_file(void **state)
+{
+    static const char *const calls[] = {"listen", "epoll_ctl"};
+    struct net n;
+    struct srv v = {.opened = 0};
+    struct plait_listener *l;
+    struct plait_address at;
+    char folder[TEST_PATH_BYTES];
+    char path[TEST_PATH_BYTES + 8];
+    (void)state;
+    test_folder_make(folder);
+    (void)snprintf(path, sizeof path, "%s/s", folder);
+    assert_ok(plait_address_unix(plait_slice_text(path), &at));
+    net_open(&n);
+    for (size_t i = 0; i < TEST_COUNT(calls); i++) {
+        net_fail(&n, calls[i], 1, 1, ENOSPC);
+        assert_true(plait_listen(n.r, &at, NULL, srv_service(&n, &v), &l) != PLAIT_OK);
+        assert_int_equal(access(path, F_OK), -1);
+    }
+    net_close(&n);
+    test_folder_remove(folder);
+}
+
 static void the_stall_limit_reaches_the_stream(void **state)
 {
     struct net n;
@@ -367,4 +391,6 @@ TEST_MAIN(cmocka_unit_test(a_full_listener_lets_clients_wait),
           cmocka_unit_test(memory_that_outlives_its_connection_counts_at_the_reactor),
           cmocka_unit_test(low_memory_holds_listeners_back), cmocka_unit_test(the_largest_idle_connection_ends_first),
           cmocka_unit_test(nothing_is_read_from_who_holds_most_until_there_is_memory_again),
-          cmocka_unit_test(who_holds_little_is_left_alone), cmocka_unit_test(the_stall_limit_reaches_the_stream))
+          cmocka_unit_test(who_holds_little_is_left_alone),
+          cmocka_unit_test(a_listener_that_is_not_made_leaves_no_file),
+          cmocka_unit_test(the_stall_limit_reaches_the_stream))
