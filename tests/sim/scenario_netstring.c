@@ -8,7 +8,7 @@
 #include <plait/framing.h>
 #include <plait/small.h>
 
-#define FRAMES 60
+#define FRAMES 120
 
 struct asker {
     struct plait_sim *sim;
