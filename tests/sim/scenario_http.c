@@ -346,6 +346,7 @@ static void run_pipelines(struct plait_sim *sim)
         else if (p[i].answered < AHEAD && plait_sim_fault_count(sim, PLAIT_SIM_RESET, NULL) == 0)
             plait_sim_fail(sim, "%zu of %d answers came: %s", p[i].answered, AHEAD, plait_err_name(p[i].fault.err));
     }
+    plait_sim_check_end(sim); /* while what `lost` may still be told of stands */
 }
 
 const struct plait_scenario scenario_http = {.name = "http", .faults = PLAIT_SIM_ALL, .run = scenario};
