@@ -20,8 +20,9 @@ run: ## build, and start `plait up`
 check: ## everything that must hold
 	@./check
 
-check-all: ## the same with more seeds and longer fuzzing
+check-all: ## the same with more seeds, all mutants of the engine and longer fuzzing
 	@SEEDS=$(SEEDS) ./check
+	@tools/mutate
 	@tools/fuzz $(FUZZ_SECONDS)
 
 lint: ## the rules of the house that a machine can judge

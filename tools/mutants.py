@@ -14,9 +14,12 @@ from planting import ROOT, Edit
 # The calls that touch the machine itself: a mutant there could harm it, and no simulated world reaches it. The switch
 # between stacks is written for a processor.
 LEFT_OUT = re.compile(r"_kernel\.c$|/task_switch\.c$|/tls_random\.c$")
-# Who only counts or writes a line for people.
-TELLS = re.compile(r"^(assert|va_\w+|log_rarely|describe\w*|plait__warn|plait_log_\w+|plait_metric_\w+|ERR_clear_error|"
-                   r"plait_metrics_add|plait_histogram_\w+|count_lag|[A-Z_]+)$")
+# Descriptor 0 is somebody's standard input: no program here ever gets it.
+DESCRIPTOR = re.compile(r"(fd|\bown)$")
+# Who only counts, takes a time or writes a line for people.
+TELLS = re.compile(r"^(assert|plait__callback_begin|plait__callback_end|va_\w+|log_rarely|describe\w*|plait__warn|"
+                   r"plait_log_\w+|plait_metric_\w+|ERR_clear_error|plait_metrics_add|plait_histogram_\w+|count_lag|"
+                   r"[A-Z_]+)$")
 ERRNOS = set(errno.errorcode.values()) | {"EWOULDBLOCK"}
 
 TOKEN = re.compile(r"->|<<=|>>=|<<|>>|<=|>=|==|!=|&&|\|\||\+\+|--|[-+*/%&|^]=|[A-Za-z_]\w*|\d\w*|\"[^\"]*\"|'[^']*'|\S")
@@ -122,6 +125,9 @@ class Body:
         for i, (token, start, end) in enumerate(self.tokens):
             if token in ("<", "<=", ">", ">="):
                 left, right = (self.left(i, "<"), start), (end, self.right(i, "<"))
+                a, b = (self.text[span[0]:span[1]].strip() for span in (left, right))
+                if b == "0" and DESCRIPTOR.search(a):
+                    continue
                 other = token[0] if len(token) == 2 else token + "="
                 self.add("edge", left[0], right[1],
                          ["(PLANTED(@) ? ((", left, f") {other} (", right, ")) : ((", left, f") {token} (", right,

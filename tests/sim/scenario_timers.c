@@ -12,8 +12,11 @@
 #define CHANGES 2000
 #define LATE_MAX plait_millis(2)
 
+struct loop;
+
 struct tick {
     struct plait_sim *sim;
+    struct loop *loop;
     struct plait_timer timer;
     plait_time due; /* PLAIT_NEVER: it must not fire */
 };
@@ -24,22 +27,32 @@ struct loop {
     struct tick ticks[TIMERS];
     struct plait_timer change;
     struct plait_soon busy;
-    unsigned changes, rounds, fired;
+    unsigned changes, rounds;
     bool relieved;
 };
 
-static void arm(struct loop *loop, struct tick *t)
+/* As many bits as chance has it: short and long spans are as frequent. */
+static plait_span any_span(struct loop *loop)
 {
-    /* As many bits as chance has it: short and long spans are as frequent. */
     const unsigned bits = (unsigned)plait_sim_random(loop->sim, 48);
-    const plait_span span = (plait_span)plait_sim_random(loop->sim, (uint64_t)1 << bits);
-    t->due = plait_now(loop->r) + span;
+    return (plait_span)plait_sim_random(loop->sim, (uint64_t)1 << bits);
+}
+
+static void arm(struct tick *t, plait_span span)
+{
+    t->due = plait_now(t->loop->r) + span;
     plait_timer_arm(&t->timer, span);
+}
+
+static struct tick *any_tick(struct loop *loop)
+{
+    return &loop->ticks[plait_sim_random(loop->sim, TIMERS)];
 }
 
 static void fired(void *ctx)
 {
     struct tick *t = ctx;
+    struct loop *loop = t->loop;
     const plait_time now = plait_now(t->timer.reactor);
     if (t->due == PLAIT_NEVER)
         plait_sim_fail(t->sim, "a timer that was stopped fired");
@@ -50,20 +63,21 @@ static void fired(void *ctx)
     if (plait_timer_runs(&t->timer))
         plait_sim_fail(t->sim, "a timer that fired runs on");
     t->due = PLAIT_NEVER;
+    if (loop->changes < CHANGES && plait_sim_random(loop->sim, 4) == 0)
+        arm(any_tick(loop), any_span(loop)); /* perhaps one that is due in this turn too */
 }
 
+/* Stops a timer, moves one, and has some come up at once. */
 static void change(void *ctx)
 {
     struct loop *loop = ctx;
-    for (unsigned n = 0; n < 3; n++) {
-        struct tick *t = &loop->ticks[plait_sim_random(loop->sim, TIMERS)];
-        if (plait_sim_random(loop->sim, 4) > 0) {
-            arm(loop, t);
-        } else {
-            t->due = PLAIT_NEVER;
-            plait_timer_stop(&t->timer);
-        }
-    }
+    struct tick *stopped = any_tick(loop);
+    const plait_span together = any_span(loop);
+    stopped->due = PLAIT_NEVER;
+    plait_timer_stop(&stopped->timer);
+    arm(any_tick(loop), any_span(loop));
+    for (unsigned n = 0; n < 4; n++)
+        arm(any_tick(loop), together);
     if (++loop->changes < CHANGES)
         plait_timer_arm(&loop->change, (plait_span)plait_sim_random(loop->sim, (uint64_t)1 << (loop->changes % 40)));
 }
@@ -96,8 +110,9 @@ static void run(struct plait_sim *sim)
     }
     for (unsigned i = 0; i < TIMERS; i++) {
         loop.ticks[i].sim = sim;
+        loop.ticks[i].loop = &loop;
         plait_timer_init(&loop.ticks[i].timer, loop.r, "tick", fired, &loop.ticks[i]);
-        arm(&loop, &loop.ticks[i]);
+        arm(&loop.ticks[i], any_span(&loop));
     }
     plait_timer_init(&loop.change, loop.r, "change", change, &loop);
     plait_soon_init(&loop.busy, loop.r, "busy", keep_busy, &loop);

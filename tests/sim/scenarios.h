@@ -10,6 +10,7 @@
 
 /* clang-format off */
 #define SCENARIOS(X) \
+    X(attempts) \
     X(datagrams) \
     X(errands) \
     X(finger) \
@@ -20,8 +21,10 @@
     X(last_words) \
     X(marks) \
     X(netstring) \
+    X(packets) \
     X(pair_echo) \
     X(serve) \
+    X(service) \
     X(tcp_echo) \
     X(tcp_flood) \
     X(timers) \
