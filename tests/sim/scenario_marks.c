@@ -25,6 +25,7 @@ struct flow {
 
 struct world {
     struct flow near, far;
+    uint16_t port;
     const struct plait_protocol *near_protocol, *far_protocol;
 };
 
@@ -209,14 +210,14 @@ static bool begin(struct plait_sim *sim, struct world *w)
     w->near.sim = w->far.sim = sim;
     plait_timer_init(&w->near.nap, from, "nap", wake, &w->near);
     plait_timer_init(&w->far.nap, r, "nap", wake, &w->far);
-    plait_host_address(server, PLAIT_ADDR_IP4, 7, &at);
+    plait_host_address(server, PLAIT_ADDR_IP4, w->port, &at);
     return plait_listen(r, &at, NULL, plait_service_new(r, &service, w), NULL) == PLAIT_OK &&
-           plait_then(plait_connect_host(from, PLAIT_LIT("server"), 7, NULL), got_stream, w) == PLAIT_OK;
+           plait_then(plait_connect_host(from, PLAIT_LIT("server"), w->port, NULL), got_stream, w) == PLAIT_OK;
 }
 
 static void run_marks(struct plait_sim *sim)
 {
-    struct world w = {.near_protocol = &source, .far_protocol = &echo};
+    struct world w = {.near_protocol = &source, .far_protocol = &echo, .port = 7};
     if (!begin(sim, &w))
         plait_sim_fail(sim, "it could not begin");
     plait_sim_run_for(sim, plait_seconds(900));
@@ -239,16 +240,22 @@ static void check_greed(struct plait_sim *sim, const struct flow *f, plait_err b
 
 static void run_greedy(struct plait_sim *sim)
 {
-    const bool frames = plait_sim_random(sim, 2) == 0;
-    struct world w = {.near_protocol = &greedy, .far_protocol = frames ? &framer : &writer};
-    if (!begin(sim, &w))
-        plait_sim_fail(sim, "it could not begin");
+    struct world w[4] = {{.far_protocol = NULL}};
+    for (unsigned i = 0; i < 4; i++) {
+        w[i].near_protocol = &greedy;
+        w[i].far_protocol = i % 2 ? &framer : &writer;
+        w[i].port = (uint16_t)(7 + i);
+        if (!begin(sim, &w[i]))
+            plait_sim_fail(sim, "it could not begin");
+    }
     plait_sim_run_for(sim, plait_seconds(900));
-    check_greed(sim, &w.far, frames ? PLAIT_ETOOLONG : PLAIT_EPEERSTALLED);
-    if (w.far.received > WINDOW)
-        plait_sim_fail(sim, "a frame of %llu bytes was kept", (unsigned long long)w.far.received);
-    if (w.near.s)
-        plait_abort(w.near.s);
+    for (unsigned i = 0; i < 4; i++) {
+        check_greed(sim, &w[i].far, i % 2 ? PLAIT_ETOOLONG : PLAIT_EPEERSTALLED);
+        if (w[i].far.received > WINDOW)
+            plait_sim_fail(sim, "a frame of %llu bytes was kept", (unsigned long long)w[i].far.received);
+        if (w[i].near.s)
+            plait_abort(w[i].near.s);
+    }
     plait_sim_run_for(sim, plait_seconds(1));
     plait_sim_check_end(sim);
 }

@@ -8,7 +8,7 @@
 #include <plait/framing.h>
 #include <plait/small.h>
 
-#define FRAMES 120
+#define FRAMES 150
 
 struct asker {
     struct plait_sim *sim;

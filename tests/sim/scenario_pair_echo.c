@@ -11,7 +11,7 @@ static void run(struct plait_sim *sim)
     struct plait_host *host = plait_sim_host(sim, "host");
     struct plait_reactor *r = plait_host_reactor(host);
     struct plait_sys *sys = plait_host_sys(host);
-    struct kit_sender sender = {.sim = sim, .total = 300000, .hurry = plait_sim_random(sim, 2)};
+    struct kit_sender sender = {.sim = sim, .total = 500000, .hurry = plait_sim_random(sim, 2)};
     struct plait_stream *near = NULL, *far = NULL;
     int fds[2];
     if (!r || sys->ops->socketpair(sys, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0 ||
