@@ -116,14 +116,9 @@ void kit_sender_check(struct kit_sender *k)
 
 /* --- clients of an echo ------------------------------------------------------------------------------------------- */
 
-struct client {
-    struct kit_sender sender;
-    bool failed;
-};
-
 static void got_stream(struct plait_result *result, void *ctx)
 {
-    struct client *c = ctx;
+    struct kit_client *c = ctx;
     if (result->fault.err) {
         c->failed = true;
         c->sender.lost = 1;
@@ -136,7 +131,7 @@ static void got_stream(struct plait_result *result, void *ctx)
 
 static bool any_runs(void *ctx)
 {
-    const struct client *clients = ctx;
+    const struct kit_client *clients = ctx;
     for (unsigned i = 0; i < KIT_CLIENTS_MAX; i++) {
         if (clients[i].sender.sim && !clients[i].sender.lost)
             return true;
@@ -154,7 +149,7 @@ static bool serve(struct plait_sim *sim, struct plait_host *host, const struct k
     return r && plait_listen(r, at, ask->listen, plait_service_of(r, &kit_echo, sim), NULL) == PLAIT_OK;
 }
 
-static void start_client(struct plait_reactor *r, struct client *c, const struct kit_echoes *ask,
+static void start_client(struct plait_reactor *r, struct kit_client *c, const struct kit_echoes *ask,
                          const struct plait_address *at)
 {
     struct plait_deferred *d = ask->path ? plait_connect_address(r, at, ask->connect)
@@ -163,27 +158,26 @@ static void start_client(struct plait_reactor *r, struct client *c, const struct
         plait_sim_fail(c->sender.sim, "no memory");
 }
 
-void kit_run_echoes(struct plait_sim *sim, const struct kit_echoes *ask)
+void kit_run_echoes(struct plait_sim *sim, struct kit_echoes *ask)
 {
     struct plait_host *server = plait_sim_host(sim, "server");
     struct plait_host *host = ask->path ? server : plait_sim_host(sim, "client");
     struct plait_reactor *r = plait_host_reactor(host);
-    struct client clients[KIT_CLIENTS_MAX] = {0};
     struct plait_address at;
     if (!r || !serve(sim, server, ask, &at)) {
         plait_sim_fail(sim, "the server could not start");
         return;
     }
     for (unsigned i = 0; i < ask->clients; i++) {
-        clients[i].sender = (struct kit_sender){.sim = sim, .total = ask->total, .hurry = ask->hurry};
-        start_client(r, &clients[i], ask, &at);
+        ask->client[i].sender = (struct kit_sender){.sim = sim, .total = ask->total, .hurry = ask->hurry};
+        start_client(r, &ask->client[i], ask, &at);
     }
-    plait_sim_run_while(sim, plait_seconds(600), any_runs, clients);
+    plait_sim_run_while(sim, plait_seconds(600), any_runs, ask->client);
     plait_sim_run_for(sim, plait_seconds(70));
     for (unsigned i = 0; i < ask->clients; i++) {
-        if (clients[i].failed && !ask->may_fail)
-            plait_sim_fail(sim, "a connection failed: %s", plait_err_name(clients[i].sender.fault.err));
-        if (!clients[i].failed)
-            kit_sender_check(&clients[i].sender);
+        if (ask->client[i].failed && !ask->may_fail)
+            plait_sim_fail(sim, "a connection failed: %s", plait_err_name(ask->client[i].sender.fault.err));
+        if (!ask->client[i].failed)
+            kit_sender_check(&ask->client[i].sender);
     }
 }

@@ -29,6 +29,12 @@ bool kit_sender_runs(void *sender);
 /* Fails the world unless the sender's stream ended as it may: complete, or by a fault that the world can cause. */
 void kit_sender_check(struct kit_sender *sender);
 
+struct kit_client {
+    struct kit_sender sender;
+    bool failed;
+};
+#define KIT_CLIENTS_MAX 8
+
 /* Some clients on a host "client", each with a connection of its own to an echo on a host "server". */
 struct kit_echoes {
     unsigned clients; /* at most KIT_CLIENTS_MAX */
@@ -38,10 +44,11 @@ struct kit_echoes {
     const struct plait_listen_options *listen;
     const struct plait_connect_options *connect;
     bool may_fail; /* connecting may fail: some error that the faults explain */
+    struct kit_client client[KIT_CLIENTS_MAX];
 };
-#define KIT_CLIENTS_MAX 8
 
-/* Runs them until all have ended, and fails the world for each that ended as it may not. The caller checks the end. */
-void kit_run_echoes(struct plait_sim *sim, const struct kit_echoes *ask);
+/* Runs them until all have ended, and fails the world for each that ended as it may not. The caller checks the world's
+ * end while `echoes` still stands. */
+void kit_run_echoes(struct plait_sim *sim, struct kit_echoes *echoes);
 
 #endif

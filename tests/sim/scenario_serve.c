@@ -156,6 +156,7 @@ static void run(struct plait_sim *sim)
         judge(sim, &calls[i]);
     for (size_t i = 0; i < serving.datagrams; i++)
         plait_small_datagram_close(&serving.datagram[i]);
+    plait_sim_check_end(sim);
 }
 
 const struct plait_scenario scenario_serve = {.name = "serve", .faults = PLAIT_SIM_ALL, .run = run};

@@ -11,21 +11,26 @@
 
 static void run(struct plait_sim *sim)
 {
-    kit_run_echoes(sim, &(struct kit_echoes){.clients = 3, .total = 5000});
+    struct kit_echoes echoes = {.clients = 3, .total = 5000};
+    kit_run_echoes(sim, &echoes);
+    plait_sim_check_end(sim);
 }
 
 static void run_flood(struct plait_sim *sim)
 {
-    kit_run_echoes(sim, &(struct kit_echoes){.clients = 3, .total = 200000, .hurry = true});
+    struct kit_echoes echoes = {.clients = 3, .total = 200000, .hurry = true};
+    kit_run_echoes(sim, &echoes);
+    plait_sim_check_end(sim);
 }
 
 static void run_unix(struct plait_sim *sim)
 {
     const bool abstract = plait_sim_random(sim, 2);
-    kit_run_echoes(sim, &(struct kit_echoes){.clients = 6, .total = 40000, .path = abstract ? "@echo" : "/tmp/echo"});
+    struct kit_echoes echoes = {.clients = 6, .total = 40000, .path = abstract ? "@echo" : "/tmp/echo"};
+    kit_run_echoes(sim, &echoes);
+    plait_sim_check_end(sim);
 }
 
-/* The certificates are made anew while connections stand, and a second round of clients resumes or does not. */
 static void run_tls(struct plait_sim *sim)
 {
     struct plait_reactor *server = plait_host_reactor(plait_sim_host(sim, "server"));
@@ -38,10 +43,11 @@ static void run_tls(struct plait_sim *sim)
         plait_sim_fail(sim, "no TLS");
         return;
     }
-    kit_run_echoes(sim, &(struct kit_echoes){
-                            .clients = 3, .total = 30000, .listen = &listen, .connect = &connect, .may_fail = true});
+    struct kit_echoes echoes = {.clients = 3, .total = 30000, .listen = &listen, .connect = &connect, .may_fail = true};
+    kit_run_echoes(sim, &echoes);
     plait_tls_server_unref(&listen.tls);
     plait_tls_client_unref(&connect.tls);
+    plait_sim_check_end(sim);
 }
 
 const struct plait_scenario scenario_tcp_echo = {.name = "tcp_echo", .faults = PLAIT_SIM_ALL, .run = run};
