@@ -246,6 +246,7 @@ static void scenario(struct plait_sim *sim)
     }
     if (whole < FETCHES / 4)
         plait_sim_fail(sim, "only %zu of %d fetches were whole", whole, FETCHES);
+    plait_sim_check_end(sim); /* while what the fetches tell of stands */
 }
 
 /* --- requests sent ahead ---------------------------------------------------------------------------------------- */
