@@ -6,7 +6,7 @@
 # peers that we test against) are kept from starting by themselves.
 set -u
 
-run_debian="gcc libc6-dev meson ninja-build pkg-config libssl-dev python3"
+run_debian="gcc libc6-dev meson ninja-build pkg-config libssl-dev libsqlite3-dev python3"
 check_debian="$run_debian openssl netbase iproute2 make g++ clang libclang-rt-14-dev llvm-14 libcmocka-dev curl \
 finger netcat-openbsd python3-twisted libuv1-dev libevent-dev libglib2.0-dev nginx-light socat qemu-user-static \
 gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
@@ -51,19 +51,19 @@ install_debian() {
 name_others() {
     say "Something is missing, and this system isn't one where we can install it ourselves. Its packages are:"
     if [ "$1" = run ]; then
-        say "    Fedora:  sudo dnf install gcc meson ninja-build pkgconf openssl-devel python3"
-        say "    Arch:    sudo pacman -S --needed gcc meson ninja pkgconf openssl python"
-        say "    Alpine:  sudo apk add gcc musl-dev linux-headers meson ninja pkgconf openssl-dev python3"
+        say "    Fedora:  sudo dnf install gcc meson ninja-build pkgconf openssl-devel sqlite-devel python3"
+        say "    Arch:    sudo pacman -S --needed gcc meson ninja pkgconf openssl sqlite python"
+        say "    Alpine:  sudo apk add gcc musl-dev linux-headers meson ninja pkgconf openssl-dev sqlite-dev python3"
     else
         say "    Fedora:  sudo dnf install gcc gcc-c++ clang compiler-rt llvm meson ninja-build pkgconf make \\"
-        say "                 openssl-devel libcmocka-devel python3 curl finger netcat python3-twisted libuv-devel \\"
-        say "                 libevent-devel glib2-devel nginx socat libasan libubsan libtsan qemu-user-static \\"
+        say "                 openssl-devel sqlite-devel libcmocka-devel python3 curl finger netcat python3-twisted \\"
+        say "                 libuv-devel libevent-devel glib2-devel nginx socat libasan libubsan libtsan qemu-user-static \\"
         say "                 gcc-aarch64-linux-gnu"
         say "    Arch:    sudo pacman -S --needed gcc clang compiler-rt llvm meson ninja pkgconf make openssl cmocka \\"
         say "                 python curl netkit-bsd-finger openbsd-netcat python-twisted libuv libevent glib2 nginx \\"
         say "                 socat qemu-user-static aarch64-linux-gnu-gcc"
         say "    Alpine:  sudo apk add gcc g++ musl-dev linux-headers clang compiler-rt llvm meson ninja pkgconf \\"
-        say "                 make openssl-dev cmocka-dev python3 curl netcat-openbsd py3-twisted libuv-dev \\"
+        say "                 make openssl-dev sqlite-dev cmocka-dev python3 curl netcat-openbsd py3-twisted libuv-dev \\"
         say "                 libevent-dev glib-dev nginx socat qemu-aarch64"
     fi
 }
