@@ -57,14 +57,14 @@ name_others() {
     else
         say "    Fedora:  sudo dnf install gcc gcc-c++ clang compiler-rt llvm meson ninja-build pkgconf make \\"
         say "                 openssl-devel sqlite-devel libcmocka-devel python3 curl finger netcat python3-twisted \\"
-        say "                 libuv-devel libevent-devel glib2-devel nginx socat libasan libubsan libtsan qemu-user-static \\"
-        say "                 gcc-aarch64-linux-gnu"
+        say "                 libuv-devel libevent-devel glib2-devel nginx socat libasan libubsan libtsan \\"
+        say "                 qemu-user-static gcc-aarch64-linux-gnu"
         say "    Arch:    sudo pacman -S --needed gcc clang compiler-rt llvm meson ninja pkgconf make openssl cmocka \\"
         say "                 python curl netkit-bsd-finger openbsd-netcat python-twisted libuv libevent glib2 nginx \\"
         say "                 socat qemu-user-static aarch64-linux-gnu-gcc"
         say "    Alpine:  sudo apk add gcc g++ musl-dev linux-headers clang compiler-rt llvm meson ninja pkgconf \\"
-        say "                 make openssl-dev sqlite-dev cmocka-dev python3 curl netcat-openbsd py3-twisted libuv-dev \\"
-        say "                 libevent-dev glib-dev nginx socat qemu-aarch64"
+        say "                 make openssl-dev sqlite-dev cmocka-dev python3 curl netcat-openbsd py3-twisted \\"
+        say "                 libuv-dev libevent-dev glib-dev nginx socat qemu-aarch64"
     fi
 }
 

@@ -97,12 +97,6 @@ static int f_control(sqlite3_file *file, int op, void *arg)
     return SQLITE_NOTFOUND;
 }
 
-static int f_sector_size(sqlite3_file *file)
-{
-    (void)file;
-    return 4096;
-}
-
 /* A write touches no byte that it does not write, whenever the power goes: SQLite's own VFS takes that for granted too.
  */
 static int f_characteristics(sqlite3_file *file)
@@ -123,6 +117,5 @@ const sqlite3_io_methods plait__store_file_methods = {
     .xUnlock = plait__store_unlock,
     .xCheckReservedLock = plait__store_is_reserved,
     .xFileControl = f_control,
-    .xSectorSize = f_sector_size,
     .xDeviceCharacteristics = f_characteristics,
 };

@@ -143,8 +143,9 @@ static void one_writes_while_others_read(void **state)
     assert_int_equal(run(w.db, "COMMIT"), SQLITE_OK);
     assert_int_equal(number(c, "SELECT count(*) FROM t"), 2);
     plait__store_close(&b);
-    plait__store_close(&other);
     plait__store_close(&c);
+    plait__store_close(&w.db);
+    plait__store_close(&other);
     world_close(&w);
 }
 
