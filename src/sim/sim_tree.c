@@ -16,11 +16,16 @@
 
 /* --- inodes ------------------------------------------------------------------------------------------------------- */
 
-void sim_inode_link(struct sim_inode *inode, struct sim_inode *folder, char *name)
+static void forget_left(struct sim_inode *inode)
 {
     if (inode->left)
         sim_inode_unref(inode->left);
     inode->left = NULL;
+}
+
+void sim_inode_link(struct sim_inode *inode, struct sim_inode *folder, char *name)
+{
+    forget_left(inode);
     inode->parent = folder;
     inode->name = name;
     if (folder)
@@ -62,8 +67,6 @@ void sim_inode_unref(struct sim_inode *inode)
 {
     if (--inode->refs)
         return;
-    if (inode->left)
-        sim_inode_unref(inode->left);
     plait_mem_free(inode->name);
     inode->host->disk.used -= inode->data.len;
     sim_ring_free(&inode->data);
@@ -71,11 +74,13 @@ void sim_inode_unref(struct sim_inode *inode)
     plait_mem_free(inode);
 }
 
-/* Content that nobody can reach gives its room back; the disk may know it still. */
+/* What nobody can reach gives its room back, and the folder that it stood in; the disk may know it still. */
 static void let_go(struct sim_inode *inode)
 {
-    if (!inode->name && inode->opens == 0)
+    if (!inode->name && inode->opens == 0) {
         (void)sim_inode_resize(inode, 0);
+        forget_left(inode);
+    }
     sim_inode_unref(inode);
 }
 
