@@ -49,6 +49,13 @@ static struct tick *any_tick(struct loop *loop)
     return &loop->ticks[plait_sim_random(loop->sim, TIMERS)];
 }
 
+/* One draw a statement: compilers differ in which argument comes first. */
+static void arm_any(struct loop *loop)
+{
+    struct tick *t = any_tick(loop);
+    arm(t, any_span(loop));
+}
+
 static void fired(void *ctx)
 {
     struct tick *t = ctx;
@@ -64,7 +71,7 @@ static void fired(void *ctx)
         plait_sim_fail(t->sim, "a timer that fired runs on");
     t->due = PLAIT_NEVER;
     if (loop->changes < CHANGES && plait_sim_random(loop->sim, 4) == 0)
-        arm(any_tick(loop), any_span(loop)); /* perhaps one that is due in this turn too */
+        arm_any(loop); /* perhaps one that is due in this turn too */
 }
 
 /* Stops a timer, moves one, and has some come up at once. */
@@ -75,7 +82,7 @@ static void change(void *ctx)
     const plait_span together = any_span(loop);
     stopped->due = PLAIT_NEVER;
     plait_timer_stop(&stopped->timer);
-    arm(any_tick(loop), any_span(loop));
+    arm_any(loop);
     for (unsigned n = 0; n < 4; n++)
         arm(any_tick(loop), together);
     if (++loop->changes < CHANGES)
