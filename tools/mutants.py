@@ -16,6 +16,7 @@ from planting import ROOT, Edit
 LEFT_OUT = re.compile(r"_kernel\.c$|/task_switch\.c$|/tls_random\.c$")
 # Descriptor 0 is somebody's standard input: no program here ever gets it.
 DESCRIPTOR = re.compile(r"(fd|\bown)$")
+CAST = re.compile(r"\((?:u?int\d+_t|s?size_t|unsigned|int|uintptr_t)\)")
 # Who only counts, takes a time or writes a line for people.
 TELLS = re.compile(r"^(assert|plait__callback_begin|plait__callback_end|va_\w+|log_rarely|describe\w*|plait__warn|"
                    r"plait_log_\w+|plait_metric_\w+|ERR_clear_error|plait_metrics_add|plait_histogram_\w+|count_lag|"
@@ -126,7 +127,7 @@ class Body:
             if token in ("<", "<=", ">", ">="):
                 left, right = (self.left(i, "<"), start), (end, self.right(i, "<"))
                 a, b = (self.text[span[0]:span[1]].strip() for span in (left, right))
-                if b == "0" and DESCRIPTOR.search(a):
+                if b == "0" and DESCRIPTOR.search(a) or self.chooses(right[1], a, b):
                     continue
                 other = token[0] if len(token) == 2 else token + "="
                 self.add("edge", left[0], right[1],
@@ -141,6 +142,13 @@ class Body:
                 left, right = (self.left(i, "=="), start), (end, self.right(i, "=="))
                 other = "0" if token == "==" else "1"
                 self.add("errno", left[0], right[1], [f"(PLANTED(@) ? {other} : (", (left[0], right[1]), "))"])
+
+    def chooses(self, end, a, b):
+        """Whether a comparison only chooses the smaller or the larger of its sides: when they are equal it's all one."""
+        arms = re.match(r"\s*\?\s*([^:;?]+?)\s*:\s*([^;]*)", CAST.sub("", self.text[end:end + 200]))
+        a, b = CAST.sub("", a), CAST.sub("", b)
+        return bool(arms) and any(arms.group(1) == one and re.match(re.escape(two) + r"(?!\w)", arms.group(2))
+                                  for one, two in ((a, b), (b, a)))
 
     def errno_follows(self, i):
         j = i + 2 if self.tokens[i + 1][0] == "-" else i + 1

@@ -353,7 +353,31 @@ static void two_layers_of_tls_are_refused(void **state)
     tls_bed_close(&t);
 }
 
+static void a_record_is_gathered_in_order_and_counted_below(void **state)
+{
+    static const char *const words[] = {"one record ", "of several ", "buffers, ", "each handed over"};
+    uint64_t sent;
+    uint64_t before;
+    (void)state;
+    tls_bed_open(&t, &certs);
+    tls_bed_join(&t, &peer_protocol);
+    plait_stream_counts(t.c.s, NULL, &before);
+    for (size_t i = 0; i < TEST_COUNT(words); i++) {
+        struct plait_buf buf;
+        plait_buf_init(&buf, plait_reactor_budget(t.b.r), 100);
+        plait_buf_put_text(&buf, words[i]);
+        plait_write_take(t.c.s, &buf);
+    }
+    bed_settle(&t.b);
+    assert_slice(plait_slice_of(t.s.got, t.s.got_len), "one record of several buffers, each handed over");
+    plait_stream_counts(t.c.s, NULL, &sent);
+    assert_true(before > 100);                                 /* the handshake */
+    assert_int_equal(sent - before, t.s.got_len + 5 + 1 + 16); /* one record of TLS 1.3 (RFC 8446 section 5.2) */
+    tls_bed_close(&t);
+}
+
 TEST_MAIN_WITH(make, end, cmocka_unit_test(both_versions_work_over_every_carrier),
+               cmocka_unit_test(a_record_is_gathered_in_order_and_counted_below),
                cmocka_unit_test(nothing_is_known_of_tls_before_the_handshake),
                cmocka_unit_test(records_may_come_byte_by_byte), cmocka_unit_test(records_may_leave_byte_by_byte),
                cmocka_unit_test(what_is_written_before_the_handshake_ends_goes_behind_it),

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What mutants of the engine showed that nobody looked at: edges of limits, cleaning up after calls that failed, things
+ * that change while they are on their way. tools/mutate tells which of them survive.
+ */
+#include "tests/engine/connect_bed.h"
+
+#include "engine/hosts_wire.h"
+#include "engine/stream_core.h"
+
+#include <plait/datagram.h>
+#include <plait/thread.h>
+
+static void a_token_that_went_out_is_gone(void **state)
+{
+    struct bed b;
+    struct seen seen[3];
+    (void)state;
+    bed_open(&b);
+    struct plait_semaphore *s = plait_semaphore_new(b.r, 1);
+    watch_result(plait_acquire(s), &seen[0]);
+    watch_result(plait_acquire(s), &seen[1]);
+    bed_run(&b);
+    plait_release(s);
+    watch_result(plait_acquire(s), &seen[2]);
+    bed_run(&b);
+    assert_int_equal(seen[1].calls, 1);
+    assert_int_equal(seen[2].calls, 0);
+    plait_release(s);
+    plait_release(s);
+    bed_run(&b);
+    assert_int_equal(seen[2].calls, 1);
+    watch_result(plait_acquire(s), &seen[0]); /* the token that nobody waited for */
+    bed_run(&b);
+    assert_int_equal(seen[0].calls, 1);
+    plait_semaphore_free(&s);
+    bed_close(&b);
+}
+
+static void a_value_goes_to_one_only(void **state)
+{
+    struct bed b;
+    struct seen first, second;
+    (void)state;
+    bed_open(&b);
+    struct plait_queue *q = plait_queue_new(b.r, 4, 4);
+    watch_result(plait_queue_get(q), &first);
+    assert_ok(plait_queue_put(q, plait_value_num(7)));
+    watch_result(plait_queue_get(q), &second);
+    bed_run(&b);
+    assert_int_equal(first.num, 7);
+    assert_int_equal(second.calls, 0);
+    assert_ok(plait_queue_put(q, plait_value_num(8)));
+    bed_run(&b);
+    assert_int_equal(second.num, 8);
+    plait_queue_free(&q);
+    bed_close(&b);
+}
+
+static void a_connection_one_made_is_a_tcp_connection(void **state)
+{
+    struct place p;
+    uint64_t options[2];
+    (void)state;
+    place_open(&p);
+    for (int fast = 0; fast < 2; fast++) {
+        const struct plait_connect_options o = {.fast_open = fast};
+        memset(p.c, 0, sizeof *p.c);
+        client_start(p.c, plait_connect_address(p.n.r, &p.at, &o));
+        options[fast] = plait_injector_count(p.n.inj, "setsockopt", NULL);
+        client_expect(&p.n, p.c, PLAIT_OK);
+        options[fast] = plait_injector_count(p.n.inj, "setsockopt", NULL) - options[fast];
+        assert_ok(plait_stream_nagle(p.c->p.s, true));
+        assert_ok(plait_stream_keepalive(p.c->p.s, plait_seconds(60), plait_seconds(5), 3));
+        plait_abort(p.c->p.s);
+        net_until(&p.n, p.c->p.s == NULL);
+    }
+    assert_int_equal(options[1], options[0] + 1);
+    place_close(&p);
+}
+
+static void got_packet(struct plait_datagram *d, const struct plait_packet *p, void *self)
+{
+    (void)d;
+    *(struct plait_address *)self = *p->to;
+}
+
+static const struct plait_datagram_handler packets = {.name = "packets", .packet = got_packet};
+
+static void a_mapped_target_is_the_whole_address(void **state)
+{
+    struct net n;
+    struct plait_address to = {.kind = PLAIT_ADDR_IP4, .ip = {127, 0, 0, 2}};
+    struct plait_address heard = {.kind = PLAIT_ADDR_NONE};
+    const struct plait_datagram_options both = {.bind = {.kind = PLAIT_ADDR_IP6}, .dual_stack = true};
+    const struct plait_datagram_options one = {.bind = to};
+    struct plait_datagram *from;
+    struct plait_datagram *at;
+    (void)state;
+    net_open(&n);
+    assert_ok(plait_datagram_open(n.r, &one, &packets, &heard, &at));
+    assert_ok(plait_datagram_open(n.r, &both, &packets, &to, &from));
+    plait_datagram_address(at, &to);
+    assert_ok(plait_send(from, &to, PLAIT_LIT("x")));
+    net_until(&n, heard.kind == PLAIT_ADDR_IP4);
+    assert_int_equal(heard.ip[3], 2);
+    plait_datagram_close(&from);
+    plait_datagram_close(&at);
+    net_close(&n);
+}
+
+struct pair_of_watches {
+    struct plait_watch *watch[2];
+    int told[2];
+};
+
+static void told(struct plait_watch *watch, unsigned events, void *ctx)
+{
+    struct pair_of_watches *w = ctx;
+    const int own = watch == w->watch[0] ? 0 : 1;
+    assert_int_equal(events, PLAIT_WRITABLE);
+    w->told[own]++;
+    assert_ok(plait_watch_set(w->watch[1 - own], PLAIT_READABLE)); /* which the other is not */
+}
+
+static void what_is_watched_no_longer_is_not_told(void **state)
+{
+    struct net n;
+    struct pair_of_watches w = {.told = {0}};
+    int fds[2];
+    (void)state;
+    net_open(&n);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    for (int i = 0; i < 2; i++)
+        assert_ok(plait_watch_new(n.r, fds[i], PLAIT_WRITABLE, told, &w, &w.watch[i]));
+    net_turn(&n);
+    assert_int_equal(w.told[0] + w.told[1], 1);
+    plait_watch_free(&w.watch[0]);
+    plait_watch_free(&w.watch[1]);
+    net_turn(&n);
+    close(fds[0]);
+    close(fds[1]);
+    net_close(&n);
+}
+
+static void limits_of_a_stream_hold_at_their_edges(void **state)
+{
+    struct net n;
+    struct srv v = {.opened = 0};
+    (void)state;
+    net_open(&n);
+    struct plait_listener *l = net_listen(&n, &v, NULL);
+    const int fd = plain_connect(net_port(l));
+    net_until(&n, v.connected == 1);
+    assert_ok(plait_stream_keepalive(v.s, plait_seconds(1), plait_seconds(1), 127));
+    assert_err(plait_stream_keepalive(v.s, plait_seconds(1), plait_seconds(1), 128), PLAIT_EINVAL);
+    plait_stream_marks(v.s, 100 * 1024, 8 * 1024);
+    plait_stream_marks(v.s, 200 * 1024, 0);
+    assert_int_equal(plait__stream_high(v.s), 200 * 1024);
+    assert_int_equal(plait__stream_low(v.s), 8 * 1024);
+    plait_stream_marks(v.s, 0, 16 * 1024);
+    assert_int_equal(plait__stream_high(v.s), 200 * 1024);
+    assert_int_equal(plait__stream_low(v.s), 16 * 1024);
+    close(fd);
+    net_until(&n, v.lost == 1);
+    plait_listener_close(&l);
+    net_close(&n);
+}
+
+static void a_reactor_without_epoll_leaves_nothing(void **state)
+{
+    static const char *const calls[] = {"epoll_create1", "eventfd", "getrandom"};
+    (void)state;
+    const size_t descriptors = test_open_descriptors();
+    for (size_t i = 0; i < TEST_COUNT(calls); i++) {
+        struct test_heap heap;
+        test_heap_init(&heap, 0);
+        struct plait_injector *injector = plait_injector_new(plait__sys_kernel());
+        const struct plait_reactor_options o = {.sys = plait_injector_sys(injector), .allocator = &heap.allocator};
+        assert_ok(plait_injector_fail(injector, calls[i], 1, 1, EMFILE));
+        assert_null(plait_reactor_new(&o));
+        assert_int_equal(heap.live, 0);
+        plait_injector_free(&injector);
+    }
+    assert_int_equal(test_open_descriptors(), descriptors);
+}
+
+static void a_port_in_use_takes_the_trust_along(void **state)
+{
+    struct net n;
+    struct srv v = {.opened = 0};
+    struct plait_listen_options o = {.backlog = 0};
+    (void)state;
+    net_open(&n);
+    struct plait_listener *l = net_listen(&n, &v, NULL);
+    const struct plait_address used = loopback(net_port(l));
+    assert_ok(plait_proxy_trust_new(n.r, PLAIT_LIT("10.0.0.1,10.0.0.2"), &o.proxy));
+    const size_t before = n.b.heap.live;
+    assert_err(plait_listen(n.r, &used, &o, srv_service(&n, &v), NULL), PLAIT_EADDRINUSE);
+    assert_true(n.b.heap.live < before);
+    plait_listener_close(&l);
+    net_close(&n);
+}
+
+static void every_letter_and_digit_names_a_host(void **state)
+{
+    (void)state;
+    assert_true(plait__host_name_ok(PLAIT_LIT("azAZ09.a-z")));
+    static const char *const bad[] = {"a`", "a{", "a@", "a[", "a/", "a:", "a_"};
+    for (size_t i = 0; i < TEST_COUNT(bad); i++)
+        assert_int_equal(plait__host_name_ok(plait_slice_text(bad[i])), strcmp(bad[i], "a_") == 0);
+}
+
+TEST_MAIN(cmocka_unit_test(a_token_that_went_out_is_gone), cmocka_unit_test(a_value_goes_to_one_only),
+          cmocka_unit_test(a_connection_one_made_is_a_tcp_connection),
+          cmocka_unit_test(a_mapped_target_is_the_whole_address),
+          cmocka_unit_test(what_is_watched_no_longer_is_not_told),
+          cmocka_unit_test(limits_of_a_stream_hold_at_their_edges),
+          cmocka_unit_test(a_reactor_without_epoll_leaves_nothing),
+          cmocka_unit_test(a_port_in_use_takes_the_trust_along), cmocka_unit_test(every_letter_and_digit_names_a_host))
