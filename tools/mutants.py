@@ -144,7 +144,7 @@ class Body:
                 self.add("errno", left[0], right[1], [f"(PLANTED(@) ? {other} : (", (left[0], right[1]), "))"])
 
     def chooses(self, end, a, b):
-        """Whether a comparison only chooses the smaller or the larger of its sides: when they are equal it's all one."""
+        """Whether a comparison only chooses the smaller or larger of its sides: when they are equal it is all one."""
         arms = re.match(r"\s*\?\s*([^:;?]+?)\s*:\s*([^;]*)", CAST.sub("", self.text[end:end + 200]))
         a, b = CAST.sub("", a), CAST.sub("", b)
         return bool(arms) and any(arms.group(1) == one and re.match(re.escape(two) + r"(?!\w)", arms.group(2))
