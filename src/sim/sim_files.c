@@ -64,7 +64,7 @@ static ssize_t file_write(struct sim_file *f, struct sim_io *io)
     if (!sim_disk_lives(f->host))
         return -EIO;
     f->host->disk.cost += f->host->disk.options.write;
-    if (f->flags & O_APPEND)
+    if ((f->flags & O_APPEND) && io->left) /* nothing to write moves nothing */
         o->at = (off_t)o->inode->data.len;
     while (io->left) {
         size_t n = sim_io_copy_in(io, piece, sizeof piece);
