@@ -389,6 +389,7 @@ static const char *env_keylog(struct plait_sys *sys, const char *name)
 static void keys_are_logged_where_the_environment_asks_for_it(void **state)
 {
     (void)state;
+    const size_t descriptors = test_open_descriptors();
     test_folder_make(folder);
     memset(&t, 0, sizeof t);
     bed_open(&t.b);
@@ -402,6 +403,7 @@ static void keys_are_logged_where_the_environment_asks_for_it(void **state)
     tls_bed_join(&t, &peer_protocol);
     assert_string_equal(t.c.story, "cs");
     tls_bed_close(&t);
+    assert_int_equal(test_open_descriptors(), descriptors);
     char text[4096] = "";
     FILE *in = fopen(path[3], "r");
     assert_non_null(in);
