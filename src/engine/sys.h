@@ -2,7 +2,8 @@
  *
  * The lower layer of the seam: a table of system calls. The kernel's table is sys_kernel.c; the simulated kernel and
  * the fault injector (room sim) are others. Every call returns what the system call returns, or -errno; none sets
- * errno. Only `write` on an eventfd and `clock` may be called from other threads.
+ * errno. Only `write` on an eventfd and `clock` may be called from other threads, and in jobs of the pool `openat2`,
+ * `fstat`, `pread` and `close` for files that the job opened or was given.
  */
 #ifndef PLAIT_ENGINE_SYS_H
 #define PLAIT_ENGINE_SYS_H
@@ -42,8 +43,9 @@ struct plait_sys_spawn {
 #define PLAIT_SYS_CALLS(X)                                                                                             \
     X(socket)                                                                                                          \
     X(socketpair)                                                                                                      \
-    X(bind) X(listen) X(accept4) X(connect) X(shutdown) X(getsockopt) X(setsockopt) X(getsockname) X(getpeername)      \
-        X(recv) X(recvmsg) X(sendmsg) X(recvmmsg) X(sendmmsg) X(read) X(write) X(writev) X(sendfile) X(close) X(pipe2) \
+    X(bind)                                                                                                            \
+    X(listen) X(accept4) X(connect) X(shutdown) X(getsockopt) X(setsockopt) X(getsockname) X(getpeername) X(recv)      \
+        X(recvmsg) X(sendmsg) X(recvmmsg) X(sendmmsg) X(read) X(write) X(writev) X(sendfile) X(close) X(pipe2)         \
             X(fcntl) X(eventfd) X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(clock) X(getrandom) X(openat2) X(fstat)  \
                 X(fstatat) X(pread) X(pread_nowait) X(pwrite) X(ftruncate) X(fsync) X(unlinkat) X(renameat) X(mkdirat) \
                     X(fchmodat) X(getdents) X(spawn) X(reap) X(pidfd_signal) X(signalfd) X(sigmask) X(if_nametoindex)  \

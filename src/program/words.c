@@ -109,10 +109,9 @@ static void note_fault(struct plait_result *result, void *ctx)
 plait_err wait_for(struct plait_reactor *r, struct plait_deferred *deferred, plait_value *value, char why[WHY_BYTES])
 {
     why[0] = '\0';
-    if (plait_then_fault(deferred, note_fault, why) != PLAIT_OK)
-        plait_deferred_cancel(deferred); /* uncovered: a deferred holds two callbacks without memory */
+    const bool noted = plait_then_fault(deferred, note_fault, why) == PLAIT_OK;
     const plait_err err = plait_reactor_run_until(r, deferred, value);
-    if (why[0] == '\0')
+    if (!noted || why[0] == '\0')
         snprintf(why, WHY_BYTES, "%s", plait_err_text(err));
     return err;
 }

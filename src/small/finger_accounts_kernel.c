@@ -1,25 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
  * A finger directory of the machine's accounts. The account database has no call that does not block, so it is asked in
- * the pool; what people say of themselves is read there too. This file calls the operating system directly, in pool
- * threads only.
+ * the pool, and directly; what people say of themselves is read there too, through the reactor's table of system calls.
  *
  * Invariant: a file is read only when it lies beneath the home without a link on the way, is a plain file and belongs
  * to the account; never more than FILE_MAX bytes of it.
  * Test: tests/small/test_finger_accounts.c.
  */
 #include "base/try.h"
+#include "engine/core.h"
 
 #include <plait/finger.h>
 #include <plait/thread.h>
 
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <pwd.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 enum { FILE_MAX = 8192, USER_MAX = 64, SCRATCH = 16384 };
 
@@ -27,6 +23,7 @@ enum { FILE_MAX = 8192, USER_MAX = 64, SCRATCH = 16384 };
  * chain until its text is taken; both let go in the loop. */
 struct job {
     int holders;
+    struct plait_sys *sys;
     struct plait_finger_text *text; /* becomes the value */
     bool whois;
     char user[USER_MAX + 1];
@@ -41,7 +38,7 @@ static void put(struct job *job, const char *text, size_t len)
 {
     const size_t room = sizeof job->out - job->out_len;
     if (len > room)
-        len = room; /* uncovered: no account's texts are that long */
+        len = room;
     memcpy(job->out + job->out_len, text, len);
     job->out_len += len;
 }
@@ -61,33 +58,44 @@ static void put_field(struct job *job, const char *name, const char *value, size
 }
 
 /* Opens a file beneath a folder, following no link and crossing into no other place. */
-static int open_beneath(int dir, const char *name)
+static int open_beneath(struct plait_sys *sys, int dir, const char *name)
 {
-    const struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-                                 .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
-    return (int)syscall(SYS_openat2, dir, name, &how, sizeof how);
+    return sys->ops->openat2(sys, dir, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0,
+                             RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
 }
 
-static bool is_the_owners(int fd, uid_t owner)
+static bool is_the_owners(struct plait_sys *sys, int fd, uid_t owner)
 {
     struct stat st;
-    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == owner && (st.st_mode & S_IRUSR);
+    return sys->ops->fstat(sys, fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == owner && (st.st_mode & S_IRUSR);
+}
+
+/* Reads the file's first FILE_MAX bytes: all of them, however short the single reads are. */
+static size_t read_some(struct job *job, int fd)
+{
+    size_t len = 0;
+    while (len < sizeof job->file) {
+        const ssize_t got = job->sys->ops->pread(job->sys, fd, job->file + len, sizeof job->file - len, (off_t)len);
+        if (got <= 0)
+            break;
+        len += (size_t)got;
+    }
+    return len;
 }
 
 /* Reads one of the owner's files into the job. Returns its length, 0 when there is none to show. */
 static size_t read_own(struct job *job, const struct passwd *pw, const char *name)
 {
+    struct plait_sys *sys = job->sys;
     size_t len = 0;
-    const int dir = open(pw->pw_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    const int fd = dir >= 0 ? open_beneath(dir, name) : -1;
-    if (fd >= 0 && is_the_owners(fd, pw->pw_uid)) {
-        const ssize_t got = read(fd, job->file, sizeof job->file);
-        len = got > 0 ? (size_t)got : 0;
-    }
+    const int dir = sys->ops->openat2(sys, AT_FDCWD, pw->pw_dir, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, 0);
+    const int fd = dir >= 0 ? open_beneath(sys, dir, name) : -1;
+    if (fd >= 0 && is_the_owners(sys, fd, pw->pw_uid))
+        len = read_some(job, fd);
     if (fd >= 0)
-        close(fd);
+        (void)sys->ops->close(sys, fd);
     if (dir >= 0)
-        close(dir);
+        (void)sys->ops->close(sys, dir);
     return len;
 }
 
@@ -156,6 +164,7 @@ static struct plait_deferred *find(struct plait_reactor *reactor, plait_slice us
     if (!job)
         return NULL;
     job->holders = 2;
+    job->sys = reactor->sys;
     job->whois = whois;
     job->text = plait_finger_text_new(reactor);
     memcpy(job->user, user.ptr, user.len);

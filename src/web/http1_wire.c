@@ -72,25 +72,30 @@ static enum plait__http1_step refuse(struct plait__http1_head *head, uint16_t st
 
 /* --- single lines: each takes a line without knowing whether its end is there yet ------------------------------ */
 
+/* Whether any of eight bytes is a control character, a tab too. It may be wrong about bytes of 0x80 and more behind one
+ * that is. */
+static inline bool any_control(const uint8_t *p)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t x;
+    memcpy(&x, p, 8);
+    const uint64_t del = x ^ (ones * 0x7f);
+    return (((x - ones * 0x20) & ~x) | ((del - ones) & ~del)) & (ones * 0x80);
+}
+
 /* First byte from `p` on that may not stand in a value; tabs may. Eight bytes at a time while nothing is wrong. */
 static const uint8_t *skip_value(const uint8_t *p, const uint8_t *end)
 {
-    const uint64_t ones = 0x0101010101010101u;
-    for (;;) { /* uncovered: gcov counts only the jump back, which no input makes */
-        while (end - p >= 8) {
-            uint64_t x;
-            memcpy(&x, p, 8);
-            uint64_t del = x ^ (ones * 0x7f);
-            if ((((x - ones * 0x20) & ~x) | ((del - ones) & ~del)) & (ones * 0x80))
-                break;
+    while (p < end) {
+        while (end - p >= 8 && !any_control(p))
             p += 8;
-        }
         const uint8_t *stop = end - p > 8 ? p + 8 : end;
         while (p < stop && is(*p, IS_VALUE))
             p++;
-        if (p < stop || p == end)
-            return p;
+        if (p < stop)
+            break;
     }
+    return p;
 }
 
 static const uint8_t *skip_class(const uint8_t *p, const uint8_t *end, uint8_t what)

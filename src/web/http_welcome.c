@@ -78,7 +78,6 @@ static void reply_welcome(struct plait_request *req, void *ctx)
 struct plait_resource *plait_welcome_new(struct plait_reactor *reactor)
 {
     struct plait_resource *resource = plait_resource_new(reactor);
-    if (resource && plait_resource_get(resource, "", reply_welcome, NULL) != PLAIT_OK)
-        plait_resource_unref(&resource); /* uncovered: the first method of a resource needs no memory */
+    (void)plait_resource_get(resource, "", reply_welcome, NULL); /* a failure is kept: plait_http says it */
     return resource;
 }

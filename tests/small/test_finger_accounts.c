@@ -5,6 +5,7 @@
 #include "tests/engine/bed.h"
 
 #include <plait/finger.h>
+#include <plait/sim.h>
 
 #include <fcntl.h>
 #include <pwd.h>
@@ -13,7 +14,7 @@
 
 /* The account database of this test: what the C library's function would say. */
 static struct {
-    char name[32], gecos[64], home[TEST_PATH_BYTES], shell[16];
+    char name[32], gecos[2048], home[TEST_PATH_BYTES], shell[16];
     uid_t uid;
     int res;
 } account;
@@ -40,6 +41,7 @@ struct table {
     struct bed b;
     char home[TEST_PATH_BYTES];
     char text[20000];
+    plait_err err;
 };
 
 static void sit(struct table *t)
@@ -72,6 +74,28 @@ static plait_err look_up(struct table *t, const char *user, bool whois)
         value.destroy(value.ptr);
     }
     return err;
+}
+
+static void keep_text(struct plait_result *result, void *ctx)
+{
+    struct table *t = ctx;
+    t->err = result->fault.err;
+    if (t->err == PLAIT_OK) {
+        const struct plait_finger_text *text = result->value.ptr;
+        (void)snprintf(t->text, sizeof t->text, "%.*s", PLAIT_ARG(plait_buf_slice(&text->buf)));
+    }
+    plait_result_set(result, plait_value_num(0));
+}
+
+/* The same where the world runs the reactor. */
+static plait_err look_up_in(struct plait_sim *sim, struct table *t, const char *user)
+{
+    const struct plait_finger_directory d = plait_finger_accounts(t->b.r);
+    t->text[0] = '\0';
+    t->err = PLAIT_EAGAIN;
+    assert_ok(plait_then(d.find(t->b.r, plait_slice_text(user), false, d.ctx), keep_text, t));
+    plait_sim_run_for(sim, plait_seconds(1));
+    return t->err;
 }
 
 static void an_account_is_described(void **state)
@@ -175,6 +199,59 @@ static void who_is_not_there_is_not_found(void **state)
     rise(&t);
 }
 
+/* The answer has room for both files and an account of the usual size; what does not fit is cut. */
+static void an_answer_that_is_too_long_is_cut(void **state)
+{
+    (void)state;
+    static char much[8192];
+    struct table t;
+    sit(&t);
+    memset(much, 'p', sizeof much);
+    memset(account.gecos, 'g', 2000);
+    account.gecos[2000] = '\0';
+    test_file_write(t.home, ".project", plait_slice_of(much, sizeof much));
+    test_file_write(t.home, ".plan", plait_slice_of(much, sizeof much));
+    assert_ok(look_up(&t, "ann", false));
+    assert_int_equal(strlen(t.text), 2 * 8192 + 1024);
+    assert_non_null(strstr(t.text, "\nPlan:\npppp"));
+    rise(&t);
+}
+
+/* The files are read through the reactor's table, so a host of the world has a home too. */
+static void in_the_simulated_world_plans_come_from_the_hosts_files(void **state)
+{
+    (void)state;
+    const struct plait_sim_rule short_of_descriptors = {.call = "openat2", .os_errno = EMFILE};
+    const struct plait_sim_rule broken = {.call = "pread", .os_errno = EIO, .nth = 2};
+    struct plait_sim *sim = plait_sim_new(1, PLAIT_SIM_SHORT);
+    struct plait_host *host = plait_sim_host(sim, "host");
+    struct table t = {.b.r = plait_host_reactor(host)};
+    memset(&account, 0, sizeof account);
+    (void)snprintf(account.name, sizeof account.name, "ann");
+    (void)snprintf(account.gecos, sizeof account.gecos, "Ann Example");
+    (void)snprintf(account.home, sizeof account.home, "/home/ann");
+    account.uid = 1000; /* whom files of the world belong to */
+    assert_ok(plait_host_write_file(host, "/home/ann/.project", "Plait\n", 6));
+    assert_ok(plait_host_write_file(host, "/home/ann/.plan", "Rest\n", 5));
+    assert_ok(look_up_in(sim, &t, "ann"));
+    assert_string_equal(t.text, "Login: ann\nName: Ann Example\nProject: Plait\nPlan:\nRest\n");
+    account.uid = 1001;
+    assert_ok(look_up_in(sim, &t, "ann"));
+    assert_string_equal(t.text, "Login: ann\nName: Ann Example\nNo plan.\n");
+    account.uid = 1000;
+    assert_ok(plait_sim_add_rule(sim, &broken));
+    assert_ok(look_up_in(sim, &t, "ann"));
+    assert_non_null(strstr(t.text, "Project: Plait\n"));
+    plait_sim_clear_rules(sim);
+    assert_ok(plait_sim_add_rule(sim, &short_of_descriptors));
+    assert_ok(look_up_in(sim, &t, "ann"));
+    assert_non_null(strstr(t.text, "No plan.\n"));
+    plait_sim_clear_rules(sim);
+    plait_sim_check_end(sim);
+    assert_null(plait_sim_failure(sim));
+    plait_sim_free(&sim);
+}
+
 static void users_cannot_be_listed(void **state)
 {
     (void)state;
@@ -223,5 +300,7 @@ TEST_MAIN(cmocka_unit_test(an_account_is_described), cmocka_unit_test(project_an
           cmocka_unit_test(no_more_than_8_kib_of_a_file_are_read),
           cmocka_unit_test(a_link_a_folder_a_pipe_and_a_strangers_file_are_not_shown),
           cmocka_unit_test(a_home_that_is_not_there_has_no_plan), cmocka_unit_test(who_is_not_there_is_not_found),
+          cmocka_unit_test(an_answer_that_is_too_long_is_cut),
+          cmocka_unit_test(in_the_simulated_world_plans_come_from_the_hosts_files),
           cmocka_unit_test(users_cannot_be_listed), cmocka_unit_test(a_look_up_can_be_cancelled),
           cmocka_unit_test(whichever_allocation_fails_the_look_up_fails))

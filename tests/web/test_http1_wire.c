@@ -354,6 +354,8 @@ static void tokens_and_values_are_judged(void **state)
     assert_false(plait__http1_is_token(PLAIT_LIT("a:")));
     assert_true(plait__http1_is_value(PLAIT_LIT("a\tb \xff")));
     assert_true(plait__http1_is_value(PLAIT_LIT("")));
+    assert_true(plait__http1_is_value(PLAIT_LIT("a tab\tin a value that is far longer than eight bytes")));
+    assert_false(plait__http1_is_value(PLAIT_LIT("a tab\tin a value and then a \x7f, and more bytes")));
     assert_false(plait__http1_is_value(PLAIT_LIT("a\r\nb")));
     assert_false(plait__http1_is_value(PLAIT_LIT(" a")));
     assert_false(plait__http1_list_has(PLAIT_LIT(""), PLAIT_LIT("a")));
