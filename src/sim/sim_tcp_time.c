@@ -175,8 +175,10 @@ static void probe_window(struct sim_sock *s)
     }
     if (t->tries < 255)
         t->tries++;
-    probe(s); /* its answer may come at once, and open the window */
-    sim_tcp_rest(s);
+    probe(s);
+    /* It knows nothing new, even if the window is open by now: both the news and this probe may be lost. */
+    if (t->blocked && t->state == SIM_TCP_OPEN && t->timing == SIM_TIME_NONE)
+        sim_tcp_time(s, SIM_TIME_WINDOW, span_of(s, RESEND_FIRST, t->tries));
 }
 
 static int64_t seconds_of(const struct sim_sock *s, int name)

@@ -261,6 +261,6 @@ static void run_greedy(struct plait_sim *sim)
 }
 
 const struct plait_scenario scenario_marks = {
-    .name = "marks", .faults = PLAIT_SIM_ALL & ~(PLAIT_SIM_RESET | PLAIT_SIM_LOSS), .run = run_marks};
+    .name = "marks", .faults = PLAIT_SIM_ALL & ~PLAIT_SIM_RESET, .run = run_marks};
 const struct plait_scenario scenario_greedy = {
     .name = "greedy", .faults = PLAIT_SIM_ALL & ~PLAIT_SIM_RESET, .run = run_greedy};
