@@ -112,7 +112,7 @@ static plait_err make_server(struct plait_endpoint *e, struct plait_listen_optio
         tls.client_cert = PLAIT_CERT_REQUIRED;
     if (!tls.cert_file && !tls.cert_dir) {
         if (o->tls)
-            return PLAIT_OK; /* uncovered: a tls: endpoint given its context by options; no test does that */
+            return PLAIT_OK;
         return plait_endpoint_wrong(
             e, "\"%s:\" needs cert=FILE with the certificate, and key=FILE unless it is in there", e->kind);
     }

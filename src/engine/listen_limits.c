@@ -118,7 +118,7 @@ void plait__counted_add(struct plait__counted *entry, struct plait_stream *s)
 plait_err plait__counted_move(struct plait__counted *from, struct plait__counted *to, struct plait_stream *s)
 {
     if (from == to)
-        return PLAIT_OK; /* uncovered: a proxy that tells its own address; no test does that */
+        return PLAIT_OK;
     if (to->count >= to->count_max)
         return PLAIT_FAIL(PLAIT_EOVERLOAD);
     if (to->budget.max != SIZE_MAX && to->budget.max - to->budget.used < s->budget.used)

@@ -117,7 +117,7 @@ plait_err plait__service_open_alone(struct plait_service *service, struct plait_
 void plait__service_drain(struct plait_service *service)
 {
     if (service->drain_told)
-        return; /* uncovered: one service at two listeners that drain; seen in no test */
+        return;
     service->drain_told = true;
     if (service->ops.drain)
         service->ops.drain(service->ctx);

@@ -41,6 +41,24 @@ static void everybody_is_told_and_the_reactor_stops(void **state)
     assert_int_equal(v.freed, 2);
 }
 
+static void a_service_at_two_listeners_is_told_once(void **state)
+{
+    struct net n;
+    struct srv v = {.opened = 0};
+    const struct plait_address a = loopback(0);
+    (void)state;
+    net_open(&n);
+    struct plait_service *service = srv_service(&n, &v);
+    for (int i = 0; i < 2; i++)
+        assert_ok(plait_listen(n.r, &a, NULL, plait_service_ref(service), NULL));
+    plait_service_unref(&service);
+    plait_deferred_ignore(plait_drain(n.r, plait_seconds(5)));
+    net_idle(&n);
+    assert_int_equal(v.drain_told, 1);
+    net_close(&n);
+    assert_int_equal(v.freed, 1);
+}
+
 static void who_does_not_end_in_time_is_aborted(void **state)
 {
     struct net n;
@@ -180,6 +198,7 @@ static void the_reactors_end_cancels_the_wait(void **state)
 }
 
 TEST_MAIN(cmocka_unit_test(everybody_is_told_and_the_reactor_stops),
+          cmocka_unit_test(a_service_at_two_listeners_is_told_once),
           cmocka_unit_test(who_does_not_end_in_time_is_aborted), cmocka_unit_test(a_second_call_forces_the_end),
           cmocka_unit_test(a_protocol_without_words_is_closed),
           cmocka_unit_test(without_connections_it_is_over_at_once),

@@ -245,6 +245,14 @@ static void tls_endpoints_meet(void **state)
     (void)snprintf(text, sizeof text, "tls:127.0.0.1:%u:insecure=yes", net_port(l));
     struct client *d = client_of(&n, text, "hello");
     net_until(&n, d->p.got_len == 5);
+    struct plait_listen_options given = {.backlog = 0}; /* the certificate comes with the options */
+    const struct plait_tls_server_options pem = {.cert_pem = cert.both_pem};
+    assert_ok(plait_tls_server_new(n.r, &pem, &given.tls, NULL));
+    assert_ok(plait_serve_with(n.r, "tls:0", &given, srv_service(&n, &v), &l, NULL));
+    plait_tls_server_unref(&given.tls);
+    (void)snprintf(text, sizeof text, "tls:127.0.0.1:%u:trustRoots=%s/ca.pem", net_port(l), folder);
+    struct client *f = client_of(&n, text, "hello");
+    net_until(&n, f->p.got_len == 5);
     (void)snprintf(text, sizeof text, "ssl:0:certKey=%s/cert.pem:privateKey=%s/key.pem:clientCA=%s/ca.pem", folder,
                    folder, folder);
     l = serve(&n, &v, text);
@@ -259,12 +267,32 @@ static void tls_endpoints_meet(void **state)
     free(c);
     free(d);
     free(e);
+    free(f);
     test_cert_end(&cert);
     test_cert_end(&ca);
     test_folder_remove(folder);
 }
 
 /* --- PROXY -------------------------------------------------------------------------------------------------------- */
+
+/* What counts for its address counts for it already. */
+static void a_proxy_may_speak_for_itself(void **state)
+{
+    struct net n;
+    struct srv v = {.opened = 0};
+    (void)state;
+    net_open(&n);
+    struct plait_listener *l = serve(&n, &v, "haproxy:tcp:0");
+    const int fd = plain_connect(net_port(l));
+    plain_send(fd, PLAIT_LIT("PROXY TCP4 127.0.0.1 127.0.0.1 1 443\r\nhello"));
+    net_until(&n, v.got_len == 5);
+    assert_int_equal(v.peer.port, 1);
+    assert_int_equal(plait_listener_count(l), 1);
+    close(fd);
+    net_until(&n, v.lost == 1);
+    assert_int_equal(plait_listener_count(l), 0);
+    net_close(&n);
+}
 
 static void haproxy_wraps_another_endpoint(void **state)
 {
@@ -572,9 +600,10 @@ TEST_MAIN(cmocka_unit_test(tcp_endpoints_meet), cmocka_unit_test(without_interfa
           cmocka_unit_test(a_service_that_starts_says_nothing),
           cmocka_unit_test(no_memory_for_the_usual_tls_context_is_told), cmocka_unit_test(stdio_without_memory_fails),
           cmocka_unit_test(wrong_endpoints_without_memory_still_fail), cmocka_unit_test(tls_endpoints_meet),
-          cmocka_unit_test(haproxy_wraps_another_endpoint), cmocka_unit_test(no_memory_for_trust_fails),
-          cmocka_unit_test(a_listening_descriptor_is_served_on), cmocka_unit_test(a_descriptor_is_connected_to),
-          cmocka_unit_test(a_service_manager_passes_sockets), cmocka_unit_test(stdio_serves_one_connection_and_ends),
+          cmocka_unit_test(a_proxy_may_speak_for_itself), cmocka_unit_test(haproxy_wraps_another_endpoint),
+          cmocka_unit_test(no_memory_for_trust_fails), cmocka_unit_test(a_listening_descriptor_is_served_on),
+          cmocka_unit_test(a_descriptor_is_connected_to), cmocka_unit_test(a_service_manager_passes_sockets),
+          cmocka_unit_test(stdio_serves_one_connection_and_ends),
           cmocka_unit_test(stdio_fails_without_descriptors_or_memory),
           cmocka_unit_test(a_program_is_connected_to_and_ends_with_its_stream),
           cmocka_unit_test(a_program_that_cannot_be_run_leaves_nothing))
