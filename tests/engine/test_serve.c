@@ -275,18 +275,22 @@ static void tls_endpoints_meet(void **state)
 
 /* --- PROXY -------------------------------------------------------------------------------------------------------- */
 
-/* What counts for its address counts for it already. */
-static void a_proxy_may_speak_for_itself(void **state)
+/* Nothing counts for such an address. */
+static void a_proxy_may_speak_for_a_unix_socket(void **state)
 {
+    static uint8_t header[16 + 216] = "\r\n\r\n\0\r\nQUIT\n\x21\x31\0\xd8/run/a";
     struct net n;
     struct srv v = {.opened = 0};
     (void)state;
+    memcpy(header + 16 + 108, "/run/b", 6);
     net_open(&n);
     struct plait_listener *l = serve(&n, &v, "haproxy:tcp:0");
     const int fd = plain_connect(net_port(l));
-    plain_send(fd, PLAIT_LIT("PROXY TCP4 127.0.0.1 127.0.0.1 1 443\r\nhello"));
+    plain_send(fd, plait_slice_of(header, sizeof header));
+    plain_send(fd, PLAIT_LIT("hello"));
     net_until(&n, v.got_len == 5);
-    assert_int_equal(v.peer.port, 1);
+    assert_int_equal(v.peer.kind, PLAIT_ADDR_UNIX);
+    assert_string_equal(v.peer.name, "/run/a");
     assert_int_equal(plait_listener_count(l), 1);
     close(fd);
     net_until(&n, v.lost == 1);
@@ -600,7 +604,7 @@ TEST_MAIN(cmocka_unit_test(tcp_endpoints_meet), cmocka_unit_test(without_interfa
           cmocka_unit_test(a_service_that_starts_says_nothing),
           cmocka_unit_test(no_memory_for_the_usual_tls_context_is_told), cmocka_unit_test(stdio_without_memory_fails),
           cmocka_unit_test(wrong_endpoints_without_memory_still_fail), cmocka_unit_test(tls_endpoints_meet),
-          cmocka_unit_test(a_proxy_may_speak_for_itself), cmocka_unit_test(haproxy_wraps_another_endpoint),
+          cmocka_unit_test(a_proxy_may_speak_for_a_unix_socket), cmocka_unit_test(haproxy_wraps_another_endpoint),
           cmocka_unit_test(no_memory_for_trust_fails), cmocka_unit_test(a_listening_descriptor_is_served_on),
           cmocka_unit_test(a_descriptor_is_connected_to), cmocka_unit_test(a_service_manager_passes_sockets),
           cmocka_unit_test(stdio_serves_one_connection_and_ends),
