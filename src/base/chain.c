@@ -191,6 +191,7 @@ plait_err plait__chain_file(struct plait__chain *chain, int fd, uint64_t offset,
     p->file.released = released;
     p->file.ctx = ctx;
     p->left = bytes;
+    chain->files++;
     append(chain, p);
     return PLAIT_OK;
 }
@@ -212,6 +213,7 @@ static void drop_first(struct plait__chain *chain)
         plait_shared_unref(&p->shared);
         break;
     case FILED:
+        chain->files--;
         if (p->file.released)
             p->file.released(p->file.ctx);
         break;
@@ -246,11 +248,24 @@ bool plait__chain_front_is_file(const struct plait__chain *chain)
     return chain->first && chain->first->kind == FILED;
 }
 
+static void tell_file(const struct plait__piece *p, int *fd, uint64_t *offset, uint64_t *bytes)
+{
+    *fd = p->file.fd;
+    *offset = p->file.offset;
+    *bytes = p->left;
+}
+
 void plait__chain_front_file(const struct plait__chain *chain, int *fd, uint64_t *offset, uint64_t *bytes)
 {
-    *fd = chain->first->file.fd;
-    *offset = chain->first->file.offset;
-    *bytes = chain->first->left;
+    tell_file(chain->first, fd, offset, bytes);
+}
+
+void plait__chain_next_file(const struct plait__chain *chain, int *fd, uint64_t *offset, uint64_t *bytes)
+{
+    const struct plait__piece *p = chain->first;
+    while (p->kind != FILED)
+        p = p->next;
+    tell_file(p, fd, offset, bytes);
 }
 
 void plait__chain_consume(struct plait__chain *chain, size_t bytes)

@@ -19,6 +19,7 @@ struct plait__chain {
     struct plait__piece *tail; /* the last piece, when bytes can be added to it */
     struct plait__piece *lent; /* memory for a first piece; not in use when lent_free */
     size_t bytes;
+    size_t files; /* pieces that are ranges of files */
     bool lent_free;
 };
 
@@ -57,6 +58,9 @@ size_t plait__chain_gather(const struct plait__chain *chain, struct iovec *iov, 
 /* Whether the front is a file, and which range of it is left. */
 bool plait__chain_front_is_file(const struct plait__chain *chain);
 void plait__chain_front_file(const struct plait__chain *chain, int *fd, uint64_t *offset, uint64_t *bytes);
+
+/* The first file in a chain that has one, wherever it stands, and which range of it is left. */
+void plait__chain_next_file(const struct plait__chain *chain, int *fd, uint64_t *offset, uint64_t *bytes);
 
 /* Takes bytes away from the front. */
 void plait__chain_consume(struct plait__chain *chain, size_t bytes);

@@ -9,12 +9,15 @@
 #include "engine/core.h"
 
 #define PLAIT__OUT_LENT 2304
+#define PLAIT__LOAD_BYTES (64 * 1024) /* of a file, read in one piece */
 
 /* Output that is on its way; exists only while there is some. */
 struct plait__out {
     struct plait__chain chain;
     struct plait__chain loaded; /* bytes of the file in front, for carriers that can't send files; goes first */
     struct plait_timer stall;   /* the peer accepts no byte */
+    struct plait__load *load;   /* a thread fetches bytes of the next file: nothing is offered until it has */
+    bool loaded_once;           /* the next file was fetched: it is read now, wherever it is */
     _Alignas(8) uint8_t lent[PLAIT__OUT_LENT]; /* for small output: nothing is allocated for it */
 };
 
@@ -117,6 +120,13 @@ void plait__stream_drop_output(struct plait_stream *s);
 /* Output that was taken from its stream, for TLS: ends it; reads a piece of the file in front of its chain. */
 void plait__out_free(struct plait_reactor *r, struct plait__out *out);
 plait_err plait__out_load(struct plait_stream *s, struct plait__out *out) PLAIT_MUST;
+/* stream_load.c: has a thread fetch bytes of the next file in a stream's output: a piece to be sent, or with `warms`
+ * a longer one into the page cache only. Returns false when that can't begin. */
+bool plait__load_start(struct plait_stream *s, bool warms);
+/* Whether the next file must come from the disk, and a thread is on its way to fetch it. */
+bool plait__load_due(struct plait_stream *s);
+/* Nobody waits for it any more. */
+void plait__load_leave(struct plait__out *out);
 size_t plait__stream_high(const struct plait_stream *s);
 size_t plait__stream_low(const struct plait_stream *s);
 /* Whether a stream still takes output. */

@@ -13,7 +13,7 @@
 #include <assert.h>
 #include <errno.h>
 
-enum { HIGH_KIB = 256, LOW_KIB = 64, STALL_S = 60, LOAD = 64 * 1024, FDS_MAX = 16, FDS_BYTES_MAX = 4096 };
+enum { HIGH_KIB = 256, LOW_KIB = 64, STALL_S = 60, FDS_MAX = 16, FDS_BYTES_MAX = 4096 };
 
 static inline size_t pending(const struct plait_stream *s)
 {
@@ -52,6 +52,8 @@ static struct plait__out *new_out(struct plait_reactor *r)
         plait__chain_lend(&out->chain, out->lent, sizeof out->lent);
         plait__chain_init(&out->loaded, NULL);
         plait_timer_init(&out->stall, r, "stream-stall", stalled, NULL);
+        out->load = NULL;
+        out->loaded_once = false;
     }
     return out;
 }
@@ -76,6 +78,7 @@ static struct plait__out *out_of(struct plait_stream *s)
 void plait__out_free(struct plait_reactor *r, struct plait__out *out)
 {
     plait_timer_stop(&out->stall);
+    plait__load_leave(out);
     plait__chain_deinit(&out->chain);
     plait__chain_deinit(&out->loaded);
     if (r->spare_out)
@@ -185,7 +188,8 @@ plait_err plait_write_fds(struct plait_stream *s, plait_slice bytes, const int *
 
 /* --- offering it -------------------------------------------------------------------------------------------------- */
 
-/* Reads a piece of the file in front. Without blocking where the file system can tell. */
+/* Reads a piece of the file in front. What is not in memory a thread fetches for a stream's own output; output that TLS
+ * has taken over must come now. */
 plait_err plait__out_load(struct plait_stream *s, struct plait__out *out)
 {
     struct plait_sys *sys = s->reactor->sys;
@@ -193,15 +197,20 @@ plait_err plait__out_load(struct plait_stream *s, struct plait__out *out)
     uint64_t offset;
     uint64_t left;
     plait__chain_front_file(&out->chain, &fd, &offset, &left);
-    const size_t want = left < LOAD ? (size_t)left : LOAD;
+    const size_t want = left < PLAIT__LOAD_BYTES ? (size_t)left : PLAIT__LOAD_BYTES;
     struct plait_buf buf;
-    plait_buf_init(&buf, &s->budget, LOAD);
+    plait_buf_init(&buf, &s->budget, PLAIT__LOAD_BYTES);
     uint8_t *at = plait_buf_reserve(&buf, want);
     if (!at)
         return PLAIT_FAIL(PLAIT_ENOMEM);
     ssize_t got = sys->ops->pread_nowait(sys, fd, at, want, (off_t)offset);
+    if (got == -EAGAIN && s->out == out && plait__load_start(s, false)) {
+        plait_buf_deinit(&buf);
+        return PLAIT_OK;
+    }
     if (got == -EAGAIN || got == -EOPNOTSUPP)
         got = sys->ops->pread(sys, fd, at, want, (off_t)offset);
+    out->loaded_once = false;
     plait_err err = got < 0 ? plait_err_from_errno((int)-got) : got == 0 ? PLAIT_ETRUNCATED : PLAIT_OK;
     if (err == PLAIT_OK) {
         plait_buf_commit(&buf, (size_t)got);
@@ -213,22 +222,30 @@ plait_err plait__out_load(struct plait_stream *s, struct plait__out *out)
     return err;
 }
 
+static bool sends_files(const struct plait_stream *s)
+{
+    return s->carrier->ops->sends_files && s->carrier->ops->sends_files(s->carrier);
+}
+
 static bool must_load(const struct plait_stream *s, const struct plait__out *out)
 {
-    return plait__chain_front_is_file(&out->chain) &&
-           !(s->carrier->ops->sends_files && s->carrier->ops->sends_files(s->carrier));
+    return plait__chain_front_is_file(&out->chain) && !sends_files(s);
 }
 
 /* One step of offering. Returns false when the carrier wants no more now, or broke. */
 static bool offer_some(struct plait_stream *s)
 {
     struct plait__out *out = s->out;
+    if (out->load)
+        return false;
     if (plait__chain_empty(&out->loaded) && must_load(s, out)) {
         const plait_err err = plait__out_load(s, out);
         if (err != PLAIT_OK)
             fail(s, err);
         return err == PLAIT_OK;
     }
+    if (out->chain.files > 0 && sends_files(s) && plait__load_due(s))
+        return false;
     struct plait__chain *front = plait__chain_empty(&out->loaded) ? &out->chain : &out->loaded;
     const plait_err err = s->carrier->ops->output(s->carrier, front);
     if (err != PLAIT_OK || s->out != out) /* the stream has ended, or TLS has it */

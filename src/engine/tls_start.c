@@ -151,6 +151,7 @@ static void install(struct plait_stream *s, struct plait__tls *t)
 {
     if (s->out) {
         plait_timer_stop(&s->out->stall);
+        plait__load_leave(s->out);
         t->clear = s->out;
         s->out = NULL;
         t->lower_blocked = (s->flags & PLAIT__F_BLOCKED) != 0;

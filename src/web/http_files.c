@@ -116,14 +116,22 @@ static struct file *file_new(struct files *f, plait_slice name, int fd, const st
     return file;
 }
 
-/* Reads a small file whole, and gives its descriptor back. One that changes meanwhile keeps its descriptor. */
+/* Reads without waiting for the disk where the file system can tell. */
+static ssize_t read_now(struct plait_sys *sys, int fd, void *to, size_t len, size_t from)
+{
+    ssize_t got = sys->ops->pread_nowait(sys, fd, to, len, (off_t)from);
+    return got == -EOPNOTSUPP ? sys->ops->pread(sys, fd, to, len, (off_t)from) : got;
+}
+
+/* Reads a small file whole, and gives its descriptor back. One that changes meanwhile keeps its descriptor, and so does
+ * one that is not in memory: a thread fetches it when it is sent. */
 static void load_small(struct file *file)
 {
     struct plait_reactor *r = file->owner->reactor;
     size_t size = (size_t)file->info.st_size, have = 0;
     file->content = plait_mem_resize(plait_reactor_budget(r), NULL, size + 1);
     while (file->content && have <= size) {
-        ssize_t got = r->sys->ops->pread(r->sys, file->fd, file->content + have, size + 1 - have, (off_t)have);
+        ssize_t got = read_now(r->sys, file->fd, file->content + have, size + 1 - have, have);
         if (got <= 0)
             break;
         have += (size_t)got;
@@ -164,6 +172,8 @@ static struct file *cache_find(struct files *f, plait_slice name)
     if (!file || file->name_len != name.len || memcmp(file->name, name.ptr, name.len) != 0)
         return NULL;
     if (still_good(f, file)) {
+        if (file->refs == 1 && !file->content && file->info.st_size <= SMALL_FILE)
+            load_small(file); /* it was not in memory when it was opened */
         file->refs++;
         return file;
     }

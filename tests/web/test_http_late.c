@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What comes late to the HTTP server or never: bodies that crawl or break off under an answer, clients that end behind
- * a part of a request, pauses, deadlines. The clock is the test's own.
+ * a part of a request, pauses, deadlines, files that a slow disk holds. The clock is the test's own.
  */
 #include "tests/web/http_world.h"
 
@@ -253,10 +253,93 @@ static void a_fetch_under_way_is_cut_by_a_drain(void **state)
     plait_sim_free(&sim);
 }
 
+/* --- a slow disk -------------------------------------------------------------------------------------------------- */
+
+struct fetched {
+    plait_err err;
+    char body[70000];
+    size_t len;
+    bool over;
+    plait_time at;
+    struct plait_reactor *r;
+};
+
+static void note_body(struct plait_result *result, void *ctx)
+{
+    struct fetched *f = ctx;
+    f->err = result->fault.err;
+    f->over = true;
+    f->at = plait_now(f->r);
+    if (f->err == PLAIT_OK) {
+        const plait_slice body = plait_response_body(result->value.ptr);
+        assert_in_range(body.len, 0, sizeof f->body);
+        memcpy(f->body, body.ptr, body.len);
+        f->len = body.len;
+    }
+    plait_result_set(result, plait_value_num(0));
+}
+
+/* Fetches a path, and says how long that took. */
+static plait_span fetch_from(struct plait_sim *sim, struct plait_reactor *r, const char *path, struct fetched *f)
+{
+    char url[64];
+    const plait_time began = plait_now(r);
+    (void)snprintf(url, sizeof url, "http://far/%s", path);
+    memset(f, 0, sizeof *f);
+    f->r = r;
+    assert_ok(plait_then(plait_http_get(r, url, NULL), note_body, f));
+    plait_sim_run_for(sim, plait_seconds(20));
+    assert_true(f->over);
+    assert_ok(f->err);
+    return f->at - began;
+}
+
+static void serve_folder(struct plait_host *far)
+{
+    static char large[60000];
+    struct plait_reactor *r = plait_host_reactor(far);
+    struct plait_resource *files;
+    struct plait_address at;
+    memset(large, 'l', sizeof large);
+    assert_ok(plait_host_write_file(far, "/www/small", "small", 5));
+    assert_ok(plait_host_write_file(far, "/www/large", large, sizeof large));
+    assert_ok(plait_files_new(r, "/www", NULL, &files));
+    plait_host_address(far, PLAIT_ADDR_IP4, 80, &at);
+    assert_ok(plait_listen(r, &at, NULL, plait_http(files), NULL));
+}
+
+/* A read in a job of the pool takes the disk's time, one in the loop would take none. */
+static void what_is_not_in_memory_is_fetched_by_the_pool(void **state)
+{
+    static struct fetched f;
+    const struct plait_sim_rule cold = {.call = "pread_nowait", .os_errno = EAGAIN};
+    const struct plait_sim_disk slow = {.read = plait_millis(300)};
+    (void)state;
+    struct plait_sim *sim = plait_sim_new(1, 0);
+    struct plait_host *near = plait_sim_host(sim, "near"), *far = plait_sim_host(sim, "far");
+    struct plait_reactor *r = plait_host_reactor(near);
+    serve_folder(far);
+    plait_host_set_disk(far, &slow);
+    assert_ok(plait_sim_add_rule(sim, &cold));
+    assert_in_range(fetch_from(sim, r, "small", &f), plait_millis(300), plait_seconds(2));
+    assert_slice(plait_slice_of(f.body, f.len), "small");
+    assert_in_range(fetch_from(sim, r, "large", &f), plait_millis(300), plait_seconds(2));
+    assert_int_equal(f.len, 60000);
+    assert_int_equal(f.body[59999], 'l');
+    plait_sim_clear_rules(sim); /* now it is all in memory */
+    assert_in_range(fetch_from(sim, r, "small", &f), 0, plait_millis(100));
+    assert_slice(plait_slice_of(f.body, f.len), "small");
+    assert_in_range(fetch_from(sim, r, "large", &f), 0, plait_millis(100));
+    plait_sim_check_end(sim);
+    assert_null(plait_sim_failure(sim));
+    plait_sim_free(&sim);
+}
+
 TEST_MAIN(cmocka_unit_test(a_body_that_is_malformed_under_a_begun_answer_ends_the_connection),
           cmocka_unit_test(a_body_that_crawls_is_408), cmocka_unit_test(a_body_that_stops_is_408),
           cmocka_unit_test(a_pause_keeps_the_end_of_an_empty_body_back),
           cmocka_unit_test(the_last_of_two_answers_to_a_client_that_ended_closes),
           cmocka_unit_test(a_part_of_a_head_behind_the_end_gets_no_answer),
           cmocka_unit_test(a_type_cannot_split_the_head_of_an_answer_in_pieces),
-          cmocka_unit_test(a_fetch_under_way_is_cut_by_a_drain))
+          cmocka_unit_test(a_fetch_under_way_is_cut_by_a_drain),
+          cmocka_unit_test(what_is_not_in_memory_is_fetched_by_the_pool))
