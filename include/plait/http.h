@@ -305,11 +305,11 @@ struct plait_fetch_options {
     void *reserved[6];
 };
 
-/** Fetches a URL of http or https; redirects are followed, and credentials stay with their origin. Fires with struct
- * plait_response (value.ptr) whatever its status. Errors: PLAIT_EINVAL (URL, method or field), PLAIT_EUNSUPPORTED
- * (another scheme), PLAIT_EMALFORMED, PLAIT_ETRUNCATED, PLAIT_ETOOLONG, PLAIT_ELIMIT (redirects), PLAIT_ETIMEDOUT,
- * PLAIT_ECANCELLED, plait_connect_host's. Ownership: as plait_deferred_new; the value goes with its destructor.
- * Callbacks: the options' in later turns, before it fires. */
+/** Fetches a URL of http or https; redirects are followed; credentials and a client's certificate stay with
+ * their origin. Fires with struct plait_response (value.ptr) whatever its status. Errors: PLAIT_EINVAL (URL, method or
+ * field), PLAIT_EUNSUPPORTED (another scheme), PLAIT_EMALFORMED, PLAIT_ETRUNCATED, PLAIT_ETOOLONG, PLAIT_ELIMIT
+ * (redirects), PLAIT_ETIMEDOUT, PLAIT_ECANCELLED, plait_connect_host's. Ownership: as plait_deferred_new; the value
+ * goes with its destructor. Callbacks: the options' in later turns, before it fires. */
 PLAIT_API struct plait_deferred *plait_http_get(struct plait_reactor *reactor, const char *url,
                                                 const struct plait_fetch_options *options) PLAIT_MUST;
 

@@ -147,6 +147,8 @@ struct plait_connect_options {
     struct plait_tls_client *tls; /* speak TLS; a reference is taken for the call */
     const char *server_name;      /* TLS name to ask for and verify; NULL: the host */
     plait_slice alpn;             /* in wire form; empty for none (RFC 7301 section 3.1) */
+    /* the TLS context's own certificate is not shown, nor a session resumed that knew it */
+    bool no_client_cert;
     /* each attempt's steps */
     void (*trace)(const char *what, const struct plait_address *address, plait_err err, void *ctx);
     void *trace_ctx;

@@ -149,7 +149,7 @@ static void begin_tls(struct connecting *c, struct plait_stream *s)
     c->s = s;
     c->step = "handshake";
     plait_stream_attach(s, &handshake, c);
-    const plait_err err = plait__tls_start(s, NULL, c->o.tls, c->o.server_name, c->o.alpn);
+    const plait_err err = plait__tls_start(s, NULL, c->o.tls, c->o.server_name, c->o.alpn, c->o.no_client_cert);
     if (err != PLAIT_OK)
         fail_with(c, err);
 }

@@ -168,11 +168,11 @@ int plait__fd_stream_new(struct plait_reactor *r, enum plait__fd_kind kind, int 
                          struct plait_stream **out);
 
 /* TLS as a layer under the stream (tls_carrier.c): the stream's carrier is replaced, the old one becomes the lower
- * one. */
+ * one. A client that is `anonymous` shows no certificate of its own. */
 struct plait_tls_server;
 struct plait_tls_client;
 plait_err plait__tls_start(struct plait_stream *s, struct plait_tls_server *server, struct plait_tls_client *client,
-                           const char *name, plait_slice alpn);
+                           const char *name, plait_slice alpn, bool anonymous);
 
 /* offer.c: a held stream got its protocol. */
 void plait__offer_taken(struct plait_stream *s);

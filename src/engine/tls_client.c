@@ -136,7 +136,7 @@ static plait_err expect_name(struct plait__tls *t, char *name, bool is_ip)
     return done ? PLAIT_OK : PLAIT_FAIL(PLAIT_ENOMEM);
 }
 
-/* Under what this connection's session is kept: name and port. */
+/* Under what this connection's session is kept: name and port, and whether the server was to know who we are. */
 static plait_err make_session_key(struct plait__tls *t, const char *name)
 {
     struct plait_address peer;
@@ -144,7 +144,8 @@ static plait_err make_session_key(struct plait__tls *t, const char *name)
     if (!t->client->resumes)
         return PLAIT_OK;
     t->lower->ops->peer(t->lower, &peer);
-    const int len = snprintf(key, sizeof key, "%s:%u", name, peer.kind == PLAIT_ADDR_NONE ? 0u : peer.port);
+    const int len = snprintf(key, sizeof key, "%s:%u%s", name, peer.kind == PLAIT_ADDR_NONE ? 0u : peer.port,
+                             t->anonymous ? "-" : "");
     t->session_key = plait_mem_text(&t->stream->budget, key, (size_t)len);
     return t->session_key ? PLAIT_OK : PLAIT_FAIL(PLAIT_ENOMEM);
 }
@@ -167,6 +168,8 @@ plait_err plait__tls_client_session(struct plait__tls *t, const char *name, plai
     t->ssl = SSL_new(t->client->ctx);
     if (!t->ssl)
         return PLAIT_FAIL(PLAIT_ENOMEM);
+    if (t->anonymous)
+        SSL_certs_clear(t->ssl);
     if (named)
         PLAIT_TRY(expect_name(t, clean, is_ip));
     if (alpn.len > 0 && SSL_set_alpn_protos(t->ssl, alpn.ptr, (unsigned)alpn.len) != 0)

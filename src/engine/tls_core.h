@@ -95,6 +95,7 @@ struct plait__tls {
     struct plait_tls_info info;
     int16_t alert; /* fatal one, sent or received; -1: none */
     uint8_t state;
+    bool anonymous : 1; /* client: its own certificate is not shown */
     bool alert_sent : 1;
     bool no_memory : 1;     /* the chain could not take what OpenSSL wrote */
     bool busy : 1;          /* work() runs */

@@ -168,7 +168,7 @@ static void install(struct plait_stream *s, struct plait__tls *t)
 }
 
 plait_err plait__tls_start(struct plait_stream *s, struct plait_tls_server *server, struct plait_tls_client *client,
-                           const char *name, plait_slice alpn)
+                           const char *name, plait_slice alpn, bool anonymous)
 {
     if (s->state > PLAIT__S_OPEN || s->carrier->ops->tls || (s->flags & (PLAIT__F_SHUT_WANTED | PLAIT__F_EOF_SEEN)))
         return PLAIT_FAIL(PLAIT_ESTATE);
@@ -179,6 +179,7 @@ plait_err plait__tls_start(struct plait_stream *s, struct plait_tls_server *serv
     struct plait__tls *t = new_carrier(s, server, client);
     if (!t)
         return PLAIT_FAIL(PLAIT_ENOMEM);
+    t->anonymous = anonymous;
     const plait_err err = make_session(t, name, alpn);
     if (err == PLAIT_OK)
         plait__stream_push(s);
@@ -194,11 +195,11 @@ plait_err plait__tls_start(struct plait_stream *s, struct plait_tls_server *serv
 
 plait_err plait_starttls_server(struct plait_stream *s, struct plait_tls_server *server)
 {
-    return plait__tls_start(s, server, NULL, NULL, plait_slice_of(NULL, 0));
+    return plait__tls_start(s, server, NULL, NULL, plait_slice_of(NULL, 0), false);
 }
 
 plait_err plait_starttls_client(struct plait_stream *s, struct plait_tls_client *client, const char *name,
                                 plait_slice alpn)
 {
-    return plait__tls_start(s, NULL, client, name, alpn);
+    return plait__tls_start(s, NULL, client, name, alpn, false);
 }

@@ -429,6 +429,7 @@ static plait_err connect_url(struct fetch *f)
     struct plait_connect_options connect = f->options.connect;
     const struct plait_url *url = &f->text.parsed;
     PLAIT_TRY(plait__fetch_text_write(&f->text));
+    connect.no_client_cert |= f->text.strayed;
     if (!f->text.secure)
         connect.tls = NULL;
     else if (!connect.tls)

@@ -21,6 +21,7 @@ struct plait__fetch_text {
     plait_slice body;
     bool is_head;
     bool secure;
+    bool strayed; /* a redirect led to another origin, at some time */
     bool has_agent, has_accept;
     const char *why; /* a sentence when making it failed */
 };

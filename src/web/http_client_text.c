@@ -181,8 +181,10 @@ plait_err plait__fetch_text_redirect(struct plait__fetch_text *text, int status,
     struct plait_url from = text->parsed;
     text->url_text = NULL;
     plait_err err = use_url(text, copy);
-    if (!err && !plait_url_same_origin(&from, &text->parsed))
+    if (!err && !plait_url_same_origin(&from, &text->parsed)) {
+        text->strayed = true;
         plait_buf_clear(&text->secret);
+    }
     plait_mem_free(old);
     PLAIT_TRY(err);
     return become_get(text, status);

@@ -129,7 +129,7 @@ static void accept_one(void)
     assert_null(t.s.s);
     peer_reset(&t.s);
     assert_int_equal(plait__fd_stream_new(t.b.r, PLAIT__FD_TCP, fd, NULL, &s), 0);
-    assert_ok(plait__tls_start(s, t.server, NULL, NULL, plait_slice_of(NULL, 0)));
+    assert_ok(plait__tls_start(s, t.server, NULL, NULL, plait_slice_of(NULL, 0), false));
     peer_attach(&t.s, s, &peer_protocol);
 }
 

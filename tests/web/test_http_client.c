@@ -401,6 +401,101 @@ static void https_is_fetched_from_who_can_be_verified(void **state)
     test_cert_end(&ca);
 }
 
+/* --- who we are --------------------------------------------------------------------------------------------------- */
+
+/* Says whose certificate the client showed. */
+static void say_who(struct plait_request *req, void *ctx)
+{
+    const char *subject = plait_request_tls(req)->peer_subject;
+    (void)ctx;
+    plait_reply_text(req, 200, *subject ? subject : "nobody");
+}
+
+static void send_on(struct plait_request *req, void *ctx)
+{
+    plait_reply_redirect(req, 302, plait_slice_text(ctx));
+}
+
+struct origin {
+    struct plait_listener *listener;
+    char who[64], again[64], moved[64]; /* URLs */
+    char next[64];                      /* where `moved` leads */
+};
+
+static void origin_open(struct world *w, struct origin *o, const char *roots, const struct test_cert *leaf)
+{
+    struct plait_listen_options listening = {0};
+    struct plait_address here;
+    struct plait_resource *root = plait_resource_new(w->r);
+    assert_ok(plait_resource_get(root, "who", say_who, NULL));
+    assert_ok(plait_resource_get(root, "moved", send_on, o->next));
+    assert_ok(plait_resource_get(root, "again", send_on, (void *)(uintptr_t) "/who"));
+    const struct plait_tls_server_options own = {.cert_pem = leaf->cert_pem,
+                                                 .key_pem = leaf->key_pem,
+                                                 .client_ca_file = roots,
+                                                 .client_cert = PLAIT_CERT_OPTIONAL};
+    assert_ok(plait_tls_server_new(w->r, &own, &listening.tls, NULL));
+    assert_ok(plait_address_parse_ip(PLAIT_LIT("127.0.0.1"), 0, &here));
+    assert_ok(plait_listen(w->r, &here, &listening, plait_http(root), &o->listener));
+    plait_tls_server_unref(&listening.tls);
+    plait_listener_address(o->listener, &here);
+    (void)snprintf(o->who, sizeof o->who, "https://127.0.0.1:%u/who", here.port);
+    (void)snprintf(o->again, sizeof o->again, "https://127.0.0.1:%u/again", here.port);
+    (void)snprintf(o->moved, sizeof o->moved, "https://127.0.0.1:%u/moved", here.port);
+}
+
+/* Fetches with a context, and looks whom the server that answered saw. */
+static void assert_who(struct world *w, struct plait_tls_client *tls, const char *url, const char *who)
+{
+    const struct plait_fetch_options options = {.connect.tls = tls};
+    plait_value value;
+    assert_ok(plait_reactor_run_until(w->r, plait_http_get(w->r, url, &options), &value));
+    struct plait_response *response = value.ptr;
+    const plait_slice body = plait_response_body(response);
+    if (plait_slice_find(body, plait_slice_text(who), 0) == SIZE_MAX)
+        fail_msg("%s: %.*s", url, PLAIT_ARG(body));
+    plait_response_free(&response);
+}
+
+static void a_client_certificate_stays_with_its_origin(void **state)
+{
+    struct test_cert ca, leaf, ann;
+    struct world w;
+    struct origin a, b;
+    struct plait_tls_client *tls;
+    char folder[TEST_PATH_BYTES], roots[TEST_PATH_BYTES + 16];
+    (void)state;
+    test_cert_make(&ca, NULL, &(struct test_cert_ask){.subject = "root", .is_ca = true});
+    test_cert_make(&leaf, &ca, &(struct test_cert_ask){.subject = "leaf", .san = "IP:127.0.0.1"});
+    test_cert_make(&ann, &ca, &(struct test_cert_ask){.subject = "ann", .san = "DNS:ann.example"});
+    world_open(&w);
+    plait_resource_unref(&w.root);
+    test_folder_make(folder);
+    test_file_write(folder, "roots.pem", ca.cert_pem);
+    (void)snprintf(roots, sizeof roots, "%s/roots.pem", folder);
+    origin_open(&w, &a, roots, &leaf);
+    origin_open(&w, &b, roots, &leaf);
+    test_folder_remove(folder);
+    memcpy(a.next, b.who, sizeof a.next);
+    memcpy(b.next, a.moved, sizeof b.next);
+    const struct plait_tls_client_options own = {
+        .ca_pem = ca.cert_pem, .cert_pem = ann.cert_pem, .key_pem = ann.key_pem};
+    assert_ok(plait_tls_client_new(w.r, &own, &tls, NULL));
+    assert_who(&w, tls, a.who, "ann");
+    assert_who(&w, tls, a.again, "ann"); /* a redirect within the origin */
+    assert_who(&w, tls, a.moved, "nobody");
+    assert_who(&w, tls, b.who, "ann");      /* what was shown to nobody is no session of ann's */
+    assert_who(&w, tls, a.moved, "nobody"); /* nor the other way round */
+    assert_who(&w, tls, b.moved, "nobody"); /* b, a, b: who strayed stays unknown */
+    plait_tls_client_unref(&tls);
+    plait_listener_close(&a.listener);
+    plait_listener_close(&b.listener);
+    world_close(&w);
+    test_cert_end(&ann);
+    test_cert_end(&leaf);
+    test_cert_end(&ca);
+}
+
 static void a_fetch_survives_any_lack_of_memory(void **state)
 {
     bool fine = false;
@@ -427,4 +522,5 @@ TEST_MAIN(cmocka_unit_test(bodies_are_read_however_they_are_framed), cmocka_unit
           cmocka_unit_test(silence_and_cancelling_end_a_fetch), cmocka_unit_test(what_can_not_be_fetched_is_told),
           cmocka_unit_test(client_and_server_understand_each_other),
           cmocka_unit_test(https_is_fetched_from_who_can_be_verified),
+          cmocka_unit_test(a_client_certificate_stays_with_its_origin),
           cmocka_unit_test(a_fetch_survives_any_lack_of_memory))
