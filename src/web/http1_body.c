@@ -3,8 +3,9 @@
  * The rest of HTTP/1.1 on the wire: the chunked coding both ways (RFC 9112 section 7) and the heads of responses.
  *
  * The chunk reader keeps no bytes: it steps through sizes, extensions and trailers byte by byte and hands data out as
- * slices of what it was given. Extensions and trailers are checked and dropped. Invariant: work is linear, a size
- * line and a trailer section have a limit each. Tests: tests/web/test_http1_body.c, fuzz/fuzz_http1.c.
+ * slices of what it was given. Extensions and trailers are checked and dropped. Invariant: work is linear; a size
+ * line, a trailer section, and what lines take beside the data have a limit each. Tests: tests/web/test_http1_body.c,
+ * fuzz/fuzz_http1.c.
  */
 #include "web/http1_wire.h"
 
@@ -126,6 +127,18 @@ static enum chunk_state trailer_byte(struct plait__http1_chunks *c, uint8_t byte
     }
 }
 
+/* A size line is complete. Long extensions of tiny chunks, again and again, are no body but a way to keep us busy: a
+ * line may take 16 bytes and twice its data, and all of them 16 KiB more (as CVE-2023-39326 taught). */
+static enum chunk_state line_is_over(struct plait__http1_chunks *c)
+{
+    const uint64_t worth = 16 + 2 * (c->left < UINT16_MAX ? c->left : UINT16_MAX);
+    c->excess = c->excess + c->line > worth ? (uint32_t)(c->excess + c->line - worth) : 0;
+    c->line = 0;
+    if (c->excess > PLAIT__HTTP1_EXCESS_MAX)
+        return C_BAD;
+    return c->left ? C_DATA : C_TRAILER;
+}
+
 static enum chunk_state line_byte(struct plait__http1_chunks *c, uint8_t byte)
 {
     if (c->state >= C_TRAILER)
@@ -140,10 +153,7 @@ static enum chunk_state line_byte(struct plait__http1_chunks *c, uint8_t byte)
         return size_byte(c, byte);
     if (c->state != C_SIZE_LF)
         return extension_byte(c, byte);
-    c->line = 0;
-    if (byte != '\n')
-        return C_BAD;
-    return c->left ? C_DATA : C_TRAILER;
+    return byte == '\n' ? line_is_over(c) : C_BAD;
 }
 
 enum plait__http1_step plait__http1_chunks_read(struct plait__http1_chunks *c, plait_slice in, size_t *used,

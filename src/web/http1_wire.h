@@ -8,12 +8,13 @@
 #include <plait/bytes.h>
 
 enum {
-    PLAIT__HTTP1_HEAD_MAX = 16384,  /* bytes of a head */
-    PLAIT__HTTP1_TARGET_MAX = 8192, /* bytes of a request's target */
-    PLAIT__HTTP1_METHOD_MAX = 32,   /* bytes of a method */
-    PLAIT__HTTP1_FIELDS_MAX = 100,  /* fields of a head */
-    PLAIT__HTTP1_LINE_MAX = 1024,   /* bytes of a chunk's size with its extensions */
-    PLAIT__HTTP1_TRAILER_MAX = 8192 /* bytes of a trailer section */
+    PLAIT__HTTP1_HEAD_MAX = 16384,   /* bytes of a head */
+    PLAIT__HTTP1_TARGET_MAX = 8192,  /* bytes of a request's target */
+    PLAIT__HTTP1_METHOD_MAX = 32,    /* bytes of a method */
+    PLAIT__HTTP1_FIELDS_MAX = 100,   /* fields of a head */
+    PLAIT__HTTP1_LINE_MAX = 1024,    /* bytes of a chunk's size with its extensions */
+    PLAIT__HTTP1_TRAILER_MAX = 8192, /* bytes of a trailer section */
+    PLAIT__HTTP1_EXCESS_MAX = 16384, /* bytes of all size lines of a body, beyond 16 and twice the data for each */
 };
 
 enum plait__http1_step {
@@ -78,6 +79,7 @@ bool plait__http1_is_host(plait_slice text);
 struct plait__http1_chunks {
     uint64_t left;    /* bytes of this chunk's data still to come */
     uint32_t trailer; /* bytes of the trailer section so far */
+    uint32_t excess;  /* bytes of size lines beyond what the data is worth */
     uint16_t line;    /* bytes of this size line so far */
     uint8_t state;
 };

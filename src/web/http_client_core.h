@@ -15,6 +15,7 @@ struct plait__fetch_text {
     char *url_text;
     char *method;
     struct plait_buf fields; /* ready lines that go everywhere */
+    struct plait_buf about;  /* ready lines that describe the body, and go with it */
     struct plait_buf secret; /* ready lines that stay with the origin */
     struct plait_buf head;   /* written by plait__fetch_text_write */
     uint8_t *body_copy;

@@ -36,6 +36,12 @@ static bool is_secret(plait_slice name)
     return is_one_of(name, secrets, sizeof(secrets) / sizeof(secrets[0]));
 }
 
+/* RFC 9110 section 8: fields that describe the body. */
+static bool is_about_body(plait_slice name)
+{
+    return name.len > 8 && plait_slice_equal_nocase(plait_slice_sub(name, 0, 8), PLAIT_LIT("content-"));
+}
+
 static plait_err wrong(struct plait__fetch_text *t, plait_err err, const char *why)
 {
     t->why = why;
@@ -79,7 +85,7 @@ static plait_err take_field(struct plait__fetch_text *t, const struct plait_http
         return PLAIT_FAIL(wrong(t, PLAIT_EINVAL, "a field that the client writes itself"));
     t->has_agent |= plait_slice_equal_nocase(name, PLAIT_LIT("user-agent"));
     t->has_accept |= plait_slice_equal_nocase(name, PLAIT_LIT("accept"));
-    put_field(is_secret(name) ? &t->secret : &t->fields, field->name, value);
+    put_field(is_secret(name) ? &t->secret : is_about_body(name) ? &t->about : &t->fields, field->name, value);
     return PLAIT_OK;
 }
 
@@ -127,6 +133,7 @@ plait_err plait__fetch_text_init(struct plait__fetch_text *text, struct plait_bu
     memset(text, 0, sizeof(*text));
     text->budget = budget;
     plait_buf_init(&text->fields, budget, HEAD_MAX);
+    plait_buf_init(&text->about, budget, HEAD_MAX);
     plait_buf_init(&text->secret, budget, HEAD_MAX);
     plait_buf_init(&text->head, budget, 4 * HEAD_MAX);
     char *copy = plait_mem_text(budget, url, strlen(url));
@@ -144,6 +151,7 @@ void plait__fetch_text_deinit(struct plait__fetch_text *text)
     plait_mem_free(text->method);
     plait_mem_free(text->body_copy);
     plait_buf_deinit(&text->fields);
+    plait_buf_deinit(&text->about);
     plait_buf_deinit(&text->secret);
     plait_buf_deinit(&text->head);
 }
@@ -160,6 +168,7 @@ static plait_err become_get(struct plait__fetch_text *t, int status)
     plait_mem_free(t->method);
     t->method = get;
     t->body = plait_slice_of(NULL, 0);
+    plait_buf_clear(&t->about);
     return PLAIT_OK;
 }
 
@@ -234,6 +243,7 @@ plait_err plait__fetch_text_write(struct plait__fetch_text *text)
     if (!text->has_accept)
         plait_buf_put(out, PLAIT_LIT("Accept: */*\r\n"));
     plait_buf_put(out, plait_buf_slice(&text->fields));
+    plait_buf_put(out, plait_buf_slice(&text->about));
     if (text->secret.len)
         plait_buf_put(out, plait_buf_slice(&text->secret));
     else if (text->parsed.userinfo.len)
@@ -244,7 +254,7 @@ plait_err plait__fetch_text_write(struct plait__fetch_text *text)
         plait_buf_put(out, PLAIT_LIT("\r\n"));
     }
     plait_buf_put(out, PLAIT_LIT("Connection: close\r\n\r\n"));
-    if (text->fields.err || text->secret.err || out->err)
+    if (text->fields.err || text->about.err || text->secret.err || out->err)
         return PLAIT_FAIL(PLAIT_ENOMEM);
     return PLAIT_OK;
 }

@@ -54,6 +54,18 @@ static bool list_names(plait_slice list, plait_slice etag, bool strong)
     return false;
 }
 
+/* The same for a field that may come in several lines (RFC 9110 section 5.3). */
+static bool field_names(const struct plait_request *req, const char *field, plait_slice etag, bool strong)
+{
+    for (size_t i = 0; i < plait_request_field_count(req); i++) {
+        plait_slice name, value;
+        plait_request_field_at(req, i, &name, &value);
+        if (plait_slice_equal_nocase(name, plait_slice_text(field)) && list_names(value, etag, strong))
+            return true;
+    }
+    return false;
+}
+
 static bool read_date(plait_slice field, int64_t now, int64_t *out)
 {
     return field.ptr && plait__parse_http_date(field, now, out) == PLAIT_OK;
@@ -72,14 +84,14 @@ int plait__http_judge(const struct plait_request *req, plait_slice etag, int64_t
     plait_slice match = plait_request_field(req, "if-match");
     plait_slice none_match = plait_request_field(req, "if-none-match");
     if (match.ptr) {
-        if (!list_names(match, etag, true))
+        if (!field_names(req, "if-match", etag, true))
             return 412;
     } else if (modified >= 0 && read_date(plait_request_field(req, "if-unmodified-since"), now, &date) &&
                modified > date) {
         return 412;
     }
     if (none_match.ptr) {
-        if (!list_names(none_match, etag, false))
+        if (!field_names(req, "if-none-match", etag, false))
             return 0;
         return only_reads(req) ? 304 : 412;
     }

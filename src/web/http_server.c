@@ -143,6 +143,23 @@ void plait__http_break(struct plait_request *req, plait_err err, const char *det
 
 /* --- refusing -------------------------------------------------------------------------------------------------- */
 
+/* Why a connection ends that is refused with a status. */
+static plait_err fault_of(int status)
+{
+    switch (status) {
+    case 408:
+        return PLAIT_ETIMEDOUT;
+    case 413:
+    case 414:
+    case 431:
+        return PLAIT_ETOOLONG;
+    case 503:
+        return PLAIT_ENOMEM;
+    default:
+        return PLAIT_EMALFORMED;
+    }
+}
+
 /* An answer that needs no request, and the end of the connection (RFC 9112 section 9.6). */
 static void refuse(struct plait__http_conn *conn, int status)
 {
@@ -162,7 +179,7 @@ static void refuse(struct plait__http_conn *conn, int status)
     plait_write(conn->stream, plait_buf_slice(&web->scratch));
     conn->flags = (conn->flags & ~(uint32_t)PLAIT__HC_KEEP) | PLAIT__HC_CLOSED;
     plait_timer_stop(&conn->timer);
-    plait_close_with(conn->stream, status == 408 ? PLAIT_ETIMEDOUT : PLAIT_EMALFORMED, "an HTTP request was refused");
+    plait_close_with(conn->stream, fault_of(status), "an HTTP request was refused");
 }
 
 /* Refuses what came behind a head that a handler has: its answer is ours when it has not begun. */
@@ -174,7 +191,7 @@ static void refuse_body(struct plait_request *req, int status)
     else if (req->phase == PLAIT__HR_ANSWERED)
         close_conn(conn);
     else
-        plait_abort_with(conn->stream, PLAIT_EMALFORMED, "the request's body is malformed");
+        plait_abort_with(conn->stream, fault_of(status), "the request's body was refused under its answer");
     part(req);
 }
 

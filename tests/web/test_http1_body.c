@@ -129,6 +129,38 @@ static void lines_and_trailers_have_limits(void **state)
     assert_int_equal(read_padded("0\r\nA:", 'a', PLAIT__HTTP1_TRAILER_MAX - 5, "\r\n\r\n"), PLAIT__HTTP1_BAD);
 }
 
+/* Feeds the same chunk again and again; returns how many were taken. */
+static size_t chunks_taken(size_t extension, size_t data)
+{
+    static char text[PLAIT__HTTP1_LINE_MAX + 1024];
+    struct plait__http1_chunks chunks = {0};
+    const int head = snprintf(text, sizeof text, "%zx;", data);
+    memset(text + head, 'e', extension);
+    memcpy(text + head + extension, "\r\n", 2);
+    memset(text + (size_t)head + extension + 2, 'd', data);
+    memcpy(text + (size_t)head + extension + 2 + data, "\r\n", 2);
+    const size_t len = (size_t)head + extension + 4 + data;
+    for (size_t count = 0; count < 10000; count++) {
+        for (size_t at = 0; at < len;) {
+            size_t used;
+            plait_slice piece;
+            if (plait__http1_chunks_read(&chunks, plait_slice_of(text + at, len - at), &used, &piece) ==
+                PLAIT__HTTP1_BAD)
+                return count;
+            at += used;
+        }
+    }
+    return 10000;
+}
+
+static void long_extensions_of_tiny_chunks_come_to_an_end(void **state)
+{
+    (void)state;
+    assert_int_equal(chunks_taken(1, 1), 10000);    /* small chunks are slow, and right */
+    assert_int_equal(chunks_taken(70, 500), 10000); /* a signature with each chunk, say */
+    assert_int_equal(chunks_taken(1000, 1), PLAIT__HTTP1_EXCESS_MAX / (1004 - 18));
+}
+
 static void a_finished_or_broken_reader_takes_nothing(void **state)
 {
     (void)state;
@@ -203,6 +235,7 @@ static void reasons_are_known(void **state)
 }
 
 TEST_MAIN(cmocka_unit_test(chunks_are_read), cmocka_unit_test(chunks_that_are_wrong_are_refused),
-          cmocka_unit_test(lines_and_trailers_have_limits), cmocka_unit_test(a_finished_or_broken_reader_takes_nothing),
-          cmocka_unit_test(chunk_sizes_are_written), cmocka_unit_test(heads_of_responses_are_written),
-          cmocka_unit_test(reasons_are_known))
+          cmocka_unit_test(lines_and_trailers_have_limits),
+          cmocka_unit_test(long_extensions_of_tiny_chunks_come_to_an_end),
+          cmocka_unit_test(a_finished_or_broken_reader_takes_nothing), cmocka_unit_test(chunk_sizes_are_written),
+          cmocka_unit_test(heads_of_responses_are_written), cmocka_unit_test(reasons_are_known))

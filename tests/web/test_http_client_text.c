@@ -118,12 +118,13 @@ static void redirects_keep_what_they_may(void **state)
         {"GET", "http://h/", "http://a b/", 302, PLAIT_EMALFORMED, NULL, false, true},
         {"GET", "http://h/", "http:///x", 302, PLAIT_EINVAL, NULL, false, true},
     };
-    static const struct plait_http_field fields[] = {{"Authorization", "secret"}, {"Cookie", "secret"}, {"X", "open"}};
+    static const struct plait_http_field fields[] = {
+        {"Authorization", "secret"}, {"Cookie", "secret"}, {"X", "open"}, {"Content-Type", "text/x-body"}};
     (void)state;
     for (size_t i = 0; i < TEST_COUNT(cases); i++) {
         struct plait__fetch_text text;
         const struct plait_fetch_options options = {
-            .method = cases[i].method, .fields = fields, .field_count = 3, .body = PLAIT_LIT("b")};
+            .method = cases[i].method, .fields = fields, .field_count = 4, .body = PLAIT_LIT("b")};
         assert_ok(plait__fetch_text_init(&text, &budget, cases[i].from, &options));
         assert_err(plait__fetch_text_redirect(&text, cases[i].status, plait_slice_text(cases[i].location)),
                    cases[i].err);
@@ -133,6 +134,7 @@ static void redirects_keep_what_they_may(void **state)
             if (!plait_slice_starts(head, plait_slice_text(cases[i].line)))
                 fail_msg("%s: %.*s", cases[i].location, PLAIT_ARG(head));
             assert_int_equal(plait_slice_find(head, PLAIT_LIT("secret"), 0) != SIZE_MAX, cases[i].secret);
+            assert_int_equal(plait_slice_find(head, PLAIT_LIT("text/x-body"), 0) != SIZE_MAX, cases[i].body);
             assert_true(plait_slice_find(head, PLAIT_LIT("X: open"), 0) != SIZE_MAX);
             assert_int_equal(text.body.len, cases[i].body ? 1 : 0);
         }

@@ -277,6 +277,8 @@ static void conditions_are_judged(void **state)
         {"GET", "If-None-Match: W/\"v1\"\r\n", 0, 304},
         {"GET", "If-None-Match: \"v1\"\r\n", 1, 304},
         {"GET", "If-None-Match: \"v0\" , \"v,1\",\"v1\"\r\n", 0, 304},
+        {"GET", "If-None-Match: \"v0\"\r\nIf-None-Match: \"v1\"\r\n", 0, 304},
+        {"PUT", "If-Match: \"v0\"\r\nIf-Match: \"v1\"\r\n", 0, 200},
         {"GET", "If-None-Match: *\r\n", 0, 304},
         {"GET", "If-None-Match: \"v2\"\r\n", 0, 200},
         {"GET", "If-None-Match: v1\r\n", 0, 200},
