@@ -81,6 +81,61 @@ static void a_body_that_is_malformed_under_a_begun_answer_ends_the_connection(vo
     timed_close(&t);
 }
 
+/* The answer begins with the first piece, and nobody asked to be told of the client's end. */
+static void answer_with_the_body(struct plait_request *req, plait_slice piece, bool end, void *ctx)
+{
+    count_piece(req, piece, end, ctx);
+    plait_reply_begin(req, 200, "text/plain", PLAIT_LENGTH_UNKNOWN);
+    plait_reply_write(req, piece);
+    if (end)
+        plait_reply_end(req);
+}
+
+static void echo_the_body(struct plait_request *req, void *ctx)
+{
+    (void)ctx;
+    assert_ok(plait_request_body(req, answer_with_the_body, NULL));
+}
+
+static void a_malformed_chunk_behind_others_ends_an_answer_that_streams(void **state)
+{
+    static const char head[] = "POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+    static const char *const bodies[][2] = {{"3\r\nabc\r\nzz\r\n", ""}, {"3\r\nabc\r\n", "zz\r\n"}};
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(bodies); i++) {
+        struct timed t;
+        char first[128];
+        timed_open(&t, "POST", echo_the_body, NULL);
+        peer_open(&t.w, &p);
+        (void)snprintf(first, sizeof first, "%s%s", head, bodies[i][0]);
+        peer_send(&t.w, &p, first);
+        assert_int_equal(pieces, 1);
+        peer_send(&t.w, &p, bodies[i][1]);
+        plait_testbed_settle(t.bed);
+        assert_true(p.lost);
+        assert_int_equal(p.err, PLAIT_ERESET);
+        assert_int_equal(ends, 0);
+        assert_int_equal(count_of(&p, "0\r\n\r\n"), 0); /* what the client got is no whole answer */
+        timed_close(&t);
+    }
+}
+
+static void a_body_that_crawls_under_its_answer_ends_the_connection(void **state)
+{
+    struct timed t;
+    (void)state;
+    timed_open(&t, "POST", echo_the_body, NULL);
+    peer_open(&t.w, &p);
+    peer_send(&t.w, &p, "POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n");
+    for (int second = 0; second < 30 && !p.lost; second++) {
+        peer_send(&t.w, &p, "a");
+        plait_testbed_advance(t.bed, plait_seconds(1));
+    }
+    assert_true(p.lost);
+    assert_in_range(pieces, 10, 15);
+    timed_close(&t);
+}
+
 static void read_it(struct plait_request *req, void *ctx)
 {
     (void)ctx;
@@ -336,6 +391,8 @@ static void what_is_not_in_memory_is_fetched_by_the_pool(void **state)
 }
 
 TEST_MAIN(cmocka_unit_test(a_body_that_is_malformed_under_a_begun_answer_ends_the_connection),
+          cmocka_unit_test(a_malformed_chunk_behind_others_ends_an_answer_that_streams),
+          cmocka_unit_test(a_body_that_crawls_under_its_answer_ends_the_connection),
           cmocka_unit_test(a_body_that_crawls_is_408), cmocka_unit_test(a_body_that_stops_is_408),
           cmocka_unit_test(a_pause_keeps_the_end_of_an_empty_body_back),
           cmocka_unit_test(the_last_of_two_answers_to_a_client_that_ended_closes),
