@@ -90,6 +90,62 @@ static void what_was_written_before_leaves_in_the_clear_however_slowly(void **st
     tls_bed_close(&t);
 }
 
+enum { FILE_BYTES = 100000 };
+
+static int clear_file;
+
+static ssize_t never_in_memory(struct plait_sys *sys, int fd, void *buf, size_t len, off_t offset)
+{
+    (void)sys;
+    (void)fd;
+    (void)buf;
+    (void)len;
+    (void)offset;
+    return -EAGAIN;
+}
+
+/* A file in the clear that is not in memory; TLS begins while a thread is to fetch it. */
+static void serve_file(struct peer *p)
+{
+    p->on_data = NULL;
+    plait_write_file(p->s, clear_file, 0, FILE_BYTES, NULL, NULL);
+    assert_ok(plait_starttls_server(p->s, t.server));
+    plait_write(p->s, PLAIT_LIT("for your eyes only"));
+}
+
+static void take_file(struct peer *p)
+{
+    if (p->got_len >= FILE_BYTES)
+        take_answer(p);
+}
+
+static void a_file_of_before_leaves_in_the_clear_though_it_is_not_in_memory(void **state)
+{
+    static uint8_t bytes[FILE_BYTES];
+    (void)state;
+    for (int joint = 0; joint < JOINT_COUNT; joint++) {
+        tls_bed_open(&t, &certs);
+        t.joint = (enum joint)joint;
+        t.b.job_delay = plait_seconds(1000);
+        t.b.ops.pread_nowait = never_in_memory;
+        memset(bytes, 'f', sizeof bytes);
+        clear_file = memfd_create("file", MFD_CLOEXEC);
+        assert_int_equal(pwrite(clear_file, bytes, sizeof bytes, 0), FILE_BYTES);
+        join_clear();
+        t.s.on_data = serve_file;
+        t.c.on_data = take_file;
+        plait_write(t.c.s, PLAIT_LIT("S"));
+        for (int i = 0; i < 200; i++)
+            bed_settle(&t.b);
+        assert_int_equal(t.c.got_len, FILE_BYTES + 18);
+        assert_memory_equal(t.c.got, bytes, FILE_BYTES);
+        assert_slice(plait_slice_of(t.c.got + FILE_BYTES, 18), "for your eyes only");
+        assert_slice(plait_slice_of(t.s.got, t.s.got_len), "Sand for yours");
+        close(clear_file);
+        tls_bed_close(&t);
+    }
+}
+
 static void secured_comes_before_data(void **state)
 {
     (void)state;
@@ -342,6 +398,7 @@ static void a_stream_whose_flush_fails_is_lost_and_that_is_all(void **state)
 
 TEST_MAIN_WITH(make, end, cmocka_unit_test(tls_can_begin_in_the_middle_of_a_stream),
                cmocka_unit_test(what_was_written_before_leaves_in_the_clear_however_slowly),
+               cmocka_unit_test(a_file_of_before_leaves_in_the_clear_though_it_is_not_in_memory),
                cmocka_unit_test(secured_comes_before_data), cmocka_unit_test(bytes_behind_the_command_end_the_server),
                cmocka_unit_test(bytes_behind_the_answer_end_the_client),
                cmocka_unit_test(bytes_kept_from_before_end_the_stream),
