@@ -64,6 +64,8 @@ static void compose_head(struct plait_request *req, int status, plait_slice type
 {
     struct plait_buf *out = &req->web->scratch;
     struct plait__http_conn *conn = req->conn;
+    if (status == 205)
+        length = 0; /* RFC 9110 section 15.3.6 */
     enum plait__http1_framing framing = choose_framing(req, status, length);
     bool keep = plait__http_keeps(req) && framing != PLAIT__HTTP1_UNTIL_CLOSE;
     struct plait__http1_answer answer = {.status = status,
@@ -79,7 +81,7 @@ static void compose_head(struct plait_request *req, int status, plait_slice type
         conn->flags &= ~(uint32_t)PLAIT__HC_KEEP;
     req->status = status;
     req->phase = PLAIT__HR_BEGUN;
-    req->no_body = req->head_only || framing == PLAIT__HTTP1_NO_BODY;
+    req->no_body = req->head_only || framing == PLAIT__HTTP1_NO_BODY || status == 205;
     req->chunked_out = framing == PLAIT__HTTP1_CHUNKED;
     req->reply_left = req->no_body ? 0 : length;
     plait_buf_clear(out);

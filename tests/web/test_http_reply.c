@@ -126,6 +126,14 @@ static void no_content(struct plait_request *req, void *ctx)
     plait_reply_text(req, *(int *)ctx, "body");
 }
 
+static void reset_in_pieces(struct plait_request *req, void *ctx)
+{
+    (void)ctx;
+    plait_reply_begin(req, 205, NULL, PLAIT_LENGTH_UNKNOWN);
+    plait_reply_write(req, PLAIT_LIT("body"));
+    plait_reply_end(req);
+}
+
 static void some_statuses_have_no_body(void **state)
 {
     struct peer p;
@@ -136,6 +144,14 @@ static void some_statuses_have_no_body(void **state)
         assert_int_equal(count_of(&p, "Content-Length"), 0);
         assert_string_equal(body_of(&p), "");
     }
+    static int reset = 205; /* RFC 9110 section 15.3.6 */
+    answer(no_content, &reset, GET, &p);
+    assert_int_equal(count_of(&p, "Content-Length: 0\r\n"), 1);
+    assert_string_equal(body_of(&p), "");
+    answer(reset_in_pieces, NULL, GET, &p);
+    assert_int_equal(count_of(&p, "Content-Length: 0\r\n"), 1);
+    assert_int_equal(count_of(&p, "Transfer-Encoding"), 0);
+    assert_string_equal(body_of(&p), "");
 }
 
 static void from_buffer(struct plait_request *req, void *ctx)
