@@ -240,6 +240,8 @@ static void on_answer(struct plait_result *result, void *ctx)
             plait_result_set(result, value);
         else
             plait_result_fail(result, plait_fault_make(err, "resolve"));
+    } else {
+        result->fault.step = "resolve"; /* that a thread did it is of no interest */
     }
     lookup_unref(l);
 }

@@ -154,7 +154,10 @@ struct plait_deferred *plait_finger(struct plait_reactor *reactor, plait_slice t
     if (err == PLAIT_OK)
         return result;
     call_free(c);
-    if (result)
-        plait_fire_fault(result, plait_fault_make(err, "finger"));
+    if (result) {
+        struct plait_fault fault = plait_fault_make(err, "finger");
+        fault.detail = err == PLAIT_EINVAL ? "a target is USER, @HOST or USER@HOST, without control characters" : NULL;
+        plait_fire_fault(result, fault);
+    }
     return result;
 }

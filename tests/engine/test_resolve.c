@@ -16,6 +16,7 @@
 struct answer {
     int calls;
     plait_err err;
+    const char *step;
     const char *detail;
     char text[400];
 };
@@ -28,6 +29,7 @@ static void note(struct plait_result *result, void *ctx)
     size_t at = 0;
     a->calls++;
     a->err = result->fault.err;
+    a->step = result->fault.step;
     a->detail = result->fault.detail;
     for (size_t i = 0; a->err == PLAIT_OK && i < list->count && at < sizeof a->text; i++) {
         const char *text = plait_address_format_host(&list->address[i], one);
@@ -444,6 +446,7 @@ static void the_library_is_asked_in_the_pool(void **state)
         assert_ok(ask(&b, name).err);
     const struct answer a = ask(&b, "plait-test.invalid");
     assert_true(a.err == PLAIT_ENAMENOTFOUND || a.err == PLAIT_ENAMEFAILED);
+    assert_string_equal(a.step, "resolve");
     bed_close(&b);
 }
 

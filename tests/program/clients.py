@@ -106,6 +106,8 @@ with folder() as where:
     code, out, err = run("finger", "x@127.0.0.1", "--port", str(bad))
     check("finger shows what a terminal would obey", out == b"\\x1b[2Jplan\n", out)
     full = one_answer(b"x" * 70000)
+    code, out, err = run("finger", "@")
+    check("finger says what a target is", code == 1 and "USER@HOST" in err, (code, err))
     code, out, err = run("finger", "x@127.0.0.1", "--port", str(full))
     check("finger refuses an endless answer", code == 1 and "longer than allowed" in err, (code, err))
 finish()
