@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The inside of the HTTP server, for this room: what a reactor, a service, a connection and a request hold. A request
- * knows its connection only while the client is there; nothing in it is tied to HTTP/1 but its framing.
+ * knows what carries it only while the client is there, and only through a table: an HTTP/1 connection or a stream of
+ * an HTTP/2 one.
  */
 #ifndef PLAIT_WEB_HTTP_CORE_H
 #define PLAIT_WEB_HTTP_CORE_H
@@ -62,6 +63,41 @@ struct plait__http_conn {
     uint32_t flags;
 };
 
+/* --- requests ---------------------------------------------------------------------------------------------------- */
+
+/* An answer's head before it is framed. The request holds its other fields, as ready lines, and knows whether a body
+ * may follow (no_body). */
+struct plait__http_reply {
+    int status;
+    uint64_t length;  /* of the body, HEAD's too, or PLAIT_LENGTH_UNKNOWN */
+    plait_slice type; /* Content-Type, or empty */
+};
+
+/* What carries a request. All of it is called only while the client is there; what fails abandons the request by
+ * itself (plait__http_break), so that the client is gone when it returns. */
+struct plait__http_carrier_ops {
+    /* Sends a head; `whole` with all of its body. */
+    void (*begin)(struct plait_request *req, const struct plait__http_reply *reply);
+    void (*whole)(struct plait_request *req, const struct plait__http_reply *reply, plait_slice body);
+    /* Sends a piece of the body (never empty). `take` empties the buffer, `file` releases the range. */
+    void (*write)(struct plait_request *req, plait_slice piece);
+    void (*take)(struct plait_request *req, struct plait_buf *piece);
+    void (*file)(struct plait_request *req, const struct plait_reply_range *range);
+    /* The body is complete. */
+    void (*end)(struct plait_request *req);
+    /* Sends an interim answer with ready lines of fields. */
+    void (*interim)(struct plait_request *req, int status, plait_slice fields);
+    bool (*is_full)(const struct plait_request *req);
+    /* The body is wanted, or wanted again: input that waits is looked at later. */
+    void (*wake)(struct plait_request *req);
+    /* The answer is complete: takes the request, and goes on to what comes next. */
+    void (*answered)(struct plait_request *req);
+    /* The request can't be answered any more: ends what carries it, without a word to the request. */
+    void (*abandon)(struct plait_request *req, plait_err err, const char *detail);
+};
+
+extern const struct plait__http_carrier_ops plait__http1_carrier;
+
 enum plait__http_phase {
     PLAIT__HR_HEAD,     /* the head is being read */
     PLAIT__HR_OPEN,     /* the handler has it; no answer yet */
@@ -84,8 +120,10 @@ struct plait_request {
     struct plait_request *next_free;
     struct plait__web *web;
     struct plait__http_service *service;
-    struct plait__http_conn *conn; /* NULL: the client has left */
-    const uint8_t *base;           /* the head's bytes */
+    const struct plait__http_carrier_ops *ops;
+    void *carrier;               /* NULL: the client has left */
+    struct plait_stream *stream; /* the connection, as long as there is a carrier */
+    const uint8_t *base;         /* the head's bytes */
     plait_slice path, rest, query, host;
     struct plait_resource *resource;
     struct plait_resource *held[PLAIT__HR_HELD];
@@ -100,7 +138,8 @@ struct plait_request {
     bool continue_due; /* the client waits for 100 */
     bool head_only;    /* HEAD */
     bool no_body;      /* the answer has none */
-    bool chunked_out;
+    bool chunked_out;  /* HTTP/1 */
+    uint8_t version;   /* 10, 11, 20 */
     uint8_t held_count;
     uint16_t small_used;
     int status;
@@ -127,30 +166,36 @@ struct plait_request {
     uint8_t small[PLAIT__HR_SMALL];
 };
 
-/* http_server.c */
+/* http_service.c */
 /* A service without the engine's wrapper: one reference, the caller's. Takes the root's. */
 struct plait__http_service *plait__http_service_new(struct plait_resource *root,
                                                     const struct plait_http_options *options);
-plait_err plait__http_open(struct plait__http_service *service, struct plait_stream *s) PLAIT_MUST;
 void plait__http_service_unref(struct plait__http_service *service);
 /* The lines that every answer has. */
 plait_slice plait__http_common(struct plait__http_service *service);
-/* The answer under way is complete: the connection goes on to what comes next. */
-void plait__http_answered(struct plait_request *req, bool complete);
+
+/* http_server.c */
+plait_err plait__http_open(struct plait__http_service *service, struct plait_stream *s) PLAIT_MUST;
 /* The body is wanted (or wanted again): input that waits is looked at. */
-void plait__http_wake(struct plait__http_conn *conn);
+void plait__http_wake(struct plait_request *req);
 /* Whether the connection can go on after this request's answer. */
 bool plait__http_keeps(const struct plait_request *req);
-/* Ends a connection whose request cannot be answered any more; the request lives on without it. */
-void plait__http_break(struct plait_request *req, plait_err err, const char *detail);
+/* The connection goes on behind a complete answer; or it ends, for its request can't be answered. */
+void plait__http1_answered(struct plait_request *req);
+void plait__http1_abandon(struct plait_request *req, plait_err err, const char *detail);
 
 /* http_request.c */
-struct plait_request *plait__request_new(struct plait__http_conn *conn);
+/* A request that nothing carries yet. */
+struct plait_request *plait__request_new(struct plait__http_service *service);
 void plait__request_free(struct plait_request *req);
-/* Keeps the head, splits the target. Returns 0 or the status to refuse with. */
+/* Keeps an HTTP/1 head, splits the target. Returns 0 or the status to refuse with. */
 int plait__request_begin(struct plait_request *req, const uint8_t *head);
 /* The client has left: tells the handler, or frees the request when nobody would. */
 void plait__request_left(struct plait_request *req);
+/* The answer under way is complete, or given up: logs it, and goes on to what comes next. */
+void plait__http_answered(struct plait_request *req, bool complete);
+/* Ends what carries a request that cannot be answered any more; the request lives on without it. */
+void plait__http_break(struct plait_request *req, plait_err err, const char *detail);
 
 /* http_input.c: takes body bytes; returns how many. 0 with a body unfinished: they wait. `*refusal` is set to a
  * status when the body is bad. */

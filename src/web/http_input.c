@@ -69,7 +69,7 @@ size_t plait__request_take(struct plait_request *req, plait_slice in, int *refus
 
 void plait__request_pump(struct plait_request *req)
 {
-    if (req->conn && req->body_done && !req->paused && req->phase != PLAIT__HR_ANSWERED)
+    if (req->carrier && req->body_done && !req->paused && req->phase != PLAIT__HR_ANSWERED)
         hand_on(req, plait_slice_of(NULL, 0));
 }
 
@@ -82,13 +82,14 @@ plait_err plait_request_body(struct plait_request *req, plait_body_fn fn, void *
     req->rate_from = plait_now(req->web->reactor);
     if (req->body_done)
         plait_soon_queue(&req->soon);
-    if (!req->conn || req->body_done)
+    if (!req->carrier || req->body_done)
         return PLAIT_OK;
     if (req->continue_due) {
         req->continue_due = false;
-        plait_write(req->conn->stream, PLAIT_LIT("HTTP/1.1 100 Continue\r\n\r\n"));
+        req->ops->interim(req, 100, plait_slice_of(NULL, 0));
     }
-    plait__http_wake(req->conn);
+    if (req->carrier)
+        req->ops->wake(req);
     return PLAIT_OK;
 }
 
@@ -129,6 +130,6 @@ void plait_request_resume(struct plait_request *req)
     req->rate_seen = 0;
     if (req->body_done)
         plait_soon_queue(&req->soon);
-    else if (req->conn)
-        plait__http_wake(req->conn);
+    else if (req->carrier)
+        req->ops->wake(req);
 }

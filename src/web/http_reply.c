@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Answers: fields, heads, bodies whole, in pieces or from files, error pages. A usual answer is composed with its
- * head in one buffer of the reactor and written once.
+ * Answers: fields, heads, bodies whole, in pieces or from files, error pages. What carries the request frames them:
+ * http1_reply.c for HTTP/1.
  *
  * Invariant: what is written behind a head is exactly the body it announced, or the connection ends. Nothing a
  * handler passes can add a line to a head. Test: tests/web/test_http_reply.c.
@@ -49,43 +49,19 @@ plait_err plait_reply_field(struct plait_request *req, const char *name, plait_s
 
 /* --- heads ----------------------------------------------------------------------------------------------------- */
 
-/* RFC 9112 section 6.3 */
-static enum plait__http1_framing choose_framing(struct plait_request *req, int status, uint64_t length)
+/* Makes the head that is to be sent, and notes what is to follow it. */
+static struct plait__http_reply make_head(struct plait_request *req, int status, const char *type, uint64_t length)
 {
-    if (status == 204 || status == 304)
-        return PLAIT__HTTP1_NO_BODY;
-    if (length != PLAIT_LENGTH_UNKNOWN)
-        return PLAIT__HTTP1_LENGTH;
-    return req->head.minor ? PLAIT__HTTP1_CHUNKED : PLAIT__HTTP1_UNTIL_CLOSE;
-}
-
-/* Composes the head in the reactor's buffer, and notes what is to follow it. */
-static void compose_head(struct plait_request *req, int status, plait_slice type, uint64_t length)
-{
-    struct plait_buf *out = &req->web->scratch;
-    struct plait__http_conn *conn = req->conn;
+    plait_slice kind = plait_slice_text(type);
+    if (!plait__http1_is_value(kind))
+        kind = plait_slice_of(NULL, 0);
     if (status == 205)
         length = 0; /* RFC 9110 section 15.3.6 */
-    enum plait__http1_framing framing = choose_framing(req, status, length);
-    bool keep = plait__http_keeps(req) && framing != PLAIT__HTTP1_UNTIL_CLOSE;
-    struct plait__http1_answer answer = {.status = status,
-                                         .framing = framing,
-                                         .length = length,
-                                         .connection = !keep             ? "close"
-                                                       : req->head.minor ? NULL
-                                                                         : "keep-alive",
-                                         .common = plait__http_common(req->service),
-                                         .type = type,
-                                         .more = plait_buf_slice(&req->fields)};
-    if (!keep && conn)
-        conn->flags &= ~(uint32_t)PLAIT__HC_KEEP;
     req->status = status;
     req->phase = PLAIT__HR_BEGUN;
-    req->no_body = req->head_only || framing == PLAIT__HTTP1_NO_BODY || status == 205;
-    req->chunked_out = framing == PLAIT__HTTP1_CHUNKED;
+    req->no_body = req->head_only || status == 204 || status == 205 || status == 304;
     req->reply_left = req->no_body ? 0 : length;
-    plait_buf_clear(out);
-    plait__http1_answer_write(out, &answer);
+    return (struct plait__http_reply){.status = status, .length = length, .type = kind};
 }
 
 /* A status that an answer may have: 1xx are not answers. */
@@ -102,21 +78,9 @@ void plait_reply(struct plait_request *req, int status, const char *type, plait_
         plait_reply_end(req);
         return;
     }
-    plait_slice kind = plait_slice_text(type);
-    if (!plait__http1_is_value(kind))
-        kind = plait_slice_of(NULL, 0);
-    compose_head(req, real_status(status), kind, body.len);
-    struct plait_buf *out = &req->web->scratch;
-    bool composed = !req->no_body && body.len <= COMPOSE_MAX;
-    if (composed)
-        plait_buf_put(out, body);
-    if (req->conn && out->err) {
-        plait__http_break(req, out->err, "no memory for an answer");
-    } else if (req->conn) {
-        plait_write(req->conn->stream, plait_buf_slice(out));
-        if (!composed && !req->no_body)
-            plait_write(req->conn->stream, body);
-    }
+    const struct plait__http_reply reply = make_head(req, real_status(status), type, body.len);
+    if (req->carrier)
+        req->ops->whole(req, &reply, req->no_body ? plait_slice_of(NULL, 0) : body);
     req->reply_left = 0;
     req->reply_bytes = req->no_body ? 0 : body.len;
     plait__http_answered(req, true);
@@ -141,11 +105,13 @@ void plait_reply_buf(struct plait_request *req, int status, const char *type, st
     }
     uint64_t len = body->len;
     plait_reply_begin(req, status, type, len);
-    if (req->conn && !req->no_body)
-        plait_write_take(req->conn->stream, body);
+    if (req->carrier && !req->no_body)
+        req->ops->take(req, body);
     plait_buf_deinit(body);
     req->reply_left = 0;
     req->reply_bytes = req->no_body ? 0 : len;
+    if (req->carrier)
+        req->ops->end(req);
     plait__http_answered(req, true);
 }
 
@@ -215,25 +181,9 @@ void plait_reply_begin(struct plait_request *req, int status, const char *type, 
 {
     if (req->phase != PLAIT__HR_OPEN)
         return;
-    plait_slice kind = plait_slice_text(type);
-    if (!plait__http1_is_value(kind))
-        kind = plait_slice_of(NULL, 0);
-    compose_head(req, real_status(status), kind, length);
-    if (!req->conn)
-        return;
-    if (req->web->scratch.err)
-        plait__http_break(req, req->web->scratch.err, "no memory for an answer");
-    else
-        plait_write(req->conn->stream, plait_buf_slice(&req->web->scratch));
-}
-
-static void write_chunk(struct plait_request *req, plait_slice piece)
-{
-    uint8_t line[PLAIT__HTTP1_CHUNK_HEAD];
-    size_t len = plait__http1_chunk_head(piece.len, line);
-    plait_write(req->conn->stream, plait_slice_of(line, len));
-    plait_write(req->conn->stream, piece);
-    plait_write(req->conn->stream, PLAIT_LIT("\r\n"));
+    const struct plait__http_reply reply = make_head(req, real_status(status), type, length);
+    if (req->carrier)
+        req->ops->begin(req, &reply);
 }
 
 void plait_reply_write(struct plait_request *req, plait_slice piece)
@@ -247,19 +197,15 @@ void plait_reply_write(struct plait_request *req, plait_slice piece)
     if (known)
         req->reply_left -= piece.len;
     req->reply_bytes += piece.len;
-    if (!req->conn)
-        return;
-    if (req->chunked_out)
-        write_chunk(req, piece);
-    else
-        plait_write(req->conn->stream, piece);
-    if (over)
+    if (req->carrier && piece.len)
+        req->ops->write(req, piece);
+    if (req->carrier && over)
         plait__http_break(req, PLAIT_ESTATE, "an answer was longer than announced");
 }
 
 bool plait_reply_is_full(const struct plait_request *req)
 {
-    return req->conn && plait_is_full(req->conn->stream);
+    return req->carrier && req->ops->is_full(req);
 }
 
 void plait_reply_room(struct plait_request *req, plait_request_fn fn, void *ctx)
@@ -275,22 +221,22 @@ void plait_reply_end(struct plait_request *req)
         return;
     }
     bool whole = req->no_body || req->reply_left == 0 || req->reply_left == PLAIT_LENGTH_UNKNOWN;
-    if (req->conn && !whole)
+    if (req->carrier && !whole)
         plait__http_break(req, PLAIT_ESTATE, "an answer was shorter than announced");
-    else if (req->conn && req->chunked_out && !req->no_body)
-        plait_write(req->conn->stream, PLAIT_LIT("0\r\n\r\n"));
+    else if (req->carrier)
+        req->ops->end(req);
     plait__http_answered(req, whole);
 }
 
 void plait__reply_write_file(struct plait_request *req, const struct plait_reply_range *range)
 {
-    bool sends = req->conn && !req->no_body && range->bytes && range->bytes <= req->reply_left;
+    bool sends = req->carrier && !req->no_body && range->bytes && range->bytes <= req->reply_left;
     if (!req->no_body && range->bytes <= req->reply_left) {
         req->reply_left -= range->bytes;
         req->reply_bytes += range->bytes;
     }
     if (sends)
-        plait_write_file(req->conn->stream, range->fd, range->offset, range->bytes, range->released, range->ctx);
+        req->ops->file(req, range);
     else
         range->released(range->ctx);
 }

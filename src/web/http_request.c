@@ -37,9 +37,9 @@ static struct plait_request *request_from_heap(struct plait__web *web)
     return req;
 }
 
-struct plait_request *plait__request_new(struct plait__http_conn *conn)
+struct plait_request *plait__request_new(struct plait__http_service *service)
 {
-    struct plait__web *web = conn->service->web;
+    struct plait__web *web = service->web;
     struct plait_request *req = web->pool;
     if (req) {
         web->pool = req->next_free;
@@ -50,9 +50,8 @@ struct plait_request *plait__request_new(struct plait__http_conn *conn)
             return NULL;
     }
     plait__list_add_head(&web->live, &req->link);
-    req->service = conn->service;
+    req->service = service;
     req->service->refs++;
-    req->conn = conn;
     plait__http1_head_init(&req->head, false);
     return req;
 }
@@ -60,7 +59,8 @@ struct plait_request *plait__request_new(struct plait__http_conn *conn)
 /* Everything between the pool's links and the buffers goes back to zero. */
 static void request_clear(struct plait_request *req)
 {
-    req->conn = NULL;
+    req->carrier = NULL;
+    req->stream = NULL;
     req->base = NULL;
     req->path = req->rest = req->query = req->host = plait_slice_of(NULL, 0);
     req->resource = NULL;
@@ -131,7 +131,8 @@ void plait__request_left(struct plait_request *req)
 {
     plait_request_fn gone = req->gone_fn;
     bool awaits_body = (req->body_fn || req->collect_fn) && !req->end_told;
-    req->conn = NULL;
+    req->carrier = NULL;
+    req->stream = NULL;
     if (req->phase == PLAIT__HR_HEAD || req->phase == PLAIT__HR_ANSWERED || (!gone && awaits_body)) {
         plait__request_free(req);
         return;
@@ -249,6 +250,7 @@ int plait__request_begin(struct plait_request *req, const uint8_t *head)
 {
     const struct plait__http1_head *h = &req->head;
     req->phase = PLAIT__HR_OPEN;
+    req->version = (uint8_t)(10 + h->minor);
     req->began = plait_now(req->web->reactor);
     if (!keep_head(req, head))
         return 503;
@@ -315,7 +317,7 @@ void plait_request_field_at(const struct plait_request *req, size_t i, plait_sli
 
 int plait_request_version(const struct plait_request *req)
 {
-    return 10 + req->head.minor;
+    return req->version;
 }
 
 uint64_t plait_request_length(const struct plait_request *req)
@@ -333,13 +335,13 @@ struct plait_reactor *plait_request_reactor(const struct plait_request *req)
 void plait_request_peer(const struct plait_request *req, struct plait_address *out)
 {
     memset(out, 0, sizeof(*out));
-    if (req->conn)
-        plait_stream_peer(req->conn->stream, out);
+    if (req->stream)
+        plait_stream_peer(req->stream, out);
 }
 
 const struct plait_tls_info *plait_request_tls(const struct plait_request *req)
 {
-    return req->conn ? plait_stream_tls(req->conn->stream) : NULL;
+    return req->stream ? plait_stream_tls(req->stream) : NULL;
 }
 
 /* One "name=value" of a query, decoded into memory of the request when the name is the one. */
@@ -381,9 +383,40 @@ void plait_request_gone(struct plait_request *req, plait_request_fn fn, void *ct
     req->gone_ctx = ctx;
 }
 
+/* --- the end ----------------------------------------------------------------------------------------------------- */
+
+static void log_access(const struct plait_request *req, bool complete)
+{
+    const struct plait_http_options *options = &req->service->options;
+    struct plait_http_access access = {.request = req,
+                                       .status = req->status,
+                                       .body_bytes = req->reply_bytes,
+                                       .took = plait_now(req->web->reactor) - req->began,
+                                       .complete = complete && req->carrier};
+    options->log(&access, options->log_ctx);
+}
+
+void plait__http_answered(struct plait_request *req, bool complete)
+{
+    plait_metric_add(&req->web->requests, 1);
+    if (req->service->options.log)
+        log_access(req, complete);
+    if (req->carrier)
+        req->ops->answered(req);
+    else
+        plait__request_free(req);
+}
+
+void plait__http_break(struct plait_request *req, plait_err err, const char *detail)
+{
+    req->ops->abandon(req, err, detail);
+    req->carrier = NULL;
+    req->stream = NULL;
+}
+
 void plait_request_drop(struct plait_request *req)
 {
-    if (req->conn)
+    if (req->carrier)
         plait__http_break(req, PLAIT_ECANCELLED, "the request was dropped");
     plait__http_answered(req, false);
 }

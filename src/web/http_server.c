@@ -8,12 +8,9 @@
  * Invariant: at most one request of a connection is with a handler; its bytes were all taken before the next head is
  * read. Tests: tests/web/test_http_server.c.
  */
-#include "base/timefmt.h"
 #include "base/try.h"
 #include "engine/stream_core.h"
 #include "web/http_core.h"
-
-#include <stdio.h>
 
 enum { KEEP_MAX = 32768, RATE_GRACE_S = 10 };
 
@@ -49,8 +46,9 @@ static void offer_again(struct plait__http_conn *conn)
     plait_resume(conn->stream);
 }
 
-void plait__http_wake(struct plait__http_conn *conn)
+void plait__http_wake(struct plait_request *req)
 {
+    struct plait__http_conn *conn = req->carrier;
     if (!(conn->flags & PLAIT__HC_IN_DATA))
         offer_again(conn);
     arm(conn, conn->service->options.limits.body);
@@ -66,20 +64,9 @@ static bool rest_is_short(const struct plait_request *req)
 
 bool plait__http_keeps(const struct plait_request *req)
 {
-    const struct plait__http_conn *conn = req->conn;
+    const struct plait__http_conn *conn = req->carrier;
     return conn && (conn->flags & PLAIT__HC_KEEP) && !(conn->flags & (PLAIT__HC_DRAINING | PLAIT__HC_CLOSED)) &&
            conn->answered + 1 < conn->service->options.limits.requests && rest_is_short(req);
-}
-
-static void log_access(const struct plait_request *req, bool complete)
-{
-    const struct plait_http_options *options = &req->service->options;
-    struct plait_http_access access = {.request = req,
-                                       .status = req->status,
-                                       .body_bytes = req->reply_bytes,
-                                       .took = plait_now(req->web->reactor) - req->began,
-                                       .complete = complete && req->conn};
-    options->log(&access, options->log_ctx);
 }
 
 /* The connection is between two requests. */
@@ -100,20 +87,13 @@ static void become_idle(struct plait__http_conn *conn)
     offer_again(conn);
 }
 
-void plait__http_answered(struct plait_request *req, bool complete)
+void plait__http1_answered(struct plait_request *req)
 {
-    struct plait__http_conn *conn = req->conn;
-    plait_metric_add(&req->web->requests, 1);
-    if (req->service->options.log)
-        log_access(req, complete);
-    if (!conn) {
-        plait__request_free(req);
-        return;
-    }
+    struct plait__http_conn *conn = req->carrier;
     conn->answered++;
     if (!req->body_done && (conn->flags & PLAIT__HC_KEEP) && !(conn->flags & PLAIT__HC_CLOSED)) {
         req->phase = PLAIT__HR_ANSWERED; /* the rest of its body is still to come */
-        plait__http_wake(conn);
+        plait__http_wake(req);
         return;
     }
     plait__request_free(req);
@@ -123,7 +103,7 @@ void plait__http_answered(struct plait_request *req, bool complete)
 /* Detaches a request from its connection for good. */
 static void part(struct plait_request *req)
 {
-    struct plait__http_conn *conn = req->conn;
+    struct plait__http_conn *conn = req->carrier;
     conn->req = NULL;
     conn->flags &= ~(uint32_t)PLAIT__HC_KEEP;
     conn->flags |= PLAIT__HC_CLOSED;
@@ -131,14 +111,13 @@ static void part(struct plait_request *req)
     plait__request_left(req);
 }
 
-void plait__http_break(struct plait_request *req, plait_err err, const char *detail)
+void plait__http1_abandon(struct plait_request *req, plait_err err, const char *detail)
 {
-    struct plait__http_conn *conn = req->conn;
+    struct plait__http_conn *conn = req->carrier;
     plait_abort_with(conn->stream, err, detail);
     conn->req = NULL;
     conn->flags |= PLAIT__HC_CLOSED;
     plait_timer_stop(&conn->timer);
-    req->conn = NULL;
 }
 
 /* --- refusing -------------------------------------------------------------------------------------------------- */
@@ -185,7 +164,7 @@ static void refuse(struct plait__http_conn *conn, int status)
 /* Refuses what came behind a head that a handler has: its answer is ours when it has not begun. */
 static void refuse_body(struct plait_request *req, int status)
 {
-    struct plait__http_conn *conn = req->conn;
+    struct plait__http_conn *conn = req->carrier;
     if (req->phase == PLAIT__HR_OPEN)
         refuse(conn, status);
     else if (req->phase == PLAIT__HR_ANSWERED)
@@ -221,11 +200,14 @@ static void begin_request(struct plait__http_conn *conn, const uint8_t *head)
 static size_t take_head(struct plait__http_conn *conn, plait_slice in)
 {
     if (!conn->req) {
-        conn->req = plait__request_new(conn);
+        conn->req = plait__request_new(conn->service);
         if (!conn->req) {
             refuse(conn, 503);
             return in.len;
         }
+        conn->req->ops = &plait__http1_carrier;
+        conn->req->carrier = conn;
+        conn->req->stream = conn->stream;
     }
     struct plait_request *req = conn->req;
     bool fresh = req->head.scanned == 0 && req->head.at == 0;
@@ -418,37 +400,6 @@ static void on_timer(void *ctx)
     }
 }
 
-/* --- the service ----------------------------------------------------------------------------------------------- */
-
-static void common_refresh(struct plait__http_service *service)
-{
-    struct plait_reactor *reactor = service->web->reactor;
-    int64_t seconds;
-    uint32_t nanoseconds;
-    plait_wall_clock(reactor, &seconds, &nanoseconds);
-    char date[PLAIT__HTTP_DATE_BYTES];
-    plait__format_http_date(seconds, date);
-    int len = snprintf(service->common + service->server_len, sizeof(service->common) - service->server_len,
-                       "Date: %s\r\n", date);
-    service->common_len = service->server_len + (size_t)len;
-    service->common_until = plait_now(reactor) + plait_seconds(1) - nanoseconds;
-}
-
-plait_slice plait__http_common(struct plait__http_service *service)
-{
-    if (plait_now(service->web->reactor) >= service->common_until)
-        common_refresh(service);
-    return plait_slice_of(service->common, service->common_len);
-}
-
-void plait__http_service_unref(struct plait__http_service *service)
-{
-    if (--service->refs > 0)
-        return;
-    plait_resource_unref(&service->root);
-    plait_mem_free(service);
-}
-
 plait_err plait__http_open(struct plait__http_service *service, struct plait_stream *s)
 {
     struct plait__http_conn *conn = plait__slab_new(&service->web->conns);
@@ -462,73 +413,4 @@ plait_err plait__http_open(struct plait__http_service *service, struct plait_str
     arm(conn, service->options.limits.head);
     plait_stream_attach(s, &http_protocol, conn);
     return PLAIT_OK;
-}
-
-static plait_err service_open(struct plait_stream *s, void *ctx)
-{
-    return plait__http_open(ctx, s);
-}
-
-static void service_free(void *ctx)
-{
-    plait__http_service_unref(ctx);
-}
-
-static const struct plait_service_ops http_ops = {.name = "http", .open = service_open, .free = service_free};
-
-static void fill_limits(struct plait_http_limits *l)
-{
-    l->head = l->head ? l->head : plait_seconds(10);
-    l->idle = l->idle ? l->idle : plait_seconds(60);
-    l->body = l->body ? l->body : plait_seconds(20);
-    l->body_rate = l->body_rate == UINT64_MAX ? 0 : l->body_rate ? l->body_rate : 64;
-    l->body_max = l->body_max ? l->body_max : (uint64_t)64 << 20;
-    l->requests = l->requests ? l->requests : 1000000;
-}
-
-static bool server_name_fits(const char *name)
-{
-    return !name || (strlen(name) < 100 && plait__http1_is_value(plait_slice_text(name)));
-}
-
-static void write_server_name(struct plait__http_service *service)
-{
-    const char *name = service->options.server ? service->options.server : "plait";
-    if (*name)
-        service->server_len = (size_t)snprintf(service->common, sizeof(service->common), "Server: %s\r\n", name);
-}
-
-struct plait__http_service *plait__http_service_new(struct plait_resource *root,
-                                                    const struct plait_http_options *options)
-{
-    static const struct plait_http_options defaults;
-    if (!options)
-        options = &defaults;
-    struct plait_reactor *reactor = root ? plait__resource_reactor(root) : NULL;
-    struct plait__web *web = reactor && server_name_fits(options->server) ? plait__web_of(reactor) : NULL;
-    struct plait__http_service *service = NULL;
-    if (web && !plait__resource_failed(root))
-        service = plait_mem_new(plait_reactor_budget(reactor), sizeof(*service));
-    if (!service) {
-        plait_resource_unref(&root);
-        return NULL;
-    }
-    service->web = web;
-    service->root = root;
-    service->refs = 1;
-    service->options = *options;
-    fill_limits(&service->options.limits);
-    write_server_name(service);
-    return service;
-}
-
-struct plait_service *plait_http_with(struct plait_resource *root, const struct plait_http_options *options)
-{
-    struct plait__http_service *service = plait__http_service_new(root, options);
-    return service ? plait_service_new(service->web->reactor, &http_ops, service) : NULL;
-}
-
-struct plait_service *plait_http(struct plait_resource *root)
-{
-    return plait_http_with(root, NULL);
 }

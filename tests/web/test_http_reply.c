@@ -350,7 +350,7 @@ static void begin_a_lot(struct plait_request *req, void *ctx)
 {
     plait_reply_begin(req, 200, NULL, 25 * 8192);
     plait_reply_room(req, stream_a_lot, ctx);
-    plait_stream_marks(req->conn->stream, 20000, 10000);
+    plait_stream_marks(req->stream, 20000, 10000);
     stream_a_lot(req, ctx);
 }
 

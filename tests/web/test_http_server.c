@@ -584,7 +584,7 @@ static void drain_ends_idle_connections_and_lets_answers_finish(void **state)
     open_standard(&w, NULL);
     peer_open(&w, &p);
     peer_send(&w, &p, GET("/later"));
-    struct plait__http_conn *conn = kept[0]->conn;
+    struct plait__http_conn *conn = kept[0]->carrier;
     conn->stream->protocol->drain(conn->stream, conn);
     spin(&w);
     assert_false(p.ended);
