@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * HTTP: a tree of resources that answers requests, and a client. Nothing in a handler knows the protocol's version.
+ * HTTP: a tree of resources that answers requests. Nothing in a handler knows the protocol's version. The client
+ * stands in plait/http_client.h, which comes along.
  *
  * A request belongs to the server until its handler runs; from then on it lives until its answer is ended: by one of
  * the plait_reply_ calls that end it, or by plait_request_drop. A handler may return first and answer later. What is
@@ -9,18 +10,12 @@
 #ifndef PLAIT_HTTP_H
 #define PLAIT_HTTP_H
 
-#include <plait/listen.h>
-#include <plait/url.h>
+#include <plait/http_client.h>
 
 PLAIT_BEGIN
 
 struct plait_request;
 struct plait_resource;
-struct plait_response;
-struct plait_task;
-struct plait_tls_client;
-
-#define PLAIT_LENGTH_UNKNOWN UINT64_MAX
 
 typedef void (*plait_request_fn)(struct plait_request *req, void *ctx);
 
@@ -276,73 +271,6 @@ PLAIT_API const char *plait_http_reason(int status);
 
 /** Appends text with '&', '<', '>' and both quotes escaped for HTML. Errors: in the buffer. */
 PLAIT_API void plait_html_escape(struct plait_buf *out, plait_slice text);
-
-/* --- the client ------------------------------------------------------------------------------------------------ */
-
-struct plait_http_field {
-    const char *name;
-    const char *value;
-};
-
-/* The zero value of every member is its default. Everything is borrowed for the call, but for `ctx` and the callbacks.
- * */
-struct plait_fetch_options {
-    const char *method;                    /* "GET" */
-    const struct plait_http_field *fields; /* more fields */
-    size_t field_count;
-    plait_slice body;                     /* of the request */
-    size_t body_max;                      /* bytes of a response held in memory; 16 MiB. Not for streamed ones */
-    unsigned redirects_max;               /* 10 */
-    bool no_redirects;                    /* give the redirection itself */
-    plait_span idle;                      /* silence while waiting for bytes; 60 s */
-    struct plait_connect_options connect; /* timeout, family, source, TLS context … */
-    /* The final response's head came. May be NULL. */
-    void (*head)(const struct plait_response *response, void *ctx);
-    /* A piece of the final response's body; then nothing of it is kept. An error ends the fetch with it. May be NULL.
-     * */
-    plait_err (*data)(const struct plait_response *response, plait_slice piece, void *ctx);
-    void *ctx;
-    void *reserved[6];
-};
-
-/** Fetches a URL of http or https; redirects are followed; credentials and a client's certificate stay with
- * their origin. Fires with struct plait_response (value.ptr) whatever its status. Errors: PLAIT_EINVAL (URL, method or
- * field), PLAIT_EUNSUPPORTED (another scheme), PLAIT_EMALFORMED, PLAIT_ETRUNCATED, PLAIT_ETOOLONG, PLAIT_ELIMIT
- * (redirects), PLAIT_ETIMEDOUT, PLAIT_ECANCELLED, plait_connect_host's. Ownership: as plait_deferred_new; the value
- * goes with its destructor. Callbacks: the options' in later turns, before it fires. */
-PLAIT_API struct plait_deferred *plait_http_get(struct plait_reactor *reactor, const char *url,
-                                                const struct plait_fetch_options *options) PLAIT_MUST;
-
-/** Fetches a URL and waits for it. Errors: as plait_http_get, plait_await. Ownership: the response belongs to the
- * task's scope. */
-PLAIT_API plait_err plait_http_get_await(struct plait_task *task, const char *url, struct plait_response **out)
-    PLAIT_MUST;
-
-/** Status code. */
-PLAIT_API int plait_response_status(const struct plait_response *response);
-
-/** First value of a field, named without regard to case; ptr NULL when it is absent. Ownership: borrowed from the
- * response. */
-PLAIT_API plait_slice plait_response_field(const struct plait_response *response, const char *name);
-
-/** Fields of the head. */
-PLAIT_API size_t plait_response_field_count(const struct plait_response *response);
-
-/** Field number `i`. Ownership: both slices are borrowed from the response. */
-PLAIT_API void plait_response_field_at(const struct plait_response *response, size_t i, plait_slice *name,
-                                       plait_slice *value);
-
-/** Body, when it was not streamed. Ownership: borrowed from the response. */
-PLAIT_API plait_slice plait_response_body(const struct plait_response *response);
-
-/** Length that the head announced, or PLAIT_LENGTH_UNKNOWN. */
-PLAIT_API uint64_t plait_response_length(const struct plait_response *response);
-
-/** URL that answered in the end. Ownership: borrowed from the response. */
-PLAIT_API const char *plait_response_url(const struct plait_response *response);
-
-/** Ends a response; takes NULL and leaves NULL. */
-PLAIT_API void plait_response_free(struct plait_response **response);
 
 PLAIT_END
 #endif

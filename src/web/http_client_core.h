@@ -1,11 +1,23 @@
 /* SPDX-License-Identifier: MIT
  *
- * The text of a request to be sent, and what a redirect makes of it. Pure: no stream, no clock.
+ * The inside of the client, for this room.
+ *
+ * A fetch is what a caller asked for. It makes one exchange after the other: the request, and again for a redirect or a
+ * retry. An exchange waits at its origin until a carrier takes it. A carrier is a connection to one origin, and `room`
+ * is how many more exchanges it can take at this moment: one that speaks HTTP/1 has room for one, and one that carries
+ * several at once (HTTP/2) for as many as its peer allows. The pool knows nothing else of a protocol: it hands an
+ * exchange to a carrier with room, and is told when room came back or the carrier takes no more.
  */
 #ifndef PLAIT_WEB_HTTP_CLIENT_CORE_H
 #define PLAIT_WEB_HTTP_CLIENT_CORE_H
 
-#include <plait/http.h>
+#include "base/list.h"
+#include "base/table.h"
+#include "web/http1_wire.h"
+
+#include <plait/http_client.h>
+
+/* --- the text of a request (http_client_text.c); no stream, no clock --------------------------------------------- */
 
 /* A request's text with what is needed to make it again for another URL. */
 struct plait__fetch_text {
@@ -13,7 +25,7 @@ struct plait__fetch_text {
     plait_slice url; /* current; `parsed` borrows it */
     struct plait_url parsed;
     char *url_text;
-    char *method;
+    char method[PLAIT__HTTP1_METHOD_MAX + 1];
     struct plait_buf fields; /* ready lines that go everywhere */
     struct plait_buf about;  /* ready lines that describe the body, and go with it */
     struct plait_buf secret; /* ready lines that stay with the origin */
@@ -23,6 +35,7 @@ struct plait__fetch_text {
     bool is_head;
     bool secure;
     bool strayed; /* a redirect led to another origin, at some time */
+    bool close;   /* the connection is not to be kept */
     bool has_agent, has_accept;
     const char *why; /* a sentence when making it failed */
 };
@@ -38,5 +51,145 @@ plait_err plait__fetch_text_redirect(struct plait__fetch_text *text, int status,
 
 /* Writes the head. Errors: PLAIT_ENOMEM, PLAIT_ETOOLONG, PLAIT_EINVAL. */
 plait_err plait__fetch_text_write(struct plait__fetch_text *text) PLAIT_MUST;
+
+/* Whether sending the request twice does what sending it once does (RFC 9110 section 9.2.2). */
+bool plait__fetch_text_idempotent(const struct plait__fetch_text *text);
+
+/* --- exchanges ---------------------------------------------------------------------------------------------------- */
+
+struct plait__exchange;
+
+/* What a carrier tells a fetch. Each may give the exchange up, or end it and free it. */
+struct plait__exchange_ops {
+    /* An interim response (1xx) came. */
+    void (*interim)(struct plait__exchange *x, int status);
+    /* The head of the response is in x->head, which has its text at `base` for the call. */
+    void (*head)(struct plait__exchange *x, const uint8_t *base);
+    void (*data)(struct plait__exchange *x, plait_slice piece);
+    /* The response is complete; the exchange is off its carrier. */
+    void (*end)(struct plait__exchange *x);
+    /* It failed; the exchange is off its carrier, or waits no more. `stale`: nothing of a response came, and the
+     * carrier had been used before, so that it may have been closed before the request arrived. */
+    void (*failed)(struct plait__exchange *x, const struct plait_fault *fault, bool stale);
+    /* A carrier took it. */
+    void (*taken)(struct plait__exchange *x);
+};
+
+/* One request with its response. Invariant: it is in a queue of its origin, or on a carrier, or neither knows it. */
+struct plait__exchange {
+    struct plait__list link; /* origin's waiting ones */
+    const struct plait__exchange_ops *ops;
+    struct plait__origin *origin;         /* where it waits; NULL else */
+    struct plait__carrier *carrier;       /* that took it */
+    struct plait__carrier *making;        /* the connection that is being made for it, while it waits */
+    struct plait_connect_options connect; /* how to connect for it; its TLS context is the origin's too */
+    plait_slice request;                  /* the head to send */
+    plait_slice body;
+    bool only_head; /* the response has no body whatever its head says (HEAD) */
+    bool fresh;     /* wants a connection that was not used before */
+    bool paused;    /* the response's body is to wait */
+    /* The response as HTTP/1 reads it. */
+    bool began;      /* some byte of it came */
+    bool in_head;    /* of the final response */
+    uint8_t framing; /* enum plait__http1_framing */
+    uint8_t interim;
+    uint64_t body_left;
+    struct plait__http1_chunks chunks;
+    struct plait__http1_head head;
+};
+
+/* --- carriers ----------------------------------------------------------------------------------------------------- */
+
+/* What a protocol does. None of these calls anybody back. */
+struct plait__carrier_ops {
+    /* Begins an exchange: takes of `room`, counts in `running`. */
+    void (*start)(struct plait__carrier *c, struct plait__exchange *x);
+    /* Gives an exchange up; the carrier may have to end with it (plait__carrier_retire). */
+    void (*leave)(struct plait__carrier *c, struct plait__exchange *x);
+    /* Looks at x->paused. */
+    void (*pause)(struct plait__carrier *c, struct plait__exchange *x);
+};
+
+struct plait__carrier {
+    struct plait__list link;              /* origin's carriers */
+    struct plait__list ready_link;        /* origin's carriers with room, the one used last in front */
+    struct plait__list idle_link;         /* client's carriers that carry nothing, the one idle longest in front */
+    struct plait__origin *origin;         /* NULL: retired; it takes no more, and its memory goes with its stream */
+    const struct plait__carrier_ops *ops; /* NULL: it is being made */
+    struct plait_deferred *connecting;
+    struct plait__exchange *wanted; /* while it is being made: who waits for it */
+    struct plait_stream *stream;
+    struct plait_timer idle;
+    uint32_t room, running;
+    bool used;                        /* has carried an exchange to its end */
+    bool last;                        /* takes no more after those under way */
+    struct plait__exchange *exchange; /* HTTP/1: the one under way */
+};
+
+/* http_carrier.c: makes a carrier of a stream whose protocol is HTTP/1.1. Never fails. */
+void plait__carrier_begin_http1(struct plait__carrier *c, struct plait_stream *s);
+
+/* http_pool.c: an exchange is over, or gave back what it took: looks who is next. The carrier may be ended by it. */
+void plait__carrier_released(struct plait__carrier *c);
+/* Takes a carrier out of the pool: it takes no more. Its exchanges go on. Never allocates. */
+void plait__carrier_retire(struct plait__carrier *c);
+/* The stream of a carrier is lost: frees it. */
+void plait__carrier_free(struct plait__carrier *c);
+
+/* --- the pool (http_pool.c) ------------------------------------------------------------------------------------ */
+
+/* Where an exchange goes. */
+struct plait__origin {
+    struct plait_http_client *client;
+    struct plait__list carriers, ready, waiting;
+    struct plait__list hungry_link; /* client's origins that wait for others to close a connection */
+    size_t open;                    /* connections, with those that are being made */
+    struct plait_tls_client *tls;   /* NULL in the clear */
+    plait_slice key, host;
+    uint16_t port;
+};
+
+struct plait_http_client {
+    struct plait_reactor *reactor;
+    struct plait_http_client_options options;
+    struct plait__table origins;
+    struct plait__list idle, hungry;
+    struct plait__list fetches; /* all that are under way */
+    size_t waiting;
+    bool ending;
+    struct plait_soon feed; /* looks at the hungry ones */
+    struct plait_http_client_counts counts;
+};
+
+/* Queues an exchange at the origin of a URL and has it carried as soon as may be. Errors: PLAIT_ELIMIT (too many wait),
+ * PLAIT_ENOMEM; later failures are told by `failed`. */
+plait_err plait__pool_enter(struct plait_http_client *client, struct plait__exchange *x, const struct plait_url *url)
+    PLAIT_MUST;
+/* Gives an exchange up, wherever it is; nothing more is told of it. Never allocates. */
+void plait__pool_leave(struct plait__exchange *x);
+
+/* --- fetches (http_fetch.c) and responses (http_response.c) ---------------------------------------------------- */
+
+/* The client of a reactor's own; NULL when there is no memory. */
+struct plait_http_client *plait__http_client_of(struct plait_reactor *reactor);
+/* Size of a fetch, for the slab of the reactor's web. */
+size_t plait__fetch_bytes(void);
+/* Ends every fetch of a client with PLAIT_ECANCELLED. */
+void plait__fetches_cancel(struct plait_http_client *client);
+
+struct plait_response {
+    int status;
+    size_t count;
+    const struct plait__http1_field *field; /* these and the texts lie behind the struct */
+    const uint8_t *head;
+    const char *url;
+    uint64_t length;
+    struct plait_buf body;
+    struct plait__exchange *exchange; /* that brings its body; NULL when it is over */
+};
+
+/* Keeps a head beyond the window that it stands in. NULL: no memory. */
+struct plait_response *plait__response_new(struct plait_budget *budget, const struct plait__http1_head *head,
+                                           const uint8_t *base, plait_slice url) PLAIT_MUST;
 
 #endif

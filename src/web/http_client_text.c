@@ -111,9 +111,7 @@ static plait_err keep_request(struct plait__fetch_text *t, const struct plait_fe
     const char *method = options->method ? options->method : "GET";
     if (!plait__http1_is_token(plait_slice_text(method)) || strlen(method) > PLAIT__HTTP1_METHOD_MAX)
         return PLAIT_FAIL(wrong(t, PLAIT_EINVAL, "this is no method"));
-    t->method = plait_mem_text(t->budget, method, strlen(method));
-    if (!t->method)
-        return PLAIT_FAIL(PLAIT_ENOMEM);
+    memcpy(t->method, method, strlen(method) + 1);
     t->is_head = strcmp(method, "HEAD") == 0;
     for (size_t i = 0; i < options->field_count; i++)
         PLAIT_TRY(take_field(t, &options->fields[i]));
@@ -148,7 +146,6 @@ void plait__fetch_text_deinit(struct plait__fetch_text *text)
     if (text->secret.ptr)
         plait_mem_wipe(text->secret.ptr, text->secret.cap);
     plait_mem_free(text->url_text);
-    plait_mem_free(text->method);
     plait_mem_free(text->body_copy);
     plait_buf_deinit(&text->fields);
     plait_buf_deinit(&text->about);
@@ -157,19 +154,20 @@ void plait__fetch_text_deinit(struct plait__fetch_text *text)
 }
 
 /* RFC 9110 sections 15.4.2 to 15.4.4: what became of POST, and of everything but HEAD at 303. */
-static plait_err become_get(struct plait__fetch_text *t, int status)
+static void become_get(struct plait__fetch_text *t, int status)
 {
-    bool post = strcmp(t->method, "POST") == 0;
+    const bool post = strcmp(t->method, "POST") == 0;
     if (!(status == 303 && !t->is_head) && !((status == 301 || status == 302) && post))
-        return PLAIT_OK;
-    char *get = plait_mem_text(t->budget, "GET", 3);
-    if (!get)
-        return PLAIT_FAIL(PLAIT_ENOMEM);
-    plait_mem_free(t->method);
-    t->method = get;
+        return;
+    memcpy(t->method, "GET", 4);
     t->body = plait_slice_of(NULL, 0);
     plait_buf_clear(&t->about);
-    return PLAIT_OK;
+}
+
+bool plait__fetch_text_idempotent(const struct plait__fetch_text *text)
+{
+    static const char *const methods[] = {"get", "head", "put", "delete", "options", "trace"};
+    return is_one_of(plait_slice_text(text->method), methods, sizeof(methods) / sizeof(methods[0]));
 }
 
 plait_err plait__fetch_text_redirect(struct plait__fetch_text *text, int status, plait_slice location)
@@ -196,7 +194,8 @@ plait_err plait__fetch_text_redirect(struct plait__fetch_text *text, int status,
     }
     plait_mem_free(old);
     PLAIT_TRY(err);
-    return become_get(text, status);
+    become_get(text, status);
+    return PLAIT_OK;
 }
 
 static bool wants_length(const struct plait__fetch_text *t)
@@ -253,7 +252,9 @@ plait_err plait__fetch_text_write(struct plait__fetch_text *text)
         plait_buf_put_u64_text(out, text->body.len);
         plait_buf_put(out, PLAIT_LIT("\r\n"));
     }
-    plait_buf_put(out, PLAIT_LIT("Connection: close\r\n\r\n"));
+    if (text->close)
+        plait_buf_put(out, PLAIT_LIT("Connection: close\r\n"));
+    plait_buf_put(out, PLAIT_LIT("\r\n"));
     if (text->fields.err || text->about.err || text->secret.err || out->err)
         return PLAIT_FAIL(PLAIT_ENOMEM);
     return PLAIT_OK;

@@ -24,6 +24,8 @@ struct plait__web {
     struct plait__list live;      /* requests in use */
     struct plait_buf scratch;     /* an answer being composed */
     struct plait_tls_client *tls; /* of fetches that brought none */
+    struct plait__slab fetches;
+    struct plait_http_client *client; /* plait_http_get's */
     struct plait_metric connections, requests, errors;
 };
 

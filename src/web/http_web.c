@@ -5,6 +5,7 @@
  *
  * Invariant: one a reactor, found by its module's function. Test: tests/web/test_http_server.c.
  */
+#include "web/http_client_core.h"
 #include "web/http_core.h"
 
 #include <plait/tls.h>
@@ -29,6 +30,8 @@ static void web_release(struct plait__module *module)
     plait_metrics_remove(&web->connections);
     plait_metrics_remove(&web->requests);
     plait_metrics_remove(&web->errors);
+    plait_http_client_free(&web->client);
+    plait__slab_deinit(&web->fetches);
     plait_tls_client_unref(&web->tls);
     plait_buf_deinit(&web->scratch);
     plait__slab_deinit(&web->conns);
@@ -55,6 +58,7 @@ static struct plait__web *web_new(struct plait_reactor *reactor)
     web->module.release = web_release;
     web->reactor = reactor;
     plait__slab_init(&web->conns, plait_reactor_budget(reactor), sizeof(struct plait__http_conn), 0);
+    plait__slab_init(&web->fetches, plait_reactor_budget(reactor), plait__fetch_bytes(), 0);
     plait__list_init(&web->live);
     plait_buf_init(&web->scratch, plait_reactor_budget(reactor), 65536);
     add_metric(web, &web->connections, PLAIT_GAUGE, "plait_http_connections", "Open HTTP connections.");

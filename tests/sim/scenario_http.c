@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * HTTP, client against server: answers at once, in pieces and later, bodies both ways, redirects, fetches that are
- * given up. Every fetch ends exactly once, whole or with an error, and no answer is given to another request.
- * `http_pipeline`: requests sent ahead on connections of their own, answered in their order.
+ * HTTP, client against server: answers at once, in pieces and later, bodies both ways, redirects, fetches that wait for
+ * a connection or are given up. Every fetch ends exactly once, whole or with an error, and no answer is given to
+ * another request. `http_pipeline`: requests sent ahead on connections of their own, answered in their order.
  */
 #include "tests/sim/scenarios.h"
 
@@ -167,7 +167,7 @@ static bool serve(struct plait_sim *sim, struct plait_host *host, struct plait_a
 struct one {
     struct plait_sim *sim;
     struct plait_timer start;
-    struct plait_reactor *reactor;
+    struct plait_http_client *http;
     size_t key;
     unsigned kind;
     unsigned ends;
@@ -216,7 +216,7 @@ static void start(void *ctx)
         options.method = "POST";
         options.body = plait_slice_of(posted, sizeof(posted));
     }
-    struct plait_deferred *d = plait_http_get(o->reactor, url, &options);
+    struct plait_deferred *d = plait_http_fetch(o->http, url, &options);
     if (plait_then(d, ended, o) != PLAIT_OK)
         plait_sim_fail(o->sim, "no memory for a fetch");
     if (o->key % 6 == 5)
@@ -229,12 +229,19 @@ static void scenario(struct plait_sim *sim)
     struct plait_address at;
     struct one fetches[FETCHES];
     size_t whole = 0;
+    const struct plait_http_client_options options = {.per_origin = 1 + plait_sim_random(sim, 5)};
     if (!serve(sim, server, &at))
         return;
+    struct plait_reactor *r = plait_host_reactor(client);
+    struct plait_http_client *http = plait_http_client_new(r, &options);
+    if (!http) {
+        plait_sim_fail(sim, "there is no memory for a client");
+        return;
+    }
     for (size_t i = 0; i < FETCHES; i++) {
-        fetches[i] = (struct one){.sim = sim, .reactor = plait_host_reactor(client), .key = i};
+        fetches[i] = (struct one){.sim = sim, .http = http, .key = i};
         fetches[i].kind = (unsigned)plait_sim_random(sim, 4);
-        plait_timer_init(&fetches[i].start, fetches[i].reactor, "start", start, &fetches[i]);
+        plait_timer_init(&fetches[i].start, r, "start", start, &fetches[i]);
         plait_timer_arm(&fetches[i].start, plait_millis((int64_t)plait_sim_random(sim, 2000)));
     }
     plait_sim_run_for(sim, plait_seconds(300));
@@ -246,6 +253,7 @@ static void scenario(struct plait_sim *sim)
     }
     if (whole < FETCHES / 4)
         plait_sim_fail(sim, "only %zu of %d fetches were whole", whole, FETCHES);
+    plait_http_client_free(&http);
     plait_sim_check_end(sim); /* while what the fetches tell of stands */
 }
 

@@ -7,7 +7,7 @@
 #include "web/http_client_core.h"
 
 #define VERSION "User-Agent: plait/" PLAIT_VERSION "\r\n"
-#define END "Connection: close\r\n\r\n"
+#define END "\r\n"
 
 static struct plait_budget budget;
 

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The HTTP client: fetches, over connections that are kept and used again. A connection serves one origin (scheme, host
+ * and port) with one TLS context, and is never used for another.
+ */
+#ifndef PLAIT_HTTP_CLIENT_H
+#define PLAIT_HTTP_CLIENT_H
+
+#include <plait/listen.h>
+#include <plait/url.h>
+
+PLAIT_BEGIN
+
+struct plait_http_client;
+struct plait_response;
+struct plait_task;
+
+#define PLAIT_LENGTH_UNKNOWN UINT64_MAX
+
+/* --- a client -------------------------------------------------------------------------------------------------- */
+
+/* The zero value of a member is its default. */
+struct plait_http_client_options {
+    size_t per_origin;  /* connections to one origin; 16 */
+    size_t connections; /* in all; 256 */
+    size_t waiting;     /* fetches that wait for a connection; 10,000 */
+    plait_span idle;    /* how long a connection is kept that nobody uses; 60 s */
+    bool no_reuse;      /* a connection for each request */
+    void *reserved[8];
+};
+
+/** Makes a client of its own: its connections and limits are shared with nobody. `options` may be NULL. Returns NULL
+ * when there is no memory. Ownership: the caller's, ended with plait_http_client_free before the reactor is freed. */
+PLAIT_API struct plait_http_client *plait_http_client_new(struct plait_reactor *reactor,
+                                                          const struct plait_http_client_options *options) PLAIT_MUST;
+
+/** Ends a client: its fetches fail with PLAIT_ECANCELLED, its connections are closed. Takes NULL and leaves NULL. */
+PLAIT_API void plait_http_client_free(struct plait_http_client **client);
+
+/* What a client has at the moment, and what it has done. */
+struct plait_http_client_counts {
+    size_t open;     /* connections, with those that are being made */
+    size_t idle;     /* of these, connections that nobody uses */
+    size_t waiting;  /* fetches without a connection */
+    uint64_t made;   /* connections so far */
+    uint64_t reused; /* requests that went over a connection which had carried one before */
+    void *reserved[4];
+};
+
+/** Counts what a client has. */
+PLAIT_API void plait_http_client_look(const struct plait_http_client *client, struct plait_http_client_counts *out);
+
+/* --- fetching -------------------------------------------------------------------------------------------------- */
+
+struct plait_http_field {
+    const char *name;
+    const char *value;
+};
+
+/* The zero value of every member is its default. Everything is borrowed for the call, but for `ctx` and the callbacks.
+ * */
+struct plait_fetch_options {
+    const char *method;                    /* "GET" */
+    const struct plait_http_field *fields; /* more fields */
+    size_t field_count;
+    plait_slice body;                     /* of the request */
+    size_t body_max;                      /* bytes of a response held in memory; 16 MiB. Not for streamed ones */
+    unsigned redirects_max;               /* 10 */
+    bool no_redirects;                    /* give the redirection itself */
+    plait_span idle;                      /* silence while waiting for bytes; 60 s */
+    struct plait_connect_options connect; /* timeout, family, source, TLS context … */
+    /* The final response's head came. May be NULL. */
+    void (*head)(const struct plait_response *response, void *ctx);
+    /* A piece of the final response's body; then nothing of it is kept. An error ends the fetch with it. May be NULL.
+     * */
+    plait_err (*data)(const struct plait_response *response, plait_slice piece, void *ctx);
+    void *ctx;
+    void *reserved[6];
+};
+
+/** Fetches a URL of http or https; redirects are followed; credentials and a client's certificate stay with
+ * their origin. A fetch waits in line where the client has as many connections as it may. A connection that turns out
+ * to be closed when it is used again is replaced, and the request sent once more, if its method is idempotent. Fires
+ * with struct plait_response (value.ptr) whatever its status. Errors: PLAIT_EINVAL (URL, method or field),
+ * PLAIT_EUNSUPPORTED (another scheme), PLAIT_EMALFORMED, PLAIT_ETRUNCATED, PLAIT_ETOOLONG, PLAIT_ELIMIT (redirects, too
+ * many wait), PLAIT_ETIMEDOUT, PLAIT_ECANCELLED, plait_connect_host's. Ownership: as plait_deferred_new; the value goes
+ * with its destructor. Callbacks: the options' in later turns, before it fires. Source: RFC 9110, RFC 9112. */
+PLAIT_API struct plait_deferred *plait_http_fetch(struct plait_http_client *client, const char *url,
+                                                  const struct plait_fetch_options *options) PLAIT_MUST;
+
+/** Fetches a URL by the client that every reactor has, which has the default options. Errors and callbacks: as
+ * plait_http_fetch. Ownership: as plait_deferred_new. */
+PLAIT_API struct plait_deferred *plait_http_get(struct plait_reactor *reactor, const char *url,
+                                                const struct plait_fetch_options *options) PLAIT_MUST;
+
+/** Fetches a URL and waits for it. Errors: as plait_http_fetch, plait_await. Ownership: the response belongs to the
+ * task's scope. */
+PLAIT_API plait_err plait_http_get_await(struct plait_task *task, const char *url, struct plait_response **out)
+    PLAIT_MUST;
+
+/* --- the response ---------------------------------------------------------------------------------------------- */
+
+/** Status code. */
+PLAIT_API int plait_response_status(const struct plait_response *response);
+
+/** First value of a field, named without regard to case; ptr NULL when it is absent. Ownership: borrowed from the
+ * response. */
+PLAIT_API plait_slice plait_response_field(const struct plait_response *response, const char *name);
+
+/** Fields of the head. */
+PLAIT_API size_t plait_response_field_count(const struct plait_response *response);
+
+/** Field number `i`. Ownership: both slices are borrowed from the response. */
+PLAIT_API void plait_response_field_at(const struct plait_response *response, size_t i, plait_slice *name,
+                                       plait_slice *value);
+
+/** Body, when it was not streamed. Ownership: borrowed from the response. */
+PLAIT_API plait_slice plait_response_body(const struct plait_response *response);
+
+/** Length that the head announced, or PLAIT_LENGTH_UNKNOWN. */
+PLAIT_API uint64_t plait_response_length(const struct plait_response *response);
+
+/** URL that answered in the end. Ownership: borrowed from the response. */
+PLAIT_API const char *plait_response_url(const struct plait_response *response);
+
+/** Stops the body of a response that is streamed until plait_response_resume; `data` may still be called for what has
+ * been read. For use while the fetch is under way. */
+PLAIT_API void plait_response_pause(const struct plait_response *response);
+
+/** Goes on with the body, later in the turn. */
+PLAIT_API void plait_response_resume(const struct plait_response *response);
+
+/** Ends a response; takes NULL and leaves NULL. */
+PLAIT_API void plait_response_free(struct plait_response **response);
+
+PLAIT_END
+#endif

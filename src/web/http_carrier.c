@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A connection of the client that speaks HTTP/1.1: sends one request, reads its response by the codec that the server
+ * uses, as strictly, and is then free for the next. Bytes that nobody asked for, an end or a broken response end it.
+ *
+ * A response belongs to the one exchange that is under way; what comes while there is none is nobody's. Invariant: a
+ * carrier is freed when its stream is lost, and is out of the pool by the time it closes. Tests:
+ * tests/web/test_http_pool.c, tests/web/test_http_client.c.
+ */
+#include "web/http_client_core.h"
+
+enum { INTERIM_MAX = 16 };
+
+/* --- the end of an exchange ------------------------------------------------------------------------------------ */
+
+/* Ends the connection: what was under way on it is off it. */
+static void end_carrier(struct plait__carrier *c, bool abort)
+{
+    plait__carrier_retire(c);
+    if (abort)
+        plait_abort(c->stream);
+    else
+        plait_close(c->stream);
+}
+
+static void take_down(struct plait__carrier *c, struct plait__exchange *x)
+{
+    c->exchange = NULL;
+    c->running = 0;
+    x->carrier = NULL;
+}
+
+static void fail(struct plait__carrier *c, const struct plait_fault *fault)
+{
+    struct plait__exchange *x = c->exchange;
+    const bool stale = c->used && !x->began;
+    take_down(c, x);
+    end_carrier(c, true);
+    x->ops->failed(x, fault, stale);
+}
+
+static void fail_with(struct plait__carrier *c, plait_err err, const char *detail)
+{
+    struct plait_fault fault = plait_fault_make(err, "http");
+    fault.detail = detail;
+    fail(c, &fault);
+}
+
+/* The response is complete; `clean` when nothing came behind it. */
+static void complete(struct plait__carrier *c, bool clean)
+{
+    struct plait__exchange *x = c->exchange;
+    const bool sent = plait_pending(c->stream) == 0; /* an answer may come before the request has left */
+    const bool keeps = clean && sent && !c->last && c->origin && plait_is_open(c->stream);
+    take_down(c, x);
+    c->used = true;
+    c->room = keeps;
+    if (!keeps)
+        end_carrier(c, false);
+    else if (x->paused)
+        plait_resume(c->stream);
+    x->ops->end(x);
+    if (keeps)
+        plait__carrier_released(c);
+}
+
+/* --- reading --------------------------------------------------------------------------------------------------- */
+
+/* RFC 9112 section 6.3 */
+static void choose_body(struct plait__exchange *x)
+{
+    const int status = x->head.status;
+    x->body_left = x->head.length;
+    memset(&x->chunks, 0, sizeof(x->chunks));
+    if (x->only_head || status == 204 || status == 304)
+        x->framing = PLAIT__HTTP1_NO_BODY;
+    else if (x->head.chunked)
+        x->framing = PLAIT__HTTP1_CHUNKED;
+    else if (x->head.has_length)
+        x->framing = x->head.length ? PLAIT__HTTP1_LENGTH : PLAIT__HTTP1_NO_BODY;
+    else
+        x->framing = PLAIT__HTTP1_UNTIL_CLOSE;
+}
+
+/* RFC 9112 section 9.3: whether the connection ends with this response. */
+static bool is_last(const struct plait__exchange *x)
+{
+    if (x->framing == PLAIT__HTTP1_UNTIL_CLOSE || x->head.close)
+        return true;
+    return x->head.minor == 0 && !x->head.keep_alive;
+}
+
+static void take_interim(struct plait__carrier *c, struct plait__exchange *x)
+{
+    if (x->head.status == 101 || x->interim++ == INTERIM_MAX) {
+        fail_with(c, PLAIT_EPROTOCOL, "an interim response that nobody asked for");
+        return;
+    }
+    const int status = x->head.status;
+    plait__http1_head_init(&x->head, true);
+    x->ops->interim(x, status);
+}
+
+static size_t take_head(struct plait__carrier *c, struct plait__exchange *x, plait_slice in)
+{
+    const enum plait__http1_step step = plait__http1_head_read(&x->head, in);
+    if (step == PLAIT__HTTP1_MORE)
+        return 0;
+    if (step == PLAIT__HTTP1_BAD) {
+        fail_with(c, x->head.status == 431 ? PLAIT_ETOOLONG : PLAIT_EMALFORMED, "the response is malformed");
+        return 0;
+    }
+    const size_t used = x->head.at;
+    if (x->head.status < 200) {
+        take_interim(c, x);
+        return used;
+    }
+    x->in_head = false;
+    choose_body(x);
+    c->last |= is_last(x);
+    x->ops->head(x, in.ptr);
+    if (c->exchange == x && x->framing == PLAIT__HTTP1_NO_BODY)
+        complete(c, used == in.len);
+    return used;
+}
+
+static size_t take_chunks(struct plait__carrier *c, struct plait__exchange *x, plait_slice in)
+{
+    plait_slice piece = {NULL, 0};
+    size_t used;
+    switch (plait__http1_chunks_read(&x->chunks, in, &used, &piece)) {
+    case PLAIT__HTTP1_BAD:
+        fail_with(c, PLAIT_EMALFORMED, "the response's chunks are malformed");
+        break;
+    case PLAIT__HTTP1_DONE:
+        complete(c, used == in.len);
+        break;
+    case PLAIT__HTTP1_DATA:
+        x->ops->data(x, piece);
+        break;
+    default:
+        break;
+    }
+    return used;
+}
+
+static size_t take_length(struct plait__carrier *c, struct plait__exchange *x, plait_slice in)
+{
+    const size_t used = in.len < x->body_left ? in.len : (size_t)x->body_left;
+    x->body_left -= used;
+    x->ops->data(x, plait_slice_sub(in, 0, used));
+    if (c->exchange == x && x->body_left == 0)
+        complete(c, used == in.len);
+    return used;
+}
+
+/* Takes what can be taken in one step; 0 when more is needed. */
+static size_t take(struct plait__carrier *c, struct plait__exchange *x, plait_slice in)
+{
+    x->began = true;
+    if (x->in_head)
+        return take_head(c, x, in);
+    if (x->framing == PLAIT__HTTP1_CHUNKED)
+        return take_chunks(c, x, in);
+    if (x->framing == PLAIT__HTTP1_LENGTH)
+        return take_length(c, x, in);
+    x->ops->data(x, in);
+    return in.len;
+}
+
+static size_t on_data(struct plait_stream *s, plait_slice in, void *self)
+{
+    struct plait__carrier *c = self;
+    size_t at = 0;
+    if (!c->exchange)
+        end_carrier(c, true); /* nobody asked for anything */
+    while (at < in.len && c->exchange && !c->exchange->paused) {
+        struct plait__exchange *x = c->exchange;
+        const size_t used = take(c, x, plait_slice_sub(in, at, in.len));
+        at += used;
+        if (c->exchange != x || used == 0)
+            break; /* one response, whose end ends the input, or no more of it for now */
+    }
+    return plait_is_open(s) ? at : in.len;
+}
+
+/* --- the connection -------------------------------------------------------------------------------------------- */
+
+static void on_eof(struct plait_stream *s, size_t rest, void *self)
+{
+    struct plait__carrier *c = self;
+    const struct plait__exchange *x = c->exchange;
+    (void)s;
+    (void)rest;
+    if (!x)
+        end_carrier(c, false);
+    else if (!x->in_head && x->framing == PLAIT__HTTP1_UNTIL_CLOSE)
+        complete(c, false);
+    else
+        fail_with(c, PLAIT_ETRUNCATED, x->in_head ? "the server closed without a response" : "the response broke off");
+}
+
+static void on_lost(struct plait_stream *s, const struct plait_fault *fault, void *self)
+{
+    struct plait__carrier *c = self;
+    struct plait__exchange *x = c->exchange;
+    struct plait_fault copy = *fault;
+    (void)s;
+    if (copy.err == PLAIT_OK || copy.err == PLAIT_EEOF)
+        copy.err = PLAIT_ETRUNCATED;
+    plait__carrier_retire(c);
+    if (x) {
+        const bool stale = c->used && !x->began;
+        take_down(c, x);
+        x->ops->failed(x, &copy, stale);
+    }
+    plait__carrier_free(c);
+}
+
+/* The reactor drains: what is under way is brought to its end. */
+static void on_drain(struct plait_stream *s, void *self)
+{
+    struct plait__carrier *c = self;
+    (void)s;
+    c->last = true;
+    if (!c->exchange)
+        end_carrier(c, false);
+}
+
+static const struct plait_protocol http1_protocol = {
+    .name = "http client", .data = on_data, .eof = on_eof, .lost = on_lost, .drain = on_drain};
+
+static void http1_start(struct plait__carrier *c, struct plait__exchange *x)
+{
+    c->exchange = x;
+    c->room = 0;
+    c->running = 1;
+    x->began = false;
+    x->in_head = true;
+    x->interim = 0;
+    x->paused = false;
+    plait__http1_head_init(&x->head, true);
+    plait_write(c->stream, x->request);
+    plait_write(c->stream, x->body);
+}
+
+/* A response whose end nobody waits for can't be told from the next one's: the connection goes. */
+static void http1_leave(struct plait__carrier *c, struct plait__exchange *x)
+{
+    take_down(c, x);
+    end_carrier(c, true);
+}
+
+static void http1_pause(struct plait__carrier *c, struct plait__exchange *x)
+{
+    if (x->paused)
+        plait_pause(c->stream);
+    else
+        plait_resume(c->stream);
+}
+
+static const struct plait__carrier_ops http1_ops = {.start = http1_start, .leave = http1_leave, .pause = http1_pause};
+
+void plait__carrier_begin_http1(struct plait__carrier *c, struct plait_stream *s)
+{
+    c->stream = s;
+    c->ops = &http1_ops;
+    c->room = 1;
+    c->running = 0;
+    plait_stream_attach(s, &http1_protocol, c);
+}

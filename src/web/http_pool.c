@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The client's pool: connections to origins, who waits for them, and how many there may be. What makes two requests
+ * share a connection is a key of everything that makes connections differ: scheme, host, port, TLS context and whether
+ * its certificate is shown, family and source address. What flows over a connection is its carrier's matter.
+ *
+ * An exchange that waits has a connection made for it where the limits allow, and takes whichever is free first; a
+ * connection that nobody waits for any more is given up. Invariants: an origin is known as long as it has a carrier or
+ * somebody waits there; nothing here calls a user back. Test: tests/web/test_http_pool.c.
+ */
+#include "base/text.h"
+#include "base/try.h"
+#include "engine/core.h"
+#include "web/http_client_core.h"
+
+#include <plait/tls.h>
+
+enum { KEY_MAX = 1024, PER_ORIGIN = 16, CONNECTIONS = 256, WAITING = 10000 };
+
+static void pump(struct plait__origin *o);
+
+/* --- origins --------------------------------------------------------------------------------------------------- */
+
+static void put_lower(struct plait_buf *key, plait_slice text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        plait_buf_put_u8(key, plait__lower(text.ptr[i]));
+    plait_buf_put_u8(key, 0);
+}
+
+/* Invariant: equal keys, interchangeable connections. A TLS context that is in a key is held by its origin, so that no
+ * other can have its address. */
+static void write_key(struct plait_buf *key, const struct plait_url *url, const struct plait_connect_options *c)
+{
+    put_lower(key, url->host);
+    plait_buf_put_u16(key, plait_url_port(url));
+    plait_buf_put(key, plait_slice_of(&c->tls, sizeof(c->tls)));
+    plait_buf_put_u8(key, c->no_client_cert);
+    plait_buf_put_u8(key, (uint8_t)c->family);
+    plait_buf_put_u8(key, (uint8_t)c->source.kind);
+    plait_buf_put_u16(key, c->source.port);
+    plait_buf_put_u32(key, c->source.scope);
+    plait_buf_put(key, plait_slice_of(c->source.ip, sizeof(c->source.ip)));
+    plait_buf_put(key, plait_slice_of(c->source.name, c->source.name_len));
+}
+
+static struct plait__origin *origin_new(struct plait_http_client *client, plait_slice key, const struct plait_url *url,
+                                        struct plait_tls_client *tls)
+{
+    struct plait_budget *budget = plait_reactor_budget(client->reactor);
+    struct plait__origin *o = plait_mem_new(budget, sizeof(*o) + key.len + url->host.len);
+    if (!o)
+        return NULL;
+    uint8_t *text = (uint8_t *)(o + 1);
+    memcpy(text, key.ptr, key.len);
+    memcpy(text + key.len, url->host.ptr, url->host.len);
+    o->key = plait_slice_of(text, key.len);
+    o->host = plait_slice_of(text + key.len, url->host.len);
+    o->port = plait_url_port(url);
+    o->client = client;
+    plait__list_init(&o->carriers);
+    plait__list_init(&o->ready);
+    plait__list_init(&o->waiting);
+    plait__list_init(&o->hungry_link);
+    if (plait__table_insert(&client->origins, o->key, o) != PLAIT_OK) {
+        plait_mem_free(o);
+        return NULL;
+    }
+    o->tls = tls ? plait_tls_client_ref(tls) : NULL;
+    return o;
+}
+
+static struct plait__origin *origin_of(struct plait_http_client *client, const struct plait_url *url,
+                                       const struct plait_connect_options *connect)
+{
+    struct plait_buf key;
+    plait_buf_init(&key, plait_reactor_budget(client->reactor), KEY_MAX);
+    write_key(&key, url, connect);
+    struct plait__origin *o = NULL;
+    if (!key.err)
+        o = plait__table_find(&client->origins, plait_buf_slice(&key));
+    if (!key.err && !o)
+        o = origin_new(client, plait_buf_slice(&key), url, connect->tls);
+    plait_buf_deinit(&key);
+    return o;
+}
+
+/* Forgets an origin that nobody needs. */
+static void origin_trim(struct plait__origin *o)
+{
+    if (!plait__list_empty(&o->carriers) || !plait__list_empty(&o->waiting))
+        return;
+    plait__list_remove(&o->hungry_link);
+    (void)plait__table_remove(&o->client->origins, o->key);
+    plait_tls_client_unref(&o->tls);
+    plait_mem_free(o);
+}
+
+/* Somewhere a connection ended: who waited for that may open one. */
+static void feed_hungry(void *ctx)
+{
+    struct plait_http_client *client = ctx;
+    while (!plait__list_empty(&client->hungry) && client->counts.open < client->options.connections) {
+        struct plait__origin *o = plait__container(client->hungry.next, struct plait__origin, hungry_link);
+        plait__list_remove(&o->hungry_link);
+        pump(o);
+    }
+}
+
+/* --- carriers -------------------------------------------------------------------------------------------------- */
+
+static void unwant(struct plait__carrier *c)
+{
+    if (c->wanted)
+        c->wanted->making = NULL;
+    c->wanted = NULL;
+}
+
+/* Takes a carrier off its origin's books. */
+static void take_off(struct plait__carrier *c)
+{
+    struct plait__origin *o = c->origin;
+    c->origin = NULL;
+    unwant(c);
+    plait_timer_stop(&c->idle);
+    plait__list_remove(&c->link);
+    plait__list_remove(&c->ready_link);
+    if (!plait__list_empty(&c->idle_link))
+        o->client->counts.idle--;
+    plait__list_remove(&c->idle_link);
+    o->open--;
+    o->client->counts.open--;
+    if (!plait__list_empty(&o->client->hungry))
+        plait_soon_queue(&o->client->feed);
+}
+
+/* Ends a carrier that carries nothing. */
+static void end_unused(struct plait__carrier *c)
+{
+    take_off(c);
+    if (c->connecting)
+        plait_deferred_cancel(c->connecting); /* which frees it, now or soon */
+    else
+        plait_close(c->stream);
+}
+
+void plait__carrier_retire(struct plait__carrier *c)
+{
+    struct plait__origin *o = c->origin;
+    if (!o)
+        return;
+    take_off(c);
+    pump(o);
+}
+
+void plait__carrier_free(struct plait__carrier *c)
+{
+    plait__carrier_retire(c);
+    plait_mem_free(c);
+}
+
+static void too_long_idle(void *ctx)
+{
+    struct plait__carrier *c = ctx;
+    struct plait_stream *s = c->stream;
+    plait__carrier_retire(c);
+    plait_close(s);
+}
+
+/* Says where a carrier stands among the others: with room, without, idle. */
+static void file_carrier(struct plait__carrier *c)
+{
+    struct plait_http_client *client = c->origin->client;
+    plait__list_remove(&c->ready_link);
+    if (!plait__list_empty(&c->idle_link))
+        client->counts.idle--;
+    plait__list_remove(&c->idle_link);
+    plait_timer_stop(&c->idle);
+    if (c->room > 0)
+        plait__list_add_head(&c->origin->ready, &c->ready_link);
+    if (c->running > 0)
+        return;
+    plait__list_add_tail(&client->idle, &c->idle_link);
+    client->counts.idle++;
+    plait_timer_arm(&c->idle, client->options.idle);
+}
+
+void plait__carrier_released(struct plait__carrier *c)
+{
+    struct plait__origin *o = c->origin;
+    file_carrier(c);
+    pump(o);
+}
+
+/* --- exchanges meet carriers ----------------------------------------------------------------------------------- */
+
+/* The connection that was being made for an exchange is for the next who has none, or for nobody. */
+static void pass_on(struct plait__exchange *x, struct plait__origin *o)
+{
+    struct plait__carrier *c = x->making;
+    if (!c)
+        return;
+    unwant(c);
+    for (struct plait__list *at = o->waiting.next; at != &o->waiting; at = at->next) {
+        struct plait__exchange *next = plait__container(at, struct plait__exchange, link);
+        if (next->making)
+            continue;
+        c->wanted = next;
+        next->making = c;
+        return;
+    }
+    end_unused(c);
+}
+
+/* Takes an exchange out of its queue. */
+static void stop_waiting(struct plait__exchange *x)
+{
+    struct plait__origin *o = x->origin;
+    x->origin = NULL;
+    o->client->waiting--;
+    plait__list_remove(&x->link);
+    pass_on(x, o);
+}
+
+static void carry(struct plait__carrier *c, struct plait__exchange *x)
+{
+    struct plait_http_client *client = c->origin->client;
+    client->counts.reused += c->used;
+    if (x->making == c)
+        unwant(c);
+    stop_waiting(x);
+    x->carrier = c;
+    c->ops->start(c, x);
+    file_carrier(c);
+    x->ops->taken(x);
+}
+
+static void fail_waiting(struct plait__exchange *x, const struct plait_fault *fault)
+{
+    stop_waiting(x);
+    x->ops->failed(x, fault, false);
+}
+
+/* The connection is there: it goes to who had it made. */
+static void on_connected(struct plait_result *result, void *ctx)
+{
+    struct plait__carrier *c = ctx;
+    struct plait__exchange *x = c->wanted;
+    c->connecting = NULL;
+    if (result->fault.err || !c->origin) {
+        const struct plait_fault fault = result->fault;
+        plait_result_set(result, plait_value_num(0)); /* a stream that nobody takes is aborted */
+        struct plait__origin *o = c->origin;
+        unwant(c);
+        if (o && x)
+            fail_waiting(x, &fault);
+        plait__carrier_free(c);
+        return;
+    }
+    plait__carrier_begin_http1(c, plait_result_take(result).ptr);
+    file_carrier(c);
+    struct plait__origin *o = c->origin;
+    carry(c, x);
+    pump(o);
+}
+
+static void on_trace(const char *what, const struct plait_address *address, plait_err err, void *ctx)
+{
+    const struct plait__carrier *c = ctx;
+    if (c->wanted && c->wanted->connect.trace)
+        c->wanted->connect.trace(what, address, err, c->wanted->connect.trace_ctx);
+}
+
+/* Begins a connection for an exchange. */
+static plait_err open_for(struct plait__origin *o, struct plait__exchange *x)
+{
+    struct plait_reactor *r = o->client->reactor;
+    struct plait__carrier *c = plait_mem_new(plait_reactor_budget(r), sizeof(*c));
+    if (!c)
+        return PLAIT_FAIL(PLAIT_ENOMEM);
+    struct plait_connect_options connect = x->connect;
+    connect.trace = on_trace;
+    connect.trace_ctx = c;
+    c->connecting = plait_connect_host(r, o->host, o->port, &connect);
+    if (plait_then(c->connecting, on_connected, c) != PLAIT_OK) { /* there is none: one holds a callback at least */
+        plait_mem_free(c);
+        return PLAIT_FAIL(PLAIT_ENOMEM);
+    }
+    plait_timer_init(&c->idle, r, "http idle", too_long_idle, c);
+    plait__list_add_tail(&o->carriers, &c->link);
+    plait__list_init(&c->ready_link);
+    plait__list_init(&c->idle_link);
+    c->origin = o;
+    c->last = o->client->options.no_reuse;
+    c->wanted = x;
+    x->making = c;
+    o->open++;
+    o->client->counts.open++;
+    o->client->counts.made++;
+    return PLAIT_OK;
+}
+
+/* Ends a carrier that carries nothing, so that another can be made in its place. */
+static bool evict(struct plait__carrier *c, const struct plait__origin *for_whom)
+{
+    struct plait__origin *o = c->origin;
+    end_unused(c);
+    if (o != for_whom)
+        origin_trim(o);
+    return true;
+}
+
+/* Whether one more connection may be made, perhaps for one that is idle. */
+static bool may_open(struct plait__origin *o)
+{
+    struct plait_http_client *client = o->client;
+    if (o->open >= client->options.per_origin) {
+        struct plait__carrier *c = plait__container(o->ready.prev, struct plait__carrier, ready_link);
+        return !plait__list_empty(&o->ready) && c->running == 0 && evict(c, o);
+    }
+    if (client->counts.open < client->options.connections)
+        return true;
+    if (!plait__list_empty(&client->idle))
+        return evict(plait__container(client->idle.next, struct plait__carrier, idle_link), o);
+    if (plait__list_empty(&o->hungry_link))
+        plait__list_add_tail(&client->hungry, &o->hungry_link);
+    return false;
+}
+
+static struct plait__carrier *ready_for(struct plait__origin *o, const struct plait__exchange *x)
+{
+    if (x->fresh || plait__list_empty(&o->ready))
+        return NULL;
+    return plait__container(o->ready.next, struct plait__carrier, ready_link);
+}
+
+/* Lets an exchange go on: to a carrier, or at least to one that is being made. Returns false where others behind it
+ * can't go on either. */
+static bool serve(struct plait__origin *o, struct plait__exchange *x)
+{
+    struct plait__carrier *c = ready_for(o, x);
+    if (c) {
+        carry(c, x);
+        return true;
+    }
+    if (x->making)
+        return true;
+    if (!may_open(o))
+        return !plait__list_empty(&o->ready);
+    const plait_err err = open_for(o, x);
+    if (err) {
+        const struct plait_fault fault = plait_fault_make(err, "connect");
+        fail_waiting(x, &fault);
+    }
+    return true;
+}
+
+/* Goes through those that wait. The origin may be forgotten by it. */
+static void pump(struct plait__origin *o)
+{
+    struct plait__list *at = o->waiting.next;
+    while (at != &o->waiting && !o->client->ending) {
+        struct plait__exchange *x = plait__container(at, struct plait__exchange, link);
+        at = at->next;
+        if (!serve(o, x))
+            break;
+    }
+    origin_trim(o);
+}
+
+plait_err plait__pool_enter(struct plait_http_client *client, struct plait__exchange *x, const struct plait_url *url)
+{
+    if (client->waiting >= client->options.waiting)
+        return PLAIT_FAIL(PLAIT_ELIMIT);
+    struct plait__origin *o = origin_of(client, url, &x->connect);
+    if (!o)
+        return PLAIT_FAIL(PLAIT_ENOMEM);
+    x->origin = o;
+    x->carrier = NULL;
+    x->making = NULL;
+    client->waiting++;
+    plait__list_add_tail(&o->waiting, &x->link);
+    pump(o);
+    return PLAIT_OK;
+}
+
+void plait__pool_leave(struct plait__exchange *x)
+{
+    struct plait__origin *o = x->origin;
+    if (x->carrier)
+        x->carrier->ops->leave(x->carrier, x);
+    if (!o)
+        return;
+    stop_waiting(x);
+    pump(o);
+}
+
+/* --- clients --------------------------------------------------------------------------------------------------- */
+
+struct plait_http_client *plait_http_client_new(struct plait_reactor *reactor,
+                                                const struct plait_http_client_options *options)
+{
+    static const struct plait_http_client_options defaults;
+    struct plait_http_client *client = plait_mem_new(plait_reactor_budget(reactor), sizeof(*client));
+    if (!client)
+        return NULL;
+    struct plait_http_client_options *o = &client->options;
+    *o = options ? *options : defaults;
+    o->per_origin = o->per_origin ? o->per_origin : PER_ORIGIN;
+    o->connections = o->connections ? o->connections : CONNECTIONS;
+    o->waiting = o->waiting ? o->waiting : WAITING;
+    o->idle = o->idle ? o->idle : plait_seconds(60);
+    client->reactor = reactor;
+    plait__table_init(&client->origins, plait_reactor_budget(reactor), reactor->hash_key);
+    plait__list_init(&client->idle);
+    plait__list_init(&client->hungry);
+    plait__list_init(&client->fetches);
+    plait_soon_init(&client->feed, reactor, "http connections", feed_hungry, client);
+    return client;
+}
+
+void plait_http_client_free(struct plait_http_client **client)
+{
+    struct plait_http_client *c = *client;
+    *client = NULL;
+    if (!c)
+        return;
+    c->ending = true;
+    plait__fetches_cancel(c);
+    while (!plait__list_empty(&c->idle)) {
+        struct plait__carrier *carrier = plait__container(c->idle.next, struct plait__carrier, idle_link);
+        struct plait__origin *o = carrier->origin;
+        end_unused(carrier);
+        origin_trim(o);
+    }
+    plait_soon_cancel(&c->feed);
+    plait__table_deinit(&c->origins);
+    plait_mem_free(c);
+}
+
+void plait_http_client_look(const struct plait_http_client *client, struct plait_http_client_counts *out)
+{
+    *out = client->counts;
+    out->waiting = client->waiting;
+}
