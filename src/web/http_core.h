@@ -12,7 +12,7 @@
 #include "engine/core.h"
 #include "web/http1_wire.h"
 
-#include <plait/http.h>
+#include <plait/web.h>
 
 /* What a reactor holds for the web; made with the first resource, ends with the reactor. */
 struct plait__web {
@@ -127,7 +127,18 @@ struct plait_request {
     struct plait_stream *stream; /* the connection, as long as there is a carrier */
     const uint8_t *base;         /* the head's bytes */
     plait_slice path, rest, query, host;
-    struct plait_resource *resource;
+    struct plait_resource *resource;                /* reached so far, or the one that answers */
+    uint16_t layer;                                 /* of its layers, the next one */
+    bool bare_end;                                  /* the path ended without a slash behind what is reached */
+    uint8_t hops;                                   /* how often layers passed it to another resource */
+    bool error_page;                                /* the answer is one of our own error pages */
+    bool filtered;                                  /* the answer's body goes through filters */
+    bool told;                                      /* filters know of the end */
+    bool complete;                                  /* the answer was */
+    plait_slice user;                               /* who was authenticated */
+    struct plait__http_filter *filters, *filter_at; /* innermost first; the one that is being called */
+    struct plait__http_feed *feed;                  /* what waits for the filters */
+    uint64_t wire_left;                             /* as reply_left, behind the filters */
     struct plait_resource *held[PLAIT__HR_HELD];
     struct plait__http_block *blocks;
     plait_time began; /* the head was complete */
@@ -209,6 +220,26 @@ struct plait_reactor *plait__resource_reactor(const struct plait_resource *resou
 bool plait__resource_failed(const struct plait_resource *resource); /* building it failed */
 /* http_resource.c: finds the resource and its handler; answers by itself where there is none. */
 void plait__resource_dispatch(struct plait_request *req);
+
+/* http_filter.c. */
+/* Shows the head to the filters, innermost first. */
+void plait__filters_head(struct plait_request *req, struct plait_reply_head *head);
+/* Hands a piece of the body to the innermost filter that wants it. */
+void plait__filters_write(struct plait_request *req, plait_slice piece);
+/* The body is complete: ends the filters, the answer and the request. */
+void plait__filters_end(struct plait_request *req);
+/* Tells the filters, once, that the request is over. */
+void plait__filters_done(struct plait_request *req);
+
+/* http_feed.c: what goes through filters in bounded pieces, as fast as the client takes it. */
+void plait__feed_write(struct plait_request *req, plait_slice piece);
+void plait__feed_file(struct plait_request *req, const struct plait_reply_range *range);
+/* The handler is done: the request ends when all went through. */
+void plait__feed_end(struct plait_request *req);
+bool plait__feed_waits(const struct plait_request *req);
+/* Sets the handler's function for room; false when there is no feed. */
+bool plait__feed_room(struct plait_request *req, plait_request_fn fn, void *ctx);
+void plait__feed_free(struct plait_request *req);
 
 /* http_reply.c: a range of a file as a piece of a body of known length. */
 void plait__reply_write_file(struct plait_request *req, const struct plait_reply_range *range);

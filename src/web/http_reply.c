@@ -49,6 +49,12 @@ plait_err plait_reply_field(struct plait_request *req, const char *name, plait_s
 
 /* --- heads ----------------------------------------------------------------------------------------------------- */
 
+/* Whether an answer has no body whatever its handler says (RFC 9110 section 6.4.1). */
+static bool is_bare(const struct plait_request *req, int status)
+{
+    return req->head_only || status == 204 || status == 205 || status == 304;
+}
+
 /* Makes the head that is to be sent, and notes what is to follow it. */
 static struct plait__http_reply make_head(struct plait_request *req, int status, const char *type, uint64_t length)
 {
@@ -57,11 +63,16 @@ static struct plait__http_reply make_head(struct plait_request *req, int status,
         kind = plait_slice_of(NULL, 0);
     if (status == 205)
         length = 0; /* RFC 9110 section 15.3.6 */
-    req->status = status;
+    req->reply_left = is_bare(req, status) ? 0 : length;
+    struct plait_reply_head head = {.status = status, .length = length, .type = kind, .error_page = req->error_page};
+    if (req->filters)
+        plait__filters_head(req, &head);
+    req->status = head.status;
     req->phase = PLAIT__HR_BEGUN;
-    req->no_body = req->head_only || status == 204 || status == 205 || status == 304;
-    req->reply_left = req->no_body ? 0 : length;
-    return (struct plait__http_reply){.status = status, .length = length, .type = kind};
+    req->no_body = is_bare(req, head.status);
+    req->filtered &= !req->no_body;
+    req->wire_left = head.length;
+    return (struct plait__http_reply){.status = head.status, .length = head.length, .type = head.type};
 }
 
 /* A status that an answer may have: 1xx are not answers. */
@@ -79,6 +90,13 @@ void plait_reply(struct plait_request *req, int status, const char *type, plait_
         return;
     }
     const struct plait__http_reply reply = make_head(req, real_status(status), type, body.len);
+    if (req->filtered) {
+        if (req->carrier)
+            req->ops->begin(req, &reply);
+        plait__feed_write(req, body);
+        plait__feed_end(req);
+        return;
+    }
     if (req->carrier)
         req->ops->whole(req, &reply, req->no_body ? plait_slice_of(NULL, 0) : body);
     req->reply_left = 0;
@@ -98,7 +116,7 @@ void plait_reply_buf(struct plait_request *req, int status, const char *type, st
         plait_reply_error(req, 500, NULL);
         return;
     }
-    if (body->len <= COMPOSE_MAX || req->head_only || req->phase != PLAIT__HR_OPEN) {
+    if (body->len <= COMPOSE_MAX || req->head_only || req->filters || req->phase != PLAIT__HR_OPEN) {
         plait_reply(req, status, type, plait_buf_slice(body));
         plait_buf_deinit(body);
         return;
@@ -149,6 +167,7 @@ void plait_reply_error(struct plait_request *req, int status, const char *detail
 {
     struct plait_buf page;
     const char *reason = plait_http_reason(real_status(status));
+    req->error_page = true;
     plait_buf_init(&page, plait_reactor_budget(req->web->reactor), 65536);
     plait_buf_printf(&page, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>%d %s</title>\n",
                      real_status(status), reason);
@@ -196,8 +215,11 @@ void plait_reply_write(struct plait_request *req, plait_slice piece)
         piece = plait_slice_sub(piece, 0, (size_t)req->reply_left);
     if (known)
         req->reply_left -= piece.len;
-    req->reply_bytes += piece.len;
-    if (req->carrier && piece.len)
+    if (req->filtered)
+        plait__feed_write(req, piece);
+    else
+        req->reply_bytes += piece.len;
+    if (!req->filtered && req->carrier && piece.len)
         req->ops->write(req, piece);
     if (req->carrier && over)
         plait__http_break(req, PLAIT_ESTATE, "an answer was longer than announced");
@@ -205,11 +227,13 @@ void plait_reply_write(struct plait_request *req, plait_slice piece)
 
 bool plait_reply_is_full(const struct plait_request *req)
 {
-    return req->carrier && req->ops->is_full(req);
+    return req->carrier && (req->ops->is_full(req) || plait__feed_waits(req));
 }
 
 void plait_reply_room(struct plait_request *req, plait_request_fn fn, void *ctx)
 {
+    if (plait__feed_room(req, fn, ctx))
+        return;
     req->room_fn = fn;
     req->room_ctx = ctx;
 }
@@ -223,7 +247,11 @@ void plait_reply_end(struct plait_request *req)
     bool whole = req->no_body || req->reply_left == 0 || req->reply_left == PLAIT_LENGTH_UNKNOWN;
     if (req->carrier && !whole)
         plait__http_break(req, PLAIT_ESTATE, "an answer was shorter than announced");
-    else if (req->carrier)
+    if (req->filtered && whole) {
+        plait__feed_end(req);
+        return;
+    }
+    if (req->carrier)
         req->ops->end(req);
     plait__http_answered(req, whole);
 }
@@ -233,9 +261,11 @@ void plait__reply_write_file(struct plait_request *req, const struct plait_reply
     bool sends = req->carrier && !req->no_body && range->bytes && range->bytes <= req->reply_left;
     if (!req->no_body && range->bytes <= req->reply_left) {
         req->reply_left -= range->bytes;
-        req->reply_bytes += range->bytes;
+        req->reply_bytes += req->filtered ? 0 : range->bytes;
     }
-    if (sends)
+    if (sends && req->filtered)
+        plait__feed_file(req, range);
+    else if (sends)
         req->ops->file(req, range);
     else
         range->released(range->ctx);

@@ -64,6 +64,11 @@ static void request_clear(struct plait_request *req)
     req->base = NULL;
     req->path = req->rest = req->query = req->host = plait_slice_of(NULL, 0);
     req->resource = NULL;
+    req->layer = req->hops = 0;
+    req->error_page = req->filtered = req->told = req->complete = false;
+    req->user = plait_slice_of(NULL, 0);
+    req->filters = req->filter_at = NULL;
+    req->wire_left = 0;
     req->blocks = NULL;
     req->phase = PLAIT__HR_HEAD;
     req->body_kind = PLAIT__HB_NONE;
@@ -89,6 +94,8 @@ void plait__request_free(struct plait_request *req)
     struct plait__web *web = req->web;
     struct plait__http_service *service = req->service;
     plait_soon_cancel(&req->soon);
+    plait__feed_free(req);
+    plait__filters_done(req);
     for (size_t i = 0; i < req->held_count; i++)
         plait_resource_unref(&req->held[i]);
     while (req->blocks) {
@@ -385,22 +392,24 @@ void plait_request_gone(struct plait_request *req, plait_request_fn fn, void *ct
 
 /* --- the end ----------------------------------------------------------------------------------------------------- */
 
-static void log_access(const struct plait_request *req, bool complete)
+static void log_access(const struct plait_request *req)
 {
     const struct plait_http_options *options = &req->service->options;
     struct plait_http_access access = {.request = req,
                                        .status = req->status,
                                        .body_bytes = req->reply_bytes,
                                        .took = plait_now(req->web->reactor) - req->began,
-                                       .complete = complete && req->carrier};
+                                       .complete = req->complete};
     options->log(&access, options->log_ctx);
 }
 
 void plait__http_answered(struct plait_request *req, bool complete)
 {
     plait_metric_add(&req->web->requests, 1);
+    req->complete = complete && req->carrier;
+    plait__filters_done(req);
     if (req->service->options.log)
-        log_access(req, complete);
+        log_access(req);
     if (req->carrier)
         req->ops->answered(req);
     else

@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-enum { METHODS_MAX = 16, CHILDREN_MAX = 65536 };
+enum { METHODS_MAX = 16, CHILDREN_MAX = 65536, LAYERS_MAX = 64, HOPS_MAX = 32 };
 
 struct method {
     const char *name;
@@ -25,6 +25,11 @@ struct child {
     struct plait_resource *resource;
 };
 
+struct layer {
+    const struct plait_layer *ops;
+    void *ctx;
+};
+
 struct plait_resource {
     struct plait_reactor *reactor;
     size_t refs;
@@ -32,6 +37,8 @@ struct plait_resource {
     size_t child_count, child_cap;
     struct method method[METHODS_MAX];
     size_t method_count;
+    struct layer *layer; /* in the order in which requests pass them */
+    size_t layer_count;
     plait_resource_child_fn dynamic;
     void *dynamic_ctx;
     void *own;
@@ -70,6 +77,11 @@ void plait_resource_unref(struct plait_resource **resource)
         plait_resource_unref(&r->child[i].resource);
     }
     plait_mem_free(r->child);
+    for (size_t i = r->layer_count; i > 0; i--) {
+        if (r->layer[i - 1].ops->destroy)
+            r->layer[i - 1].ops->destroy(r->layer[i - 1].ctx);
+    }
+    plait_mem_free(r->layer);
     if (r->destroy)
         r->destroy(r->own);
     plait_mem_free(r);
@@ -277,6 +289,29 @@ plait_err plait_resource_own(struct plait_resource *resource, void *ctx, plait_c
     return PLAIT_OK;
 }
 
+static plait_err resource_wrap(struct plait_resource *r, const struct plait_layer *ops, void *ctx)
+{
+    if (r->layer_count == LAYERS_MAX)
+        return PLAIT_FAIL(PLAIT_ELIMIT);
+    struct layer *more =
+        plait_mem_resize(plait_reactor_budget(r->reactor), r->layer, (r->layer_count + 1) * sizeof(*more));
+    if (!more)
+        return PLAIT_FAIL(PLAIT_ENOMEM);
+    r->layer = more;
+    r->layer[r->layer_count++] = (struct layer){ops, ctx};
+    return PLAIT_OK;
+}
+
+plait_err plait_resource_wrap(struct plait_resource *resource, const struct plait_layer *layer, void *ctx)
+{
+    const plait_err err = resource ? resource_wrap(resource, layer, ctx) : PLAIT_FAIL(PLAIT_ENOMEM);
+    if (err && layer->destroy)
+        layer->destroy(ctx);
+    if (resource)
+        resource->failed |= err != PLAIT_OK;
+    return err;
+}
+
 /* --- finding --------------------------------------------------------------------------------------------------- */
 
 static struct plait_resource *find_child(struct plait_request *req, struct plait_resource *r, plait_slice segment)
@@ -293,26 +328,27 @@ static struct plait_resource *find_child(struct plait_request *req, struct plait
     return made;
 }
 
-/* Follows the path; NULL where it leads nowhere. */
-static struct plait_resource *route(struct plait_request *req)
+/* One segment on; false where the path leads no further. */
+static bool descend(struct plait_request *req)
 {
-    struct plait_resource *at = req->service->root;
-    plait_slice rest = plait_slice_sub(req->path, 1, req->path.len);
-    while (rest.len) {
-        size_t slash = plait_slice_find_byte(rest, '/', 0);
-        size_t end = slash == SIZE_MAX ? rest.len : slash;
-        struct plait_resource *next = find_child(req, at, plait_slice_sub(rest, 0, end));
-        if (!next)
-            break;
-        at = next;
-        if (slash == SIZE_MAX)
-            return at;
-        rest = plait_slice_sub(rest, slash + 1, rest.len);
-        if (rest.len == 0 && !at->leaf)
-            return NULL; /* a slash too many */
-    }
-    req->rest = rest;
-    return rest.len == 0 || at->leaf ? at : NULL;
+    const plait_slice rest = req->rest;
+    const size_t slash = plait_slice_find_byte(rest, '/', 0);
+    struct plait_resource *next = rest.len ? find_child(req, req->resource, plait_slice_sub(rest, 0, slash)) : NULL;
+    if (!next)
+        return false;
+    req->resource = next;
+    req->layer = 0;
+    req->bare_end = slash == SIZE_MAX;
+    req->rest = plait_slice_sub(rest, slash == SIZE_MAX ? rest.len : slash + 1, rest.len);
+    return true;
+}
+
+/* Whether the path ends here, or the resource takes what is left of it. */
+static bool is_reached(const struct plait_request *req)
+{
+    if (req->resource->leaf)
+        return true;
+    return req->rest.len == 0 && req->bare_end; /* else a slash too many */
 }
 
 static const struct method *find_method(const struct plait_resource *r, plait_slice name)
@@ -371,18 +407,19 @@ static void reply_without_handler(struct plait_request *req, const struct plait_
     }
 }
 
-void plait__resource_dispatch(struct plait_request *req)
+/* The request has passed everything: its resource answers. */
+static void answer(struct plait_request *req)
 {
+    const struct plait_resource *r = req->resource;
     if (req->path.ptr[0] == '*') {
         reply_without_handler(req, NULL);
         return;
     }
-    struct plait_resource *r = route(req);
-    if (!r || r->method_count == 0) {
+    if (!is_reached(req) || r->method_count == 0) {
+        req->resource = NULL;
         plait_reply_error(req, 404, NULL);
         return;
     }
-    req->resource = r;
     const struct method *m = find_method(r, plait_request_method(req));
     if (!m && req->head_only)
         m = find_method(r, PLAIT_LIT("GET"));
@@ -392,4 +429,60 @@ void plait__resource_dispatch(struct plait_request *req)
         m->fn(req, m->ctx);
     else
         reply_without_handler(req, r);
+}
+
+void plait_request_pass(struct plait_request *req)
+{
+    if (req->phase != PLAIT__HR_OPEN)
+        return;
+    plait_request_gone(req, NULL, NULL); /* a layer's interest ends here */
+    do {
+        if (req->layer < req->resource->layer_count) {
+            const struct layer *l = &req->resource->layer[req->layer++];
+            l->ops->request(req, l->ctx);
+            return;
+        }
+    } while (descend(req));
+    answer(req);
+}
+
+void plait_request_pass_to(struct plait_request *req, struct plait_resource *resource)
+{
+    if (req->hops++ == HOPS_MAX) {
+        plait_reply_error(req, 508, "The server's own resources lead in a circle.");
+        return;
+    }
+    req->resource = resource;
+    req->layer = 0;
+    plait_request_pass(req);
+}
+
+plait_err plait_request_rewrite(struct plait_request *req, plait_slice rest)
+{
+    size_t before = req->path.len - req->rest.len;
+    if (plait_slice_find_byte(rest, 0, 0) != SIZE_MAX || req->path.ptr[0] == '*')
+        return PLAIT_FAIL(PLAIT_EINVAL);
+    before -= req->path.ptr[before - 1] == '/';
+    uint8_t *path = plait_request_memory(req, before + 1 + rest.len);
+    if (!path)
+        return PLAIT_FAIL(PLAIT_ENOMEM);
+    memcpy(path, req->path.ptr, before);
+    path[before] = '/';
+    if (rest.len)
+        memcpy(path + before + 1, rest.ptr, rest.len);
+    const size_t len = plait_path_normalise(path + before, rest.len + 1); /* never above what has been reached */
+    if (len == SIZE_MAX)
+        return PLAIT_FAIL(PLAIT_EINVAL);
+    req->bare_end = len == 1;
+    req->path = plait_slice_of(path, before + (len == 1 && before ? 0 : len));
+    req->rest = plait_slice_of(path + before + 1, len - 1);
+    return PLAIT_OK;
+}
+
+void plait__resource_dispatch(struct plait_request *req)
+{
+    req->resource = req->service->root;
+    req->bare_end = true;
+    req->rest = plait_slice_sub(req->path, 1, req->path.len);
+    plait_request_pass(req);
 }
