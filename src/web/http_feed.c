@@ -205,7 +205,6 @@ static bool load_begin(struct plait__http_feed *f, size_t len)
     }
     l->deferred = plait_in_thread(r, PLAIT_LANE_FILES, read_piece, l, let_go);
     if (plait_then(l->deferred, on_loaded, l) != PLAIT_OK) {
-        plait_deferred_ignore(l->deferred);
         let_go(l);
         return false;
     }
