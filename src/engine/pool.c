@@ -15,6 +15,7 @@
 
 #include <plait/thread.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 
@@ -52,7 +53,7 @@ struct lane {
     struct job *first, **last;
     size_t waiting;
     unsigned threads, idle;
-    bool ending;
+    bool ending, held; /* held: somebody has the lock */
     plait_span idle_max;
     struct worker *workers; /* threads_max of them */
     struct plait_metric depth, m_wait;
@@ -74,6 +75,21 @@ static int64_t clock_now(const struct plait__pool *pool)
 {
     struct plait_sys *sys = pool->reactor->sys;
     return sys->ops->clock(sys, PLAIT_SYS_MONOTONIC);
+}
+
+/* --- a lane's lock ------------------------------------------------------------------------------------------------ */
+
+static void lock(struct lane *lane)
+{
+    pthread_mutex_lock(&lane->lock);
+    lane->held = true;
+}
+
+static void unlock(struct lane *lane)
+{
+    assert(lane->held);
+    lane->held = false;
+    pthread_mutex_unlock(&lane->lock);
 }
 
 /* --- a lane's queue; under its lock ------------------------------------------------------------------------------- */
@@ -104,7 +120,9 @@ static bool wait_for_work(struct lane *lane)
     const int64_t until = clock_now(lane->pool) + lane->idle_max;
     const struct timespec ts = {.tv_sec = until / 1000000000, .tv_nsec = until % 1000000000};
     lane->idle++;
+    lane->held = false;
     const int res = pthread_cond_timedwait(&lane->work, &lane->lock, &ts);
+    lane->held = true;
     lane->idle--;
     return res != ETIMEDOUT || lane->first;
 }
@@ -134,15 +152,15 @@ static void *work(void *arg)
 {
     struct worker *worker = arg;
     struct lane *lane = worker->lane;
-    pthread_mutex_lock(&lane->lock);
+    lock(lane);
     for (struct job *job = next_job(lane); job; job = next_job(lane)) {
-        pthread_mutex_unlock(&lane->lock);
+        unlock(lane);
         run_job(job);
-        pthread_mutex_lock(&lane->lock);
+        lock(lane);
     }
     worker->state = WORKER_ENDED;
     lane->threads--;
-    pthread_mutex_unlock(&lane->lock);
+    unlock(lane);
     return NULL;
 }
 
@@ -219,9 +237,9 @@ static void count_wait(struct job *job)
 {
     struct lane *lane = job->lane;
     plait_histogram_count(&lane->wait, job->began > job->queued ? (uint64_t)(job->began - job->queued) : 0);
-    pthread_mutex_lock(&lane->lock);
+    lock(lane);
     plait_metric_set(&lane->depth, (int64_t)lane->waiting);
-    pthread_mutex_unlock(&lane->lock);
+    unlock(lane);
 }
 
 static void job_done(void *ctx)
@@ -243,11 +261,11 @@ static void cancel_job(struct plait_deferred *deferred, void *ctx)
     struct job *job = ctx;
     struct lane *lane = job->lane;
     (void)deferred;
-    pthread_mutex_lock(&lane->lock);
+    lock(lane);
     const bool waits = job->state == JOB_WAITS;
     if (waits)
         take_off(lane, job);
-    pthread_mutex_unlock(&lane->lock);
+    unlock(lane);
     if (!waits)
         return; /* it runs: its value is destroyed when it comes */
     plait_timer_stop(&job->timer);
@@ -304,9 +322,9 @@ void plait__pool_tune(struct plait__pool *pool, plait_span idle, size_t stack_by
 {
     pool->stack_bytes = stack_bytes;
     for (size_t i = 0; i < PLAIT_LANE_COUNT; i++) {
-        pthread_mutex_lock(&pool->lanes[i].lock);
+        lock(&pool->lanes[i]);
         pool->lanes[i].idle_max = idle;
-        pthread_mutex_unlock(&pool->lanes[i].lock);
+        unlock(&pool->lanes[i]);
     }
 }
 
@@ -317,26 +335,26 @@ size_t plait__pool_busy(const struct plait__pool *pool)
 
 static bool worker_exists(struct lane *lane, unsigned i)
 {
-    pthread_mutex_lock(&lane->lock);
+    lock(lane);
     const bool exists = lane->workers[i].state != WORKER_NONE;
-    pthread_mutex_unlock(&lane->lock);
+    unlock(lane);
     return exists;
 }
 
 static bool job_waits(struct job *job)
 {
-    pthread_mutex_lock(&job->lane->lock);
+    lock(job->lane);
     const bool waits = job->state == JOB_WAITS;
-    pthread_mutex_unlock(&job->lane->lock);
+    unlock(job->lane);
     return waits;
 }
 
 static void lane_end(struct plait__pool *pool, struct lane *lane)
 {
-    pthread_mutex_lock(&lane->lock);
+    lock(lane);
     lane->ending = true;
     pthread_cond_broadcast(&lane->work);
-    pthread_mutex_unlock(&lane->lock);
+    unlock(lane);
     for (unsigned i = 0; i < pool->reactor->threads_max; i++) {
         if (worker_exists(lane, i))
             pthread_join(lane->workers[i].thread, NULL);
@@ -400,10 +418,10 @@ static void run_here(void *ctx)
 {
     struct job *job = ctx;
     struct plait__pool *pool = job->lane->pool;
-    pthread_mutex_lock(&job->lane->lock);
+    lock(job->lane);
     take_off(job->lane, job);
     job->state = JOB_RUNS;
-    pthread_mutex_unlock(&job->lane->lock);
+    unlock(job->lane);
     job->began = clock_now(pool);
     struct plait_sys *sys = pool->reactor->sys;
     (void)(sys->ops->job_cost)(sys); /* what the loop called before is not this job's */
@@ -470,11 +488,11 @@ static int start_job(struct lane *lane, struct job *job)
 static void submit(struct lane *lane, struct job *job)
 {
     job->queued = clock_now(lane->pool);
-    pthread_mutex_lock(&lane->lock);
+    lock(lane);
     const bool full = lane->waiting >= WAITING_MAX;
     const int res = full ? 0 : start_job(lane, job);
     const size_t waiting = lane->waiting;
-    pthread_mutex_unlock(&lane->lock);
+    unlock(lane);
     plait_metric_set(&lane->depth, (int64_t)waiting);
     if (full)
         fail_job(job, plait_fault_make(PLAIT_FAIL(PLAIT_ELIMIT), "thread"));

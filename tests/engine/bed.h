@@ -13,6 +13,8 @@
 
 #include <plait/deferred.h>
 
+#include <sys/stat.h>
+
 struct bed {
     struct plait_sys sys; /* first: the table's functions find the bed by it */
     struct plait_sys_ops ops;
@@ -22,6 +24,7 @@ struct bed {
     int64_t job_delay;
     int64_t clock_step; /* passes at each look at the clock */
     bool real_clock;
+    int user, looks; /* of the test's own stand-ins for calls */
     size_t log_len;
     char log[8192];
 };
@@ -124,6 +127,21 @@ static inline void bed_fill(struct bed *b)
 static inline bool bed_logged(const struct bed *b, const char *text)
 {
     return strstr(b->log, text) != NULL;
+}
+
+/* For ops.fstatat: the second look at a file shows it changed in one respect, which `user` chooses. */
+static inline int bed_changed_fstatat(struct plait_sys *sys, int dir, const char *path, struct stat *st, int flags)
+{
+    struct bed *b = (struct bed *)sys;
+    const int res = plait__sys_kernel()->ops->fstatat(plait__sys_kernel(), dir, path, st, flags);
+    b->looks++;
+    if (b->looks != 2)
+        return res;
+    st->st_dev += b->user == 0;
+    st->st_ino += b->user == 1;
+    st->st_ctim.tv_sec += b->user == 2;
+    st->st_ctim.tv_nsec += b->user == 3;
+    return res;
 }
 
 /* --- watching results --------------------------------------------------------------------------------------------- */

@@ -4,6 +4,8 @@
  */
 #include "tests/engine/datagram_end.h"
 
+#include <linux/errqueue.h>
+
 /* --- receiving ---------------------------------------------------------------------------------------------------- */
 
 static void a_datagram_tells_its_sender_and_its_destination(void **state)
@@ -152,33 +154,87 @@ static void a_busy_socket_lets_others_have_their_turn(void **state)
     bed_close(&b);
 }
 
-/* As if the datagram had been sent to a link-local address. */
-static int link_local_recvmmsg(struct plait_sys *sys, int fd, struct mmsghdr *msgs, unsigned count, int flags)
+/* What stands in for the kernel's word about where a datagram was sent to. */
+static struct {
+    uint8_t ip[2]; /* the address begins so */
+    int level, type;
+    size_t less; /* bytes that are missing */
+} destination;
+
+static int elsewhere_recvmmsg(struct plait_sys *sys, int fd, struct mmsghdr *msgs, unsigned count, int flags)
 {
-    const struct in6_pktinfo info = {.ipi6_addr = {{{0xfe, 0x80, [15] = 1}}}, .ipi6_ifindex = 7};
+    const struct in6_pktinfo info = {.ipi6_addr = {{{destination.ip[0], destination.ip[1], [15] = 1}}},
+                                     .ipi6_ifindex = 7};
     const int got = plait__sys_kernel()->ops->recvmmsg(plait__sys_kernel(), fd, msgs, count, flags);
     (void)sys;
-    for (int i = 0; i < got; i++)
-        memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msgs[i].msg_hdr)), &info, sizeof info);
+    for (int i = 0; i < got; i++) {
+        struct cmsghdr *c = CMSG_FIRSTHDR(&msgs[i].msg_hdr);
+        memcpy(CMSG_DATA(c), &info, sizeof info);
+        c->cmsg_level = destination.level;
+        c->cmsg_type = destination.type;
+        c->cmsg_len -= destination.less;
+    }
     return got;
 }
 
-static void a_link_local_destination_has_its_scope(void **state)
+/* Receives one datagram with what `destination` says. */
+static void receive_elsewhere(struct end *x)
 {
     struct bed b;
-    struct end x;
-    char text[PLAIT_ADDR_TEXT_MAX];
-    (void)state;
     bed_open(&b);
-    b.ops.recvmmsg = link_local_recvmmsg;
-    open_at(&b, &x, "::1");
-    const struct plait_address self = address_of(&x);
-    assert_ok(plait_send(x.d, &self, PLAIT_LIT("a")));
+    b.ops.recvmmsg = elsewhere_recvmmsg;
+    open_at(&b, x, "::1");
+    const struct plait_address self = address_of(x);
+    assert_ok(plait_send(x->d, &self, PLAIT_LIT("a")));
     settle(&b);
-    assert_string_equal(plait_address_format_host(&x.to, text), "fe80::1%7");
-    assert_int_equal(x.interface_index, 7);
-    plait_datagram_close(&x.d);
+    assert_int_equal(x->packets, 1);
+    plait_datagram_close(&x->d);
     bed_close(&b);
+}
+
+static void only_a_link_local_destination_has_a_scope(void **state)
+{
+    static const struct {
+        uint8_t ip[2];
+        const char *text;
+    } row[] = {{{0xfe, 0x80}, "fe80::1%7"}, {{0xfe, 0xbf}, "febf::1%7"}, {{0xff, 0x02}, "ff02::1%7"},
+               {{0xff, 0x12}, "ff12::1%7"}, {{0xfe, 0xc0}, "fec0::1"},   {{0xff, 0x05}, "ff05::1"},
+               {{0x20, 0x02}, "2002::1"},   {{0x20, 0x80}, "2080::1"}};
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(row); i++) {
+        struct end x;
+        char text[PLAIT_ADDR_TEXT_MAX];
+        memset(&destination, 0, sizeof destination);
+        memcpy(destination.ip, row[i].ip, 2);
+        destination.level = IPPROTO_IPV6;
+        destination.type = IPV6_PKTINFO;
+        receive_elsewhere(&x);
+        assert_string_equal(plait_address_format_host(&x.to, text), row[i].text);
+        assert_int_equal(x.interface_index, 7);
+    }
+}
+
+static void another_control_message_is_no_destination(void **state)
+{
+    static const struct {
+        int level, type;
+        size_t less;
+    } row[] = {{IPPROTO_IP, IP_TTL, 0},
+               {SOL_SOCKET, IP_PKTINFO, 0},
+               {IPPROTO_IPV6, IPV6_HOPLIMIT, 0},
+               {SOL_SOCKET, IPV6_PKTINFO, 0},
+               {IPPROTO_IPV6, IPV6_PKTINFO, 1}};
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(row); i++) {
+        struct end x;
+        memset(&destination, 0, sizeof destination);
+        destination.level = row[i].level;
+        destination.type = row[i].type;
+        destination.less = row[i].less;
+        receive_elsewhere(&x);
+        assert_int_equal(x.to.kind, PLAIT_ADDR_NONE);
+        assert_int_equal(x.interface_index, 0);
+    }
 }
 
 /* --- ICMP --------------------------------------------------------------------------------------------------------- */
@@ -267,6 +323,147 @@ static void what_is_no_network_error_in_the_queue_is_not_told(void **state)
     assert_int_equal(x.errors, 0);
     plait__datagram_error(x.d, EHOSTUNREACH); /* what the call itself said is told then */
     assert_int_equal(x.errors, 1);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+/* A queue with a message that is no error, one of another level and one of another type that are none, and an error
+ * with nothing behind it. */
+static ssize_t one_error(struct plait_sys *sys, int fd, struct msghdr *msg, int flags)
+{
+    static const int level[] = {SOL_SOCKET, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_IP};
+    static const int type[] = {IP_RECVERR, IP_TTL, IPV6_HOPLIMIT, IP_RECVERR};
+    const struct sock_extended_err e = {.ee_errno = EHOSTUNREACH, .ee_origin = SO_EE_ORIGIN_ICMP};
+    int *taken = &((struct bed *)sys)->user;
+    (void)fd, (void)flags;
+    if (*taken == 4)
+        return -EAGAIN;
+    struct cmsghdr *c = msg->msg_control;
+    *c = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof e), .cmsg_level = level[*taken], .cmsg_type = type[*taken]};
+    memcpy(CMSG_DATA(c), &e, sizeof e);
+    msg->msg_controllen = CMSG_SPACE(sizeof e);
+    ++*taken;
+    return 0;
+}
+
+static void an_error_behind_other_messages_is_told_once(void **state)
+{
+    struct bed b;
+    struct end x;
+    (void)state;
+    bed_open(&b);
+    const struct plait_address nobody = dead_address(&b, "127.0.0.1");
+    open_to(&b, &x, &nobody);
+    b.ops.recvmsg = one_error;
+    plait__datagram_error(x.d, 0);
+    assert_int_equal(x.errors, 1);
+    assert_err(x.fault.err, PLAIT_EUNREACHABLE);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+static void an_unconnected_socket_is_told_of_no_error(void **state)
+{
+    struct bed b;
+    struct end x;
+    (void)state;
+    bed_open(&b);
+    open_at(&b, &x, "127.0.0.1");
+    plait__datagram_error(x.d, EHOSTUNREACH);
+    assert_int_equal(x.errors, 0);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+/* --- what is set, and what is given back -------------------------------------------------------------------------- */
+
+static void broadcast_is_allowed_to_who_asks_for_it(void **state)
+{
+    struct bed b;
+    (void)state;
+    bed_open(&b);
+    for (int asked = 0; asked < 2; asked++) {
+        struct end x;
+        int on = -1;
+        socklen_t len = sizeof on;
+        const struct plait_datagram_options o = {.bind = ip4("127.0.0.1", 0), .broadcast = asked};
+        assert_ok(open_with(&b, &x, &o));
+        assert_int_equal(getsockopt(x.d->h.fd, SOL_SOCKET, SO_BROADCAST, &on, &len), 0);
+        assert_int_equal(on, asked);
+        plait_datagram_close(&x.d);
+    }
+    bed_close(&b);
+}
+
+static void a_closed_socket_gives_its_memory_back(void **state)
+{
+    struct bed b;
+    struct end x;
+    struct end y;
+    (void)state;
+    bed_open(&b);
+    open_at(&b, &x, "127.0.0.1"); /* makes what all share */
+    const size_t before = b.heap.live;
+    open_at(&b, &y, "127.0.0.1");
+    plait_datagram_close(&y.d);
+    bed_run(&b);
+    assert_int_equal(b.heap.live, before);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+static void a_closed_socket_lets_listeners_try_again(void **state)
+{
+    struct bed b;
+    struct end x;
+    (void)state;
+    bed_open(&b);
+    open_at(&b, &x, "127.0.0.1");
+    b.r->accept_paused = true; /* no descriptor was left */
+    plait_datagram_close(&x.d);
+    assert_false(b.r->accept_paused);
+    bed_close(&b);
+}
+
+static void answer_and_close(struct end *e)
+{
+    assert_ok(plait_send(e->d, &e->from, PLAIT_LIT("last")));
+    plait_datagram_close(&e->d);
+}
+
+static void a_socket_may_answer_and_close_in_a_callback(void **state)
+{
+    struct bed b;
+    struct end x;
+    struct end y;
+    (void)state;
+    bed_open(&b);
+    open_at(&b, &x, "127.0.0.1");
+    open_at(&b, &y, "127.0.0.1");
+    y.on_packet = answer_and_close;
+    const struct plait_address to = address_of(&y);
+    assert_ok(plait_send(x.d, &to, PLAIT_LIT("q")));
+    settle(&b);
+    assert_null(y.d);
+    assert_slice(plait_slice_of(x.got, x.got_len), "last");
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+static void the_largest_buffer_is_taken_and_no_larger_one(void **state)
+{
+    struct bed b;
+    struct end x;
+    struct plait_datagram_options o = {.bind = ip4("127.0.0.1", 0), .bytes_max = PLAIT__DATAGRAM_MAX};
+    const struct plait_address no_group = ip4("::1", 0);
+    (void)state;
+    bed_open(&b);
+    assert_ok(open_with(&b, &x, &o));
+    plait_datagram_close(&x.d);
+    o.bytes_max++;
+    assert_err(open_with(&b, &x, &o), PLAIT_EINVAL);
+    open_at(&b, &x, "::1");
+    assert_err(plait_datagram_group(x.d, &no_group, 1, true), PLAIT_EINVAL);
     plait_datagram_close(&x.d);
     bed_close(&b);
 }
@@ -529,6 +726,54 @@ static void a_stale_file_that_cannot_be_judged_is_left(void **state)
     test_folder_remove(folder);
 }
 
+static void a_stale_file_that_changed_meanwhile_is_left(void **state)
+{
+    (void)state;
+    for (int field = 0; field < 4; field++) {
+        struct bed b;
+        struct end x;
+        char folder[TEST_PATH_BYTES];
+        struct sockaddr_storage ss;
+        struct stat st;
+        bed_open(&b);
+        test_folder_make(folder);
+        const struct plait_datagram_options o = {.bind = path_in(folder, "s")};
+        const socklen_t len = plait__address_to_sockaddr(&o.bind, &ss);
+        const int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+        assert_int_equal(bind(fd, (struct sockaddr *)&ss, len), 0);
+        close(fd);
+        b.ops.fstatat = bed_changed_fstatat;
+        b.user = field;
+        assert_err(open_with(&b, &x, &o), PLAIT_EADDRINUSE);
+        assert_int_equal(stat(o.bind.name, &st), 0);
+        test_folder_remove(folder);
+        bed_close(&b);
+    }
+}
+
+static int no_fchmodat(struct plait_sys *sys, int dir, const char *path, mode_t mode)
+{
+    (void)sys, (void)dir, (void)path, (void)mode;
+    return -EPERM;
+}
+
+static void a_socket_that_cannot_be_made_leaves_no_file(void **state)
+{
+    struct bed b;
+    struct end x;
+    char folder[TEST_PATH_BYTES];
+    struct stat st;
+    (void)state;
+    bed_open(&b);
+    test_folder_make(folder);
+    b.ops.fchmodat = no_fchmodat;
+    const struct plait_datagram_options o = {.bind = path_in(folder, "s")};
+    assert_err(open_with(&b, &x, &o), PLAIT_EACCESS);
+    assert_int_equal(stat(o.bind.name, &st), -1);
+    test_folder_remove(folder);
+    bed_close(&b);
+}
+
 /* --- in the simulated world --------------------------------------------------------------------------------------- */
 
 static void the_simulated_world_cuts_and_refuses_the_same(void **state)
@@ -571,7 +816,7 @@ TEST_MAIN(cmocka_unit_test(a_datagram_tells_its_sender_and_its_destination),
           cmocka_unit_test(a_source_that_is_a_group_is_left_to_the_kernel),
           cmocka_unit_test(what_is_larger_than_asked_for_is_reported_as_cut),
           cmocka_unit_test(an_empty_datagram_is_one), cmocka_unit_test(a_busy_socket_lets_others_have_their_turn),
-          cmocka_unit_test(a_link_local_destination_has_its_scope),
+          cmocka_unit_test(only_a_link_local_destination_has_a_scope),
           cmocka_unit_test(a_connected_socket_is_told_of_refusal),
           cmocka_unit_test(refusal_met_while_sending_costs_no_datagram),
           cmocka_unit_test(an_unconnected_socket_swallows_refusal),
@@ -584,4 +829,14 @@ TEST_MAIN(cmocka_unit_test(a_datagram_tells_its_sender_and_its_destination),
           cmocka_unit_test(abstract_names_and_connected_unix_sockets_work),
           cmocka_unit_test(a_full_unix_receiver_is_waited_for),
           cmocka_unit_test(a_stale_file_that_cannot_be_judged_is_left),
+          cmocka_unit_test(another_control_message_is_no_destination),
+          cmocka_unit_test(an_error_behind_other_messages_is_told_once),
+          cmocka_unit_test(an_unconnected_socket_is_told_of_no_error),
+          cmocka_unit_test(broadcast_is_allowed_to_who_asks_for_it),
+          cmocka_unit_test(a_closed_socket_gives_its_memory_back),
+          cmocka_unit_test(a_closed_socket_lets_listeners_try_again),
+          cmocka_unit_test(a_socket_may_answer_and_close_in_a_callback),
+          cmocka_unit_test(the_largest_buffer_is_taken_and_no_larger_one),
+          cmocka_unit_test(a_stale_file_that_changed_meanwhile_is_left),
+          cmocka_unit_test(a_socket_that_cannot_be_made_leaves_no_file),
           cmocka_unit_test(the_simulated_world_cuts_and_refuses_the_same))

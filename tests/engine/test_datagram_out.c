@@ -320,25 +320,159 @@ static int limited_sendmmsg(struct plait_sys *sys, int fd, struct mmsghdr *msgs,
     return sent;
 }
 
+static void the_network_refusing_one_datagram_costs_that_one(void **state)
+{
+    static const int refusal[] = {EMSGSIZE, EACCES};
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(refusal); i++) {
+        struct bed b;
+        struct end x;
+        struct end y;
+        uint64_t lost = 0;
+        const struct plait_datagram_options o = {.bind = ip4("127.0.0.1", 0)};
+        open_scripted(&b, &y, &o);
+        const struct plait_address to = address_of(&y);
+        open_to(&b, &x, &to);
+        script.sendmmsg_errno = refusal[i];
+        script.times = 1;
+        assert_ok(plait_send(x.d, NULL, PLAIT_LIT("too large")));
+        settle(&b);
+        plait_datagram_counts(x.d, NULL, NULL, &lost);
+        assert_int_equal(lost, 1);
+        assert_int_equal(x.errors, 0);
+        assert_int_equal(y.packets, 0);
+        plait_datagram_close(&x.d);
+        plait_datagram_close(&y.d);
+        bed_close(&b);
+    }
+}
+
+static void what_came_behind_an_error_is_read_at_once(void **state)
+{
+    struct bed b;
+    struct end x;
+    const struct plait_datagram_options o = {.bind = ip4("127.0.0.1", 0)};
+    (void)state;
+    open_scripted(&b, &x, &o);
+    const struct plait_address self = address_of(&x);
+    script.recvmmsg_errno = ECONNREFUSED;
+    script.times = 1;
+    assert_ok(plait_send(x.d, &self, PLAIT_LIT("a")));
+    settle(&b);
+    assert_int_equal(x.packets, 1);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+static void a_socket_closed_while_it_waits_for_buffers_is_over(void **state)
+{
+    struct bed b;
+    struct end x;
+    const struct plait_datagram_options o = {.bind = ip4("127.0.0.1", 0)};
+    (void)state;
+    open_scripted(&b, &x, &o);
+    const struct plait_address self = address_of(&x);
+    script.sendmmsg_errno = ENOBUFS;
+    assert_ok(plait_send(x.d, &self, PLAIT_LIT("a")));
+    bed_run(&b);
+    assert_true(plait_timer_runs(&x.d->retry));
+    script.sendmmsg_errno = EIO; /* the last try fails for good and arms nothing */
+    plait_datagram_close(&x.d);
+    bed_run(&b);
+    bed_pass(&b, plait_seconds(1));
+    bed_close(&b);
+}
+
+static void limits_of_sending_hold_at_their_edges(void **state)
+{
+    static char bytes[65528];
+    static const char *const hosts[] = {"127.0.0.1", "::1"};
+    static const size_t most[] = {65507, 65527};
+    struct bed b;
+    struct end x;
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        const struct plait_datagram_options o = {.bind = ip4(hosts[i], 0)};
+        open_scripted(&b, &x, &o);
+        const struct plait_address self = address_of(&x);
+        assert_ok(plait_send(x.d, &self, plait_slice_of(bytes, most[i])));
+        assert_err(plait_send(x.d, &self, plait_slice_of(bytes, most[i] + 1)), PLAIT_EMSGSIZE);
+        plait_datagram_close(&x.d);
+        bed_close(&b);
+    }
+    const struct plait_datagram_options o = {.bind = ip4("127.0.0.1", 0), .queue_max = 1000};
+    open_scripted(&b, &x, &o);
+    const struct plait_address self = address_of(&x);
+    script.sendmmsg_errno = EAGAIN;
+    assert_ok(plait_send(x.d, &self, plait_slice_of(bytes, 436))); /* each counts for 64 bytes more */
+    assert_ok(plait_send(x.d, &self, plait_slice_of(bytes, 436)));
+    assert_err(plait_send(x.d, &self, plait_slice_of(bytes, 0)), PLAIT_EAGAIN);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+/* Counts the datagrams that say which of our IPv6 addresses they are to come from. */
+static int source_sendmmsg(struct plait_sys *sys, int fd, struct mmsghdr *msgs, unsigned count, int flags)
+{
+    for (unsigned i = 0; i < count; i++) {
+        const struct cmsghdr *c = CMSG_FIRSTHDR(&msgs[i].msg_hdr);
+        ((struct bed *)sys)->user += c && c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO;
+    }
+    return plait__sys_kernel()->ops->sendmmsg(plait__sys_kernel(), fd, msgs, count, flags);
+}
+
+static void an_ipv6_source_is_told_to_the_kernel(void **state)
+{
+    struct bed b;
+    struct end x;
+    (void)state;
+    bed_open(&b);
+    b.ops.sendmmsg = source_sendmmsg;
+    open_at(&b, &x, "::1");
+    const struct plait_address self = address_of(&x);
+    assert_ok(plait_send_from(x.d, &self, &self, PLAIT_LIT("a")));
+    assert_ok(plait_send(x.d, &self, PLAIT_LIT("b")));
+    settle(&b);
+    assert_int_equal(x.packets, 2);
+    assert_int_equal(b.user, 1);
+    plait_datagram_close(&x.d);
+    bed_close(&b);
+}
+
+static void expect_in_order(struct end *e)
+{
+    uint32_t number;
+    memcpy(&number, e->got, sizeof number);
+    assert_int_equal(number, e->packets - 1);
+}
+
+/* Sends ten words, of which the first counts. */
+static void send_next(struct end *x, const struct plait_address *to, uint32_t *words)
+{
+    assert_ok(plait_send(x->d, to, plait_slice_of(words, 40)));
+    words[0]++;
+}
+
 static void a_block_that_is_half_used_up_is_moved_together(void **state)
 {
     struct bed b;
     struct end x;
-    char bytes[40] = {0};
+    uint32_t bytes[10] = {0};
     const struct plait_datagram_options o = {.bind = ip4("127.0.0.1", 0)};
     (void)state;
     open_scripted(&b, &x, &o);
     b.ops.sendmmsg = limited_sendmmsg;
+    x.on_packet = expect_in_order;
     const struct plait_address self = address_of(&x);
     while (x.d->queue.end + 200 < x.d->queue.cap || x.d->queue.cap == 0)
-        assert_ok(plait_send(x.d, &self, plait_slice_of(bytes, sizeof bytes)));
+        send_next(&x, &self, bytes);
     const size_t cap = x.d->queue.cap;
     const int queued = (int)x.d->queue.count;
     script.calls = queued - 5;
     bed_run(&b);
     assert_true(x.d->queue.at > cap / 2);
     for (int i = 0; i < 10; i++)
-        assert_ok(plait_send(x.d, &self, plait_slice_of(bytes, sizeof bytes)));
+        send_next(&x, &self, bytes);
     assert_int_equal(x.d->queue.cap, cap);
     script.calls = 1000;
     plait__io_again(b.r->io, &x.d->h);
@@ -530,7 +664,12 @@ static void the_order_stays_when_the_kernel_takes_one_by_one(void **state)
     bed_close(&b);
 }
 
-TEST_MAIN(cmocka_unit_test(a_full_queue_says_so_and_tells_when_there_is_room),
+TEST_MAIN(cmocka_unit_test(the_network_refusing_one_datagram_costs_that_one),
+          cmocka_unit_test(what_came_behind_an_error_is_read_at_once),
+          cmocka_unit_test(a_socket_closed_while_it_waits_for_buffers_is_over),
+          cmocka_unit_test(limits_of_sending_hold_at_their_edges),
+          cmocka_unit_test(an_ipv6_source_is_told_to_the_kernel),
+          cmocka_unit_test(a_full_queue_says_so_and_tells_when_there_is_room),
           cmocka_unit_test(a_full_queue_is_first_offered_to_the_socket),
           cmocka_unit_test(an_empty_queue_takes_anything),
           cmocka_unit_test(a_kernel_out_of_buffers_is_asked_again_after_a_while),

@@ -211,10 +211,51 @@ static void every_letter_and_digit_names_a_host(void **state)
         assert_int_equal(plait__host_name_ok(plait_slice_text(bad[i])), strcmp(bad[i], "a_") == 0);
 }
 
+static void a_stale_file_that_changed_meanwhile_is_left(void **state)
+{
+    (void)state;
+    for (int field = 0; field < 4; field++) {
+        struct net n;
+        struct srv v = {.opened = 0};
+        char folder[TEST_PATH_BYTES];
+        char path[TEST_PATH_BYTES + 8];
+        struct sockaddr_storage ss;
+        struct plait_address a;
+        test_folder_make(folder);
+        (void)snprintf(path, sizeof path, "%s/s", folder);
+        assert_ok(plait_address_unix(plait_slice_text(path), &a));
+        const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(fd, (struct sockaddr *)&ss, plait__address_to_sockaddr(&a, &ss)), 0);
+        close(fd); /* and leaves the file */
+        net_open(&n);
+        n.b.ops.fstatat = bed_changed_fstatat;
+        n.b.user = field;
+        assert_err(plait_listen(n.r, &a, NULL, srv_service(&n, &v), NULL), PLAIT_EADDRINUSE);
+        assert_int_equal(access(path, F_OK), 0);
+        net_close(&n);
+        test_folder_remove(folder);
+    }
+}
+
+static void a_listener_that_ends_lets_others_try_again(void **state)
+{
+    struct net n;
+    struct srv v = {.opened = 0};
+    (void)state;
+    net_open(&n);
+    struct plait_listener *l = net_listen(&n, &v, NULL);
+    n.r->accept_paused = true; /* no descriptor was left */
+    plait_listener_close(&l);
+    assert_false(n.r->accept_paused);
+    net_close(&n);
+}
+
 TEST_MAIN(cmocka_unit_test(a_token_that_went_out_is_gone), cmocka_unit_test(a_value_goes_to_one_only),
           cmocka_unit_test(a_connection_one_made_is_a_tcp_connection),
           cmocka_unit_test(a_mapped_target_is_the_whole_address),
           cmocka_unit_test(what_is_watched_no_longer_is_not_told),
           cmocka_unit_test(limits_of_a_stream_hold_at_their_edges),
           cmocka_unit_test(a_reactor_without_epoll_leaves_nothing),
-          cmocka_unit_test(a_port_in_use_takes_the_trust_along), cmocka_unit_test(every_letter_and_digit_names_a_host))
+          cmocka_unit_test(a_port_in_use_takes_the_trust_along), cmocka_unit_test(every_letter_and_digit_names_a_host),
+          cmocka_unit_test(a_stale_file_that_changed_meanwhile_is_left),
+          cmocka_unit_test(a_listener_that_ends_lets_others_try_again))

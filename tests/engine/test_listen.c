@@ -653,6 +653,7 @@ static void a_socket_that_somebody_listens_on_stays(void **state)
     net_open(&n);
     assert_ok(listen_unix(&n, &v, &f, NULL, &l));
     assert_err(listen_unix(&n, &v, &f, NULL, &other), PLAIT_EADDRINUSE);
+    assert_int_equal(plait_injector_count(n.inj, "bind", NULL), 2); /* one each */
     assert_true(exists(&f));
     net_close(&n);
     test_folder_remove(f.path);
@@ -669,6 +670,7 @@ static void a_file_that_is_no_socket_stays(void **state)
     test_file_write(f.path, "s", PLAIT_LIT("precious"));
     net_open(&n);
     assert_err(listen_unix(&n, &v, &f, NULL, &l), PLAIT_EADDRINUSE);
+    assert_int_equal(plait_injector_count(n.inj, "bind", NULL), 1);
     assert_true(exists(&f));
     net_close(&n);
     test_folder_remove(f.path);
@@ -697,6 +699,7 @@ static void doubt_about_a_stale_file_leaves_it(void **state)
         net_fail(&n, row[i].call, row[i].k, 1, row[i].os_errno);
         assert_err(listen_unix(&n, &v, &f, NULL, &l), PLAIT_EADDRINUSE);
         assert_true(exists(&f));
+        assert_int_equal(plait_injector_count(n.inj, "bind", NULL), 1); /* there is nothing to try again */
         net_close(&n);
         test_folder_remove(f.path);
     }
@@ -784,6 +787,7 @@ TEST_MAIN(
     cmocka_unit_test(a_unix_socket_has_the_mode_asked_for_and_goes_at_close),
     cmocka_unit_test(a_stale_socket_file_is_replaced), cmocka_unit_test(a_socket_that_somebody_listens_on_stays),
     cmocka_unit_test(a_file_that_is_no_socket_stays), cmocka_unit_test(doubt_about_a_stale_file_leaves_it),
+
     cmocka_unit_test(permissions_that_cannot_be_set_fail_the_listener),
     cmocka_unit_test(a_file_that_is_somebody_elses_by_now_is_not_removed),
     cmocka_unit_test(an_abstract_name_needs_no_file))
