@@ -348,6 +348,7 @@ static void start_waiting(struct plait_deferred *d)
     queue_chain(other);
 }
 
+/* The one that waits has seen nothing of what comes: start_waiting and claim_now saw to its flags. */
 static void hand_over(struct plait_deferred *from, struct plait_deferred *to)
 {
     to->waits_for = NULL;
@@ -357,7 +358,6 @@ static void hand_over(struct plait_deferred *from, struct plait_deferred *to)
     from->peer = NULL;
     to->result.fault = from->result.fault;
     to->result.value = plait_result_take(&from->result);
-    to->flags &= ~(uint32_t)(PLAIT__D_SEEN | PLAIT__D_CLAIM);
     to->flags |= from->flags & PLAIT__D_CLAIM;
     name_timeout(to);
     queue_chain(to);

@@ -107,9 +107,8 @@ static void force(void *ctx)
 
 static void tell(struct plait_stream *s)
 {
-    if (s->state > PLAIT__S_OPEN || (s->flags & PLAIT__F_DRAIN_TOLD))
+    if (s->state > PLAIT__S_OPEN)
         return;
-    s->flags |= PLAIT__F_DRAIN_TOLD;
     if (!s->protocol || !s->protocol->drain) {
         plait_close(s);
         return;

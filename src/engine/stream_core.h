@@ -55,7 +55,6 @@ enum {
     PLAIT__F_BLOCKED = 1 << 12,   /* carrier refused output */
     PLAIT__F_IN_CALL = 1 << 13,   /* a protocol callback runs */
     PLAIT__F_HANDSHAKE = 1 << 14, /* TLS not yet up: no data */
-    PLAIT__F_DRAIN_TOLD = 1 << 15,
     PLAIT__F_ADOPTED = 1 << 16, /* counts in a listener */
     PLAIT__F_LOST_TOLD = 1 << 17,
     PLAIT__F_SECURED = 1 << 18,

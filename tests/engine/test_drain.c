@@ -175,6 +175,10 @@ static void without_memory_it_drains_all_the_same(void **state)
         bed_fail(&n.b, k);
         assert_null(plait_drain(n.r, 0));
         bed_heal(&n.b);
+        if (k == 1) {
+            assert_true(n.r->stopping);
+            assert_int_equal(plain_connect_from(net_port(l), 0), -1);
+        }
         net_until(&n, v.lost == 1);
         close(fd);
         net_close(&n);

@@ -250,12 +250,251 @@ static void a_listener_that_ends_lets_others_try_again(void **state)
     net_close(&n);
 }
 
-TEST_MAIN(cmocka_unit_test(a_token_that_went_out_is_gone), cmocka_unit_test(a_value_goes_to_one_only),
-          cmocka_unit_test(a_connection_one_made_is_a_tcp_connection),
-          cmocka_unit_test(a_mapped_target_is_the_whole_address),
-          cmocka_unit_test(what_is_watched_no_longer_is_not_told),
-          cmocka_unit_test(limits_of_a_stream_hold_at_their_edges),
-          cmocka_unit_test(a_reactor_without_epoll_leaves_nothing),
-          cmocka_unit_test(a_port_in_use_takes_the_trust_along), cmocka_unit_test(every_letter_and_digit_names_a_host),
-          cmocka_unit_test(a_stale_file_that_changed_meanwhile_is_left),
-          cmocka_unit_test(a_listener_that_ends_lets_others_try_again))
+static void all_permission_bits_can_be_asked_for_and_no_others(void **state)
+{
+    static const char *const wrong[] = {"", "00660", "80", "6/", "1000"};
+    struct net n;
+    struct srv v = {.opened = 0};
+    struct stat st;
+    struct plait_listener *l;
+    char folder[TEST_PATH_BYTES];
+    char path[TEST_PATH_BYTES + 8];
+    char text[TEST_PATH_BYTES + 32];
+    (void)state;
+    test_folder_make(folder);
+    (void)snprintf(path, sizeof path, "%s/s", folder);
+    (void)snprintf(text, sizeof text, "unix:%s:mode=0777", path);
+    net_open(&n);
+    assert_ok(plait_serve_with(n.r, text, NULL, srv_service(&n, &v), &l, NULL));
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0777);
+    plait_listener_close(&l);
+    for (size_t i = 0; i < TEST_COUNT(wrong); i++) {
+        char why[200];
+        (void)snprintf(text, sizeof text, "unix:%s:mode=%s", path, wrong[i]);
+        assert_err(plait_serve_with(n.r, text, NULL, srv_service(&n, &v), &l, why), PLAIT_ESYNTAX);
+        assert_non_null(strstr(why, "permission bits"));
+    }
+    net_close(&n);
+    test_folder_remove(folder);
+}
+
+/* --- deferreds ---------------------------------------------------------------------------------------------------- */
+
+struct then_wait {
+    struct plait_deferred *other;
+};
+
+static void then_wait(struct plait_result *result, void *ctx)
+{
+    plait_result_wait(result, ((struct then_wait *)ctx)->other);
+}
+
+static void the_deadline_names_only_its_own_end(void **state)
+{
+    struct bed b;
+    struct seen seen;
+    (void)state;
+    bed_open(&b);
+    struct plait_deferred *d = plait_deferred_new(b.r, "late", NULL, NULL);
+    struct then_wait on = {.other = plait_deferred_new(b.r, "other", NULL, NULL)};
+    assert_ok(plait_then(d, then_wait, &on));
+    watch_result(d, &seen);
+    plait_deferred_deadline(d, plait_seconds(1));
+    bed_pass(&b, plait_seconds(2));
+    assert_int_equal(seen.calls, 0);
+    plait_fire_fault(on.other, plait_fault_make(PLAIT_ECANCELLED, "other"));
+    bed_run(&b);
+    assert_err(seen.err, PLAIT_ECANCELLED); /* of what came after the time was over */
+    plait_fire(d, plait_value_num(1));
+    bed_close(&b);
+}
+
+static void a_fault_of_waiting_is_one_that_nobody_saw(void **state)
+{
+    struct bed b;
+    struct then_wait on;
+    (void)state;
+    bed_open(&b);
+    struct plait_deferred *d = plait_deferred_new(b.r, "op", NULL, NULL);
+    on.other = d; /* itself, which cannot end */
+    assert_ok(plait_then(d, then_wait, &on));
+    plait_fire_fault(d, plait_fault_make(PLAIT_EIO, "op"));
+    bed_run(&b);
+    assert_true(bed_logged(&b, "unhandled-fault"));
+    bed_close(&b);
+}
+
+static void each_of_two_faults_leaves_its_address(void **state)
+{
+    struct bed b;
+    struct seen seen;
+    const struct plait_address peer[2] = {loopback(1), loopback(2)};
+    struct plait_fault fault = plait_fault_make(PLAIT_EIO, "op");
+    (void)state;
+    bed_open(&b);
+    struct plait_deferred *d = plait_deferred_new(b.r, "op", NULL, NULL);
+    struct then_wait on = {.other = plait_deferred_new(b.r, "other", NULL, NULL)};
+    assert_ok(plait_then(d, then_wait, &on));
+    watch_result(d, &seen);
+    fault.peer = &peer[0];
+    plait_fire_fault(d, fault);
+    bed_run(&b);
+    fault.peer = &peer[1];
+    plait_fire_fault(on.other, fault);
+    bed_run(&b);
+    assert_int_equal(seen.calls, 1);
+    bed_close(&b); /* sees that no address is left */
+}
+
+static void only_the_callback_that_is_named_is_forgotten(void **state)
+{
+    struct bed b;
+    struct seen seen[2] = {{.calls = 0}};
+    (void)state;
+    bed_open(&b);
+    struct plait_deferred *d = plait_deferred_new(b.r, "op", NULL, NULL);
+    for (int i = 0; i < 2; i++)
+        assert_ok(plait_then(d, see, &seen[i]));
+    assert_int_equal(d->count, d->room); /* there is nothing behind them */
+    plait__deferred_forget(d, see, &seen[0]);
+    plait_fire(d, plait_value_num(5));
+    bed_run(&b);
+    assert_int_equal(seen[0].calls, 0);
+    assert_int_equal(seen[1].calls, 1);
+    bed_close(&b);
+}
+
+static void fire_unlike_cancelled(struct plait_deferred *d, void *ctx)
+{
+    plait_fire_fault(d, plait_fault_make(*(plait_err *)ctx, "op"));
+}
+
+static void a_cancelled_operation_that_fails_otherwise_is_logged(void **state)
+{
+    static plait_err with[] = {PLAIT_EIO, PLAIT_ECANCELLED};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct bed b;
+        bed_open(&b);
+        plait_deferred_cancel(plait_deferred_new(b.r, "op", fire_unlike_cancelled, &with[i]));
+        bed_run(&b);
+        assert_int_equal(bed_logged(&b, "unhandled-fault"), i == 0);
+        bed_close(&b);
+    }
+    struct bed b;
+    bed_open(&b);
+    struct plait_deferred *d = plait_deferred_new(b.r, "op", NULL, NULL);
+    assert_ok(plait_then_ok(d, see, &b)); /* not for faults */
+    plait_fire_fault(d, plait_fault_make(PLAIT_ECANCELLED, "op"));
+    bed_run(&b);
+    assert_true(bed_logged(&b, "unhandled-fault")); /* nobody had cancelled it */
+    bed_close(&b);
+}
+
+static void what_is_waited_for_no_longer_is_not_logged(void **state)
+{
+    static plait_err with = PLAIT_EIO;
+    struct bed b;
+    struct plait_result result = {.wait = NULL};
+    (void)state;
+    bed_open(&b);
+    plait_result_wait(&result, plait_deferred_new(b.r, "op", fire_unlike_cancelled, &with));
+    plait_result_set(&result, plait_value_num(1));
+    bed_run(&b);
+    assert_false(bed_logged(&b, "unhandled-fault"));
+    bed_close(&b);
+}
+
+struct claim {
+    struct plait__claim claim;
+    int claimed, dropped;
+};
+
+static void claim_end(struct plait__claim *claim, bool claimed)
+{
+    struct claim *c = plait__container(claim, struct claim, claim);
+    c->claimed += claimed;
+    c->dropped += !claimed;
+}
+
+static void a_claim_is_claimed_or_dropped_once(void **state)
+{
+    struct bed b;
+    struct seen seen[2] = {{.calls = 0}};
+    struct claim c = {.claim = {.end = claim_end}};
+    (void)state;
+    bed_open(&b);
+    struct plait_deferred *d = plait_deferred_new(b.r, "op", NULL, NULL);
+    for (int i = 0; i < 2; i++)
+        assert_ok(plait_then(d, see, &seen[i]));
+    plait__fire_claim(d, &c.claim);
+    bed_run(&b);
+    assert_int_equal(seen[1].calls, 1);
+    assert_int_equal(c.claimed, 1);
+    assert_int_equal(c.dropped, 0);
+    d = plait_deferred_new(b.r, "op", NULL, NULL);
+    watch_result(d, &seen[0]);
+    plait_deferred_cancel(d);
+    plait__fire_claim(d, &c.claim); /* too late */
+    bed_run(&b);
+    assert_err(seen[0].err, PLAIT_ECANCELLED);
+    assert_int_equal(c.claimed, 1);
+    assert_int_equal(c.dropped, 1);
+    bed_close(&b);
+}
+
+/* --- connecting --------------------------------------------------------------------------------------------------- */
+
+static void a_fault_names_the_address_but_no_address_for_a_name(void **state)
+{
+    struct place p;
+    (void)state;
+    for (int named = 0; named < 2; named++) {
+        place_open(&p);
+        struct plait_deferred *d = named ? plait_connect_host(p.n.r, PLAIT_LIT("host.example"), 80, NULL)
+                                         : plait_connect_address(p.n.r, &p.at, NULL);
+        client_start(p.c, d);
+        plait_deferred_cancel(d);
+        client_expect(&p.n, p.c, PLAIT_ECANCELLED);
+        assert_int_equal(p.c->with.kind, named ? PLAIT_ADDR_NONE : PLAIT_ADDR_IP4);
+        assert_int_equal(p.c->with.port, named ? 0 : p.at.port);
+        place_close(&p);
+    }
+}
+
+static void cancelling_while_the_other_family_is_waited_for_ends_it(void **state)
+{
+    struct place p;
+    struct names names;
+    (void)state;
+    place_open(&p);
+    memset(&names, 0, sizeof names);
+    plait_reactor_set_resolver(p.n.r, (struct plait_resolver){.resolve = names_resolve, .ctx = &names});
+    struct plait_deferred *d = plait_connect_host(p.n.r, PLAIT_LIT("host.example"), p.at.port, NULL);
+    client_start(p.c, d);
+    net_turn(&p.n);
+    names_answer(&p.n, &names, 1, one_ip4, 1);
+    plait_deferred_cancel(d);
+    client_expect(&p.n, p.c, PLAIT_ECANCELLED);
+    bed_pass(&p.n.b, plait_millis(60));
+    assert_int_equal(plait_injector_count(p.n.inj, "connect", NULL), 0);
+    place_close(&p);
+}
+
+TEST_MAIN(
+    cmocka_unit_test(all_permission_bits_can_be_asked_for_and_no_others),
+    cmocka_unit_test(the_deadline_names_only_its_own_end), cmocka_unit_test(a_fault_of_waiting_is_one_that_nobody_saw),
+    cmocka_unit_test(each_of_two_faults_leaves_its_address),
+    cmocka_unit_test(only_the_callback_that_is_named_is_forgotten),
+    cmocka_unit_test(a_cancelled_operation_that_fails_otherwise_is_logged),
+    cmocka_unit_test(what_is_waited_for_no_longer_is_not_logged), cmocka_unit_test(a_claim_is_claimed_or_dropped_once),
+    cmocka_unit_test(a_fault_names_the_address_but_no_address_for_a_name),
+    cmocka_unit_test(cancelling_while_the_other_family_is_waited_for_ends_it),
+    cmocka_unit_test(a_token_that_went_out_is_gone), cmocka_unit_test(a_value_goes_to_one_only),
+    cmocka_unit_test(a_connection_one_made_is_a_tcp_connection), cmocka_unit_test(a_mapped_target_is_the_whole_address),
+    cmocka_unit_test(what_is_watched_no_longer_is_not_told), cmocka_unit_test(limits_of_a_stream_hold_at_their_edges),
+    cmocka_unit_test(a_reactor_without_epoll_leaves_nothing), cmocka_unit_test(a_port_in_use_takes_the_trust_along),
+    cmocka_unit_test(every_letter_and_digit_names_a_host),
+    cmocka_unit_test(a_stale_file_that_changed_meanwhile_is_left),
+    cmocka_unit_test(a_listener_that_ends_lets_others_try_again))

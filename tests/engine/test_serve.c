@@ -397,6 +397,60 @@ static void a_descriptor_is_connected_to(void **state)
     free(d);
 }
 
+static void a_connected_tcp_socket_is_one_for_the_stream_too(void **state)
+{
+    struct net n;
+    struct srv v = {.opened = 0};
+    struct plait_address peer;
+    char text[40];
+    (void)state;
+    net_open(&n);
+    struct plait_listener *l = net_listen(&n, &v, NULL);
+    const int fd = plain_connect(net_port(l));
+    (void)snprintf(text, sizeof text, "fd:%d", fd);
+    struct client *c = client_of(&n, text, "hello");
+    net_until(&n, v.got_len == 5);
+    plait_stream_peer(c->p.s, &peer);
+    assert_int_equal(peer.kind, PLAIT_ADDR_IP4);
+    assert_int_equal(peer.port, net_port(l));
+    assert_ok(plait_stream_nagle(c->p.s, true));
+    close(fd);
+    net_close(&n);
+    free(c);
+}
+
+/* The test's own standard input and output are pipes for the moment in which they are taken. */
+static void standard_input_and_output_are_connected_to(void **state)
+{
+    struct net n;
+    int in[2];
+    int out[2];
+    char text[16] = "";
+    (void)state;
+    net_open(&n);
+    assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+    (void)fflush(NULL);
+    const int own[2] = {dup(0), dup(1)};
+    (void)dup2(in[0], 0);
+    (void)dup2(out[1], 1);
+    struct client *c = client_of(&n, "stdio:", "hello");
+    for (int fd = 0; fd < 2; fd++) {
+        (void)dup2(own[fd], fd);
+        close(own[fd]);
+    }
+    close(in[0]);
+    close(out[1]);
+    assert_int_equal(write(in[1], "abc", 3), 3);
+    net_until(&n, c->p.got_len == 3);
+    assert_int_equal(read(out[0], text, sizeof text), 5);
+    assert_string_equal(text, "hello");
+    close(in[1]);
+    close(out[0]);
+    net_close(&n);
+    free(c);
+}
+
 /* In a child of its own: the descriptors of socket activation begin at 3. */
 static int activated(void)
 {
@@ -411,13 +465,15 @@ static int activated(void)
     (void)snprintf(text, sizeof text, "%d", (int)getpid());
     setenv("LISTEN_PID", text, 1);
     setenv("LISTEN_FDS", "2", 1);
-    setenv("LISTEN_FDNAMES", "web:admin", 1);
+    setenv("LISTEN_FDNAMES", "web:admin:mail", 1); /* one more name than descriptors */
     net_open(&n);
     (void)serve(&n, &v, "systemd:domain=INET:index=0");
     const int fd = plain_connect(port);
     net_until(&n, v.connected == 1);
     close(fd);
+    assert_int_equal(fcntl(4, F_GETFD), 0);
     (void)serve(&n, &v, "systemd:name=admin:backlog=5");
+    assert_int_equal(fcntl(4, F_GETFD), FD_CLOEXEC); /* children have no use for it */
     assert_err(plait_serve_with(n.r, "systemd:name=mail", NULL, srv_service(&n, &v), &l, why), PLAIT_ESYNTAX);
     assert_non_null(strstr(why, "\"mail\""));
     assert_err(plait_serve_with(n.r, "systemd:index=2", NULL, srv_service(&n, &v), &l, why), PLAIT_ESYNTAX);
@@ -606,8 +662,10 @@ TEST_MAIN(cmocka_unit_test(tcp_endpoints_meet), cmocka_unit_test(without_interfa
           cmocka_unit_test(wrong_endpoints_without_memory_still_fail), cmocka_unit_test(tls_endpoints_meet),
           cmocka_unit_test(a_proxy_may_speak_for_a_unix_socket), cmocka_unit_test(haproxy_wraps_another_endpoint),
           cmocka_unit_test(no_memory_for_trust_fails), cmocka_unit_test(a_listening_descriptor_is_served_on),
-          cmocka_unit_test(a_descriptor_is_connected_to), cmocka_unit_test(a_service_manager_passes_sockets),
-          cmocka_unit_test(stdio_serves_one_connection_and_ends),
+          cmocka_unit_test(a_descriptor_is_connected_to),
+          cmocka_unit_test(a_connected_tcp_socket_is_one_for_the_stream_too),
+          cmocka_unit_test(standard_input_and_output_are_connected_to),
+          cmocka_unit_test(a_service_manager_passes_sockets), cmocka_unit_test(stdio_serves_one_connection_and_ends),
           cmocka_unit_test(stdio_fails_without_descriptors_or_memory),
           cmocka_unit_test(a_program_is_connected_to_and_ends_with_its_stream),
           cmocka_unit_test(a_program_that_cannot_be_run_leaves_nothing))
