@@ -169,6 +169,8 @@ static int elsewhere_recvmmsg(struct plait_sys *sys, int fd, struct mmsghdr *msg
     (void)sys;
     for (int i = 0; i < got; i++) {
         struct cmsghdr *c = CMSG_FIRSTHDR(&msgs[i].msg_hdr);
+        if (!c)
+            return -EIO;
         memcpy(CMSG_DATA(c), &info, sizeof info);
         c->cmsg_level = destination.level;
         c->cmsg_type = destination.type;
