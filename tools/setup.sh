@@ -6,7 +6,7 @@
 # peers that we test against) are kept from starting by themselves.
 set -u
 
-run_debian="gcc libc6-dev meson ninja-build pkg-config libssl-dev libsqlite3-dev python3"
+run_debian="gcc libc6-dev meson ninja-build pkg-config libssl-dev libsqlite3-dev zlib1g-dev python3"
 check_debian="$run_debian openssl netbase iproute2 make g++ clang libclang-rt-14-dev llvm-14 libcmocka-dev curl \
 finger netcat-openbsd python3-twisted libuv1-dev libevent-dev libglib2.0-dev nginx-light socat qemu-user-static \
 gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
@@ -51,20 +51,21 @@ install_debian() {
 name_others() {
     say "Something is missing, and this system isn't one where we can install it ourselves. Its packages are:"
     if [ "$1" = run ]; then
-        say "    Fedora:  sudo dnf install gcc meson ninja-build pkgconf openssl-devel sqlite-devel python3"
-        say "    Arch:    sudo pacman -S --needed gcc meson ninja pkgconf openssl sqlite python"
-        say "    Alpine:  sudo apk add gcc musl-dev linux-headers meson ninja pkgconf openssl-dev sqlite-dev python3"
+        say "    Fedora:  sudo dnf install gcc meson ninja-build pkgconf openssl-devel sqlite-devel zlib-devel python3"
+        say "    Arch:    sudo pacman -S --needed gcc meson ninja pkgconf openssl sqlite zlib python"
+        say "    Alpine:  sudo apk add gcc musl-dev linux-headers meson ninja pkgconf openssl-dev sqlite-dev \\"
+        say "                 zlib-dev python3"
     else
         say "    Fedora:  sudo dnf install gcc gcc-c++ clang compiler-rt llvm meson ninja-build pkgconf make \\"
-        say "                 openssl-devel sqlite-devel libcmocka-devel python3 curl finger netcat python3-twisted \\"
-        say "                 libuv-devel libevent-devel glib2-devel nginx socat libasan libubsan libtsan \\"
-        say "                 qemu-user-static gcc-aarch64-linux-gnu"
-        say "    Arch:    sudo pacman -S --needed gcc clang compiler-rt llvm meson ninja pkgconf make openssl cmocka \\"
-        say "                 python curl netkit-bsd-finger openbsd-netcat python-twisted libuv libevent glib2 nginx \\"
-        say "                 socat qemu-user-static aarch64-linux-gnu-gcc"
+        say "                 openssl-devel sqlite-devel zlib-devel libcmocka-devel python3 curl finger netcat \\"
+        say "                 python3-twisted libuv-devel libevent-devel glib2-devel nginx socat libasan libubsan \\"
+        say "                 libtsan qemu-user-static gcc-aarch64-linux-gnu"
+        say "    Arch:    sudo pacman -S --needed gcc clang compiler-rt llvm meson ninja pkgconf make openssl zlib \\"
+        say "                 cmocka python curl netkit-bsd-finger openbsd-netcat python-twisted libuv libevent \\"
+        say "                 glib2 nginx socat qemu-user-static aarch64-linux-gnu-gcc"
         say "    Alpine:  sudo apk add gcc g++ musl-dev linux-headers clang compiler-rt llvm meson ninja pkgconf \\"
-        say "                 make openssl-dev sqlite-dev cmocka-dev python3 curl netcat-openbsd py3-twisted \\"
-        say "                 libuv-dev libevent-dev glib-dev nginx socat qemu-aarch64"
+        say "                 make openssl-dev sqlite-dev zlib-dev cmocka-dev python3 curl netcat-openbsd \\"
+        say "                 py3-twisted libuv-dev libevent-dev glib-dev nginx socat qemu-aarch64"
     fi
 }
 
@@ -72,7 +73,7 @@ have_tools() {
     for tool in cc meson ninja pkg-config python3; do
         command -v $tool >/dev/null 2>&1 || return 1
     done
-    pkg-config --exists 'openssl >= 3.0' || return 1
+    pkg-config --exists 'openssl >= 3.0' zlib || return 1
     [ "$1" = run ] && return 0
     for tool in gcc g++ clang make curl finger nc socat nginx openssl; do
         command -v $tool >/dev/null 2>&1 || return 1

@@ -212,6 +212,17 @@ PLAIT_API void plait_request_drop(struct plait_request *req);
  * 304 or 412, else adds ETag and Last-Modified to the answer. Source: RFC 9110 section 13. */
 PLAIT_API bool plait_request_unchanged(struct plait_request *req, plait_slice etag, int64_t modified);
 
+/** Whether the client offers to go on in another protocol on this connection, such as "websocket". */
+PLAIT_API bool plait_request_upgrade_offered(const struct plait_request *req, const char *protocol);
+
+/** Answers 101 with the fields added so far, ends the request and gives its connection away as a stream, on which the
+ * client speaks `protocol` from now on; what it sent behind the request is the stream's first input. On failure the
+ * request is as it was. Errors: PLAIT_EINVAL (the client did not offer it), PLAIT_ESTATE (the answer has begun, or the
+ * body is not read to its end), PLAIT_ECLOSED (the client has left), PLAIT_EDRAINING, PLAIT_ENOMEM. Ownership: the
+ * stream is the reactor's; attach a protocol to it at once. Source: RFC 9110 section 7.8. */
+PLAIT_API plait_err plait_request_upgrade(struct plait_request *req, const char *protocol, struct plait_stream **out)
+    PLAIT_MUST;
+
 /* --- the answer ------------------------------------------------------------------------------------------------ */
 
 /** Adds a field to the answer, before it begins. Framing fields (Content-Length, Transfer-Encoding, Connection, Date,

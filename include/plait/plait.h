@@ -30,5 +30,6 @@
 #include <plait/time.h>
 #include <plait/tls.h>
 #include <plait/url.h>
+#include <plait/websocket.h>
 
 #endif

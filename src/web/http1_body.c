@@ -306,6 +306,11 @@ void plait__http1_answer_write(struct plait_buf *out, const struct plait__http1_
         plait_buf_put_text(out, answer->connection);
         plait_buf_put(out, PLAIT_LIT("\r\n"));
     }
+    if (answer->upgrade) {
+        plait_buf_put(out, PLAIT_LIT("Upgrade: "));
+        plait_buf_put_text(out, answer->upgrade);
+        plait_buf_put(out, PLAIT_LIT("\r\n"));
+    }
     plait_buf_put(out, answer->more);
     plait_buf_put(out, PLAIT_LIT("\r\n"));
 }

@@ -5,6 +5,7 @@
  *
  * Invariant: what stands behind a head is framed as the head says. Test: tests/web/test_http_reply.c.
  */
+#include "base/try.h"
 #include "web/http_core.h"
 
 enum { COMPOSE_MAX = 16384 };
@@ -115,6 +116,66 @@ static bool is_full(const struct plait_request *req)
     return plait_is_full(req->stream);
 }
 
+/* --- another protocol ------------------------------------------------------------------------------------------- */
+
+/* Whether one of the fields of a name lists an element. */
+static bool lists(const struct plait_request *req, const char *name, const char *element)
+{
+    for (size_t i = 0; i < plait_request_field_count(req); i++) {
+        plait_slice n, value;
+        plait_request_field_at(req, i, &n, &value);
+        if (plait_slice_equal_nocase(n, plait_slice_text(name)) &&
+            plait__http1_list_has(value, plait_slice_text(element)))
+            return true;
+    }
+    return false;
+}
+
+/* RFC 9110 section 7.8: a client of HTTP/1.0 can't. */
+static bool offers(const struct plait_request *req, const char *protocol)
+{
+    return req->version == 11 && lists(req, "Connection", "upgrade") && lists(req, "Upgrade", protocol);
+}
+
+/* Holds what comes until the stream has its new protocol. */
+static size_t hold(struct plait_stream *s, plait_slice in, void *self)
+{
+    (void)s;
+    (void)in;
+    (void)self;
+    return 0;
+}
+
+static const struct plait_protocol upgraded_protocol = {.name = "upgraded", .data = hold};
+
+static plait_err upgrade(struct plait_request *req, const char *protocol, struct plait_stream **out)
+{
+    struct plait__http_conn *conn = req->carrier;
+    struct plait_buf *head = &req->web->scratch;
+    const struct plait__http1_answer answer = {.status = 101,
+                                               .framing = PLAIT__HTTP1_NO_BODY,
+                                               .connection = "Upgrade",
+                                               .upgrade = protocol,
+                                               .common = plait__http_common(req->service),
+                                               .more = plait_buf_slice(&req->fields)};
+    if (conn->flags & PLAIT__HC_EOF)
+        return PLAIT_FAIL(PLAIT_ECLOSED);
+    if (conn->flags & PLAIT__HC_DRAINING)
+        return PLAIT_FAIL(PLAIT_EDRAINING);
+    plait_buf_clear(head);
+    plait__http1_answer_write(head, &answer);
+    if (head->err)
+        return PLAIT_FAIL(PLAIT_ENOMEM);
+    *out = req->stream;
+    plait_write(*out, plait_buf_slice(head));
+    plait_stream_attach(*out, &upgraded_protocol, NULL);
+    if (conn->flags & PLAIT__HC_PAUSED)
+        plait_resume(*out);
+    conn->req = NULL;
+    conn->flags |= PLAIT__HC_CLOSED | PLAIT__HC_UPGRADED;
+    return PLAIT_OK;
+}
+
 const struct plait__http_carrier_ops plait__http1_carrier = {.begin = begin,
                                                              .whole = whole,
                                                              .write = write_piece,
@@ -123,6 +184,8 @@ const struct plait__http_carrier_ops plait__http1_carrier = {.begin = begin,
                                                              .end = end,
                                                              .interim = interim,
                                                              .is_full = is_full,
+                                                             .offers = offers,
+                                                             .upgrade = upgrade,
                                                              .wake = plait__http_wake,
                                                              .answered = plait__http1_answered,
                                                              .abandon = plait__http1_abandon};

@@ -102,6 +102,7 @@ struct plait__http1_answer {
     enum plait__http1_framing framing;
     uint64_t length;
     const char *connection; /* "close", "keep-alive" or NULL for no field */
+    const char *upgrade;    /* protocol that the connection goes on in, or NULL */
     plait_slice common;     /* ready lines: Server and Date */
     plait_slice type;       /* Content-Type, or empty */
     plait_slice more;       /* ready lines, each with its CRLF */

@@ -26,11 +26,14 @@ struct plait__web {
     struct plait_tls_client *tls; /* of fetches that brought none */
     struct plait__slab fetches;
     struct plait_http_client *client; /* plait_http_get's */
-    struct plait_metric connections, requests, errors;
+    uint8_t *window;                  /* messages of WebSockets are unmasked in it; NULL before the first */
+    struct plait_metric connections, requests, errors, websockets;
 };
 
 /* The reactor's web; NULL when there is no memory. */
 struct plait__web *plait__web_of(struct plait_reactor *reactor);
+/* Sees to it that there is a window, as large as a stream's. Errors: PLAIT_ENOMEM. */
+plait_err plait__web_window(struct plait__web *web) PLAIT_MUST;
 
 /* --- services and connections ---------------------------------------------------------------------------------- */
 
@@ -49,11 +52,12 @@ enum {
     PLAIT__HC_IN_DATA = 2, /* inside the data callback: it goes on by itself */
     PLAIT__HC_PAUSED = 4,  /* the stream is paused */
     PLAIT__HC_DRAINING = 8,
-    PLAIT__HC_EOF = 16,      /* the client ended its side */
-    PLAIT__HC_CLOSED = 32,   /* close was asked for */
-    PLAIT__HC_LEFTOVER = 64, /* the stream keeps input that nobody looked at */
-    PLAIT__HC_LAST = 256,    /* the client sends nothing behind the request under way */
-    PLAIT__HC_STOPPED = 128, /* the timer is off while the handler thinks */
+    PLAIT__HC_EOF = 16,       /* the client ended its side */
+    PLAIT__HC_CLOSED = 32,    /* close was asked for */
+    PLAIT__HC_LEFTOVER = 64,  /* the stream keeps input that nobody looked at */
+    PLAIT__HC_LAST = 256,     /* the client sends nothing behind the request under way */
+    PLAIT__HC_STOPPED = 128,  /* the timer is off while the handler thinks */
+    PLAIT__HC_UPGRADED = 512, /* the stream speaks another protocol now: only this object is left to go */
 };
 
 struct plait__http_conn {
@@ -90,6 +94,10 @@ struct plait__http_carrier_ops {
     /* Sends an interim answer with ready lines of fields. */
     void (*interim)(struct plait_request *req, int status, plait_slice fields);
     bool (*is_full)(const struct plait_request *req);
+    /* Whether the client offers to go on in another protocol; answers that we do, and gives the connection away. When
+     * that fails nothing has happened. */
+    bool (*offers)(const struct plait_request *req, const char *protocol);
+    plait_err (*upgrade)(struct plait_request *req, const char *protocol, struct plait_stream **out);
     /* The body is wanted, or wanted again: input that waits is looked at later. */
     void (*wake)(struct plait_request *req);
     /* The answer is complete: takes the request, and goes on to what comes next. */
@@ -241,6 +249,8 @@ bool plait__feed_waits(const struct plait_request *req);
 bool plait__feed_room(struct plait_request *req, plait_request_fn fn, void *ctx);
 void plait__feed_free(struct plait_request *req);
 
+/* http_reply.c: the fields that go with 426 (RFC 9110 section 15.5.22); left out where there is no room. */
+void plait__reply_offer_upgrade(struct plait_request *req, const char *protocol);
 /* http_reply.c: a range of a file as a piece of a body of known length. */
 void plait__reply_write_file(struct plait_request *req, const struct plait_reply_range *range);
 

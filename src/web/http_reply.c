@@ -25,13 +25,8 @@ static bool name_is_ours(plait_slice name)
     return false;
 }
 
-plait_err plait_reply_field(struct plait_request *req, const char *name, plait_slice value)
+static plait_err put_field(struct plait_request *req, plait_slice n, plait_slice value)
 {
-    plait_slice n = plait_slice_text(name);
-    if (req->phase != PLAIT__HR_OPEN)
-        return PLAIT_FAIL(PLAIT_ESTATE);
-    if (!plait__http1_is_token(n) || !plait__http1_is_value(value) || name_is_ours(n))
-        return PLAIT_FAIL(PLAIT_EINVAL);
     size_t bytes = n.len + value.len + 4;
     if (bytes > PLAIT__HR_FIELDS - req->fields.len)
         return PLAIT_FAIL(PLAIT_ELIMIT);
@@ -45,6 +40,22 @@ plait_err plait_reply_field(struct plait_request *req, const char *name, plait_s
     memcpy(at + bytes - 2, "\r\n", 2);
     plait_buf_commit(&req->fields, bytes);
     return PLAIT_OK;
+}
+
+plait_err plait_reply_field(struct plait_request *req, const char *name, plait_slice value)
+{
+    plait_slice n = plait_slice_text(name);
+    if (req->phase != PLAIT__HR_OPEN)
+        return PLAIT_FAIL(PLAIT_ESTATE);
+    if (!plait__http1_is_token(n) || !plait__http1_is_value(value) || name_is_ours(n))
+        return PLAIT_FAIL(PLAIT_EINVAL);
+    return put_field(req, n, value);
+}
+
+void plait__reply_offer_upgrade(struct plait_request *req, const char *protocol)
+{
+    if (put_field(req, PLAIT_LIT("Connection"), PLAIT_LIT("Upgrade")) == PLAIT_OK)
+        (void)put_field(req, PLAIT_LIT("Upgrade"), plait_slice_text(protocol));
 }
 
 /* --- heads ----------------------------------------------------------------------------------------------------- */

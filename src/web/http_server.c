@@ -87,10 +87,25 @@ static void become_idle(struct plait__http_conn *conn)
     offer_again(conn);
 }
 
+static void conn_free(struct plait__http_conn *conn)
+{
+    struct plait__http_service *service = conn->service;
+    plait_timer_stop(&conn->timer);
+    plait_metric_add(&service->web->connections, -1);
+    plait__slab_free(&service->web->conns, conn);
+    plait__http_service_unref(service);
+}
+
 void plait__http1_answered(struct plait_request *req)
 {
     struct plait__http_conn *conn = req->carrier;
     conn->answered++;
+    if (conn->flags & PLAIT__HC_UPGRADED) {
+        plait__request_free(req);
+        if (!(conn->flags & PLAIT__HC_IN_DATA))
+            conn_free(conn); /* else the data callback does it, when it is left */
+        return;
+    }
     if (!req->body_done && (conn->flags & PLAIT__HC_KEEP) && !(conn->flags & PLAIT__HC_CLOSED)) {
         req->phase = PLAIT__HR_ANSWERED; /* the rest of its body is still to come */
         plait__http_wake(req);
@@ -308,7 +323,10 @@ static size_t on_data(struct plait_stream *s, plait_slice in, void *self)
         used += took;
     }
     conn->flags &= ~(uint32_t)PLAIT__HC_IN_DATA;
-    settle(conn, in.len - used);
+    if (conn->flags & PLAIT__HC_UPGRADED)
+        conn_free(conn);
+    else
+        settle(conn, in.len - used);
     return used;
 }
 
@@ -361,15 +379,11 @@ static void on_drain(struct plait_stream *s, void *self)
 static void on_lost(struct plait_stream *s, const struct plait_fault *fault, void *self)
 {
     struct plait__http_conn *conn = self;
-    struct plait__http_service *service = conn->service;
     (void)s;
     (void)fault;
-    plait_timer_stop(&conn->timer);
     if (conn->req)
         plait__request_left(conn->req);
-    plait_metric_add(&service->web->connections, -1);
-    plait__slab_free(&service->web->conns, conn);
-    plait__http_service_unref(service);
+    conn_free(conn);
 }
 
 static const struct plait_protocol http_protocol = {.name = "http",

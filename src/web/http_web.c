@@ -5,10 +5,13 @@
  *
  * Invariant: one a reactor, found by its module's function. Test: tests/web/test_http_server.c.
  */
+#include "base/try.h"
 #include "web/http_client_core.h"
 #include "web/http_core.h"
 
 #include <plait/tls.h>
+
+enum { WINDOW = 64 * 1024 };
 
 static void web_stop(struct plait__module *module)
 {
@@ -32,8 +35,10 @@ static void web_release(struct plait__module *module)
     plait_metrics_remove(&web->errors);
     plait_http_client_free(&web->client);
     plait__slab_deinit(&web->fetches);
+    plait_metrics_remove(&web->websockets);
     plait_tls_client_unref(&web->tls);
     plait_buf_deinit(&web->scratch);
+    plait_mem_free(web->window);
     plait__slab_deinit(&web->conns);
     plait_mem_free(web);
 }
@@ -47,6 +52,13 @@ static void add_metric(struct plait__web *web, struct plait_metric *metric, enum
     metric->unit = "";
     metric->labels = "";
     plait_metrics_add(plait_reactor_metrics(web->reactor), metric);
+}
+
+plait_err plait__web_window(struct plait__web *web)
+{
+    if (!web->window)
+        web->window = plait_mem_new(plait_reactor_budget(web->reactor), WINDOW);
+    return web->window ? PLAIT_OK : PLAIT_FAIL(PLAIT_ENOMEM);
 }
 
 static struct plait__web *web_new(struct plait_reactor *reactor)
@@ -64,6 +76,7 @@ static struct plait__web *web_new(struct plait_reactor *reactor)
     add_metric(web, &web->connections, PLAIT_GAUGE, "plait_http_connections", "Open HTTP connections.");
     add_metric(web, &web->requests, PLAIT_COUNTER, "plait_http_requests", "HTTP requests answered.");
     add_metric(web, &web->errors, PLAIT_COUNTER, "plait_http_refused", "HTTP requests refused for their form.");
+    add_metric(web, &web->websockets, PLAIT_GAUGE, "plait_websockets", "Open WebSockets.");
     plait__module_add(reactor, &web->module);
     return web;
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""hello, echo and titles do what their first lines say; a port in use ends with a sentence; SIGTERM ends with 0."""
+"""hello, echo, titles and websocket_echo do what their first lines say; a port in use ends with a sentence; SIGTERM
+ends with 0."""
 import os
 import signal
 import socket
@@ -66,9 +67,26 @@ def echo():
     stop(program)
 
 
+def websocket_echo():
+    port = free_port()
+    program = start("websocket_echo", port)
+    with connect(port) as s:
+        s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                  b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+                  b"\x81\x85\0\0\0\0hello\x82\x83\0\0\0\0\xff\xfe\xfd\x88\x80\0\0\0\0")
+        got = b""
+        while piece := s.recv(1000):
+            got += piece
+    head, _, frames = got.partition(b"\r\n\r\n")
+    assert b" 101 " in head and b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head, head
+    assert frames == b"\x81\x05hello\x82\x03\xff\xfe\xfd\x88\x00", frames
+    stop(program)
+
+
 def main():
     hello_and_titles()
     echo()
+    websocket_echo()
     return 0
 
 
