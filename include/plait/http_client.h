@@ -57,17 +57,51 @@ struct plait_http_field {
     const char *value;
 };
 
+/* A request's body on its way, as it is written. Good until the fetch fires. */
+struct plait_upload;
+
+/* Where a request's body comes from when it is not in memory. */
+struct plait_upload_source {
+    uint64_t length; /* in bytes, or PLAIT_LENGTH_UNKNOWN: it goes in chunks */
+    /* There is room: write, now or later, while plait_upload_is_full says no; then plait_upload_end. Called again
+     * whenever there is room after it was full. */
+    void (*room)(struct plait_upload *upload, void *ctx);
+    /* The body is needed once more from its start: a redirect, a retry. Returns whether that can be; `room` follows.
+     * NULL: it can't. */
+    bool (*rewind)(void *ctx);
+    void *ctx;
+};
+
+/* How long each step may take; the zero value of a member is its default, PLAIT_NEVER takes it off. The times for
+ * names, connecting and TLS are members of `connect`. */
+struct plait_fetch_times {
+    plait_span wait;       /* in line for a connection, with making it; 5 min */
+    plait_span go_ahead;   /* for 100 (Continue), then the body is sent without; 1 s */
+    plait_span send;       /* the server takes no byte of what is sent; 60 s */
+    plait_span first_byte; /* from the end of the request to the end of the response's head; 60 s */
+    plait_span total;      /* for everything; never */
+};
+
 /* The zero value of every member is its default. Everything is borrowed for the call, but for `ctx` and the callbacks.
  * */
 struct plait_fetch_options {
     const char *method;                    /* "GET" */
     const struct plait_http_field *fields; /* more fields */
     size_t field_count;
-    plait_slice body;                     /* of the request */
-    size_t body_max;                      /* bytes of a response held in memory; 16 MiB. Not for streamed ones */
-    unsigned redirects_max;               /* 10 */
-    bool no_redirects;                    /* give the redirection itself */
-    plait_span idle;                      /* silence while waiting for bytes; 60 s */
+    plait_slice body;                         /* of the request; it is copied */
+    const struct plait_upload_source *upload; /* or where it comes from */
+    bool expect_continue;   /* the body waits until the server asks for it (RFC 9110 section 10.1.1) */
+    size_t body_max;        /* bytes of a response held in memory; 16 MiB. Not for streamed ones */
+    unsigned redirects_max; /* 10 */
+    bool no_redirects;      /* give the redirection itself */
+    /* How often to try again what may be tried again: an idempotent request that met a broken connection, or was
+     * answered 408, 425, 429, 502, 503 or 504, before anything of an answer was given; 0 */
+    unsigned retries;
+    /* before the first retry, then twice as long each time, with jitter; 500 ms */
+    plait_span retry_first;
+    plait_span retry_max; /* longest wait; a server that asks for more gets no retry; 30 s */
+    plait_span idle;      /* silence inside a response's body; 60 s */
+    struct plait_fetch_times times;
     struct plait_connect_options connect; /* timeout, family, source, TLS context … */
     /* The final response's head came. May be NULL. */
     void (*head)(const struct plait_response *response, void *ctx);
@@ -97,6 +131,27 @@ PLAIT_API struct plait_deferred *plait_http_get(struct plait_reactor *reactor, c
  * task's scope. */
 PLAIT_API plait_err plait_http_get_await(struct plait_task *task, const char *url, struct plait_response **out)
     PLAIT_MUST;
+
+/* --- a body that is written as it goes ---------------------------------------------------------------------------- */
+
+/** Writes a piece of a request's body. More than the announced length fails the fetch with PLAIT_EINVAL. */
+PLAIT_API void plait_upload_write(struct plait_upload *upload, plait_slice piece);
+
+/** Writes a range of a file. Ownership: `fd` is borrowed until `released`. Callbacks: `released` exactly once, possibly
+ * inside the call. */
+PLAIT_API void plait_upload_file(struct plait_upload *upload, int fd, uint64_t offset, uint64_t bytes,
+                                 plait_call_fn released, void *ctx);
+
+/** Whether output is backed up: wait for the source's `room` before writing on. */
+PLAIT_API bool plait_upload_is_full(const struct plait_upload *upload);
+
+/** Ends a request's body; one of a known length ends with its last byte by itself. One that is shorter than announced
+ * fails the fetch with PLAIT_EINVAL. */
+PLAIT_API void plait_upload_end(struct plait_upload *upload);
+
+/** Gives a request up because its body can't be had: the fetch fails with the error. Ownership: `detail` is static or
+ * NULL. */
+PLAIT_API void plait_upload_fail(struct plait_upload *upload, plait_err err, const char *detail);
 
 /* --- the response ---------------------------------------------------------------------------------------------- */
 

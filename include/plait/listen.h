@@ -139,6 +139,8 @@ PLAIT_API plait_err plait_notify_manager(struct plait_reactor *reactor, const ch
 /* The zero value of every member is its default. */
 struct plait_connect_options {
     plait_span timeout;          /* for names, racing and handshakes together; 30 s */
+    plait_span names;            /* until an address is known; no limit of its own */
+    plait_span handshake;        /* for TLS; no limit of its own */
     plait_span attempt_delay;    /* RFC 8305 Connection Attempt Delay; 250 ms */
     plait_span resolution_delay; /* RFC 8305 Resolution Delay; 50 ms */
     enum plait_family family;
@@ -152,7 +154,7 @@ struct plait_connect_options {
     /* each attempt's steps */
     void (*trace)(const char *what, const struct plait_address *address, plait_err err, void *ctx);
     void *trace_ctx;
-    void *reserved[4];
+    void *reserved[2];
 };
 
 /** Connects to one address. Fires with a stream (value.ptr) that is connected, and secured when TLS was asked for;

@@ -37,6 +37,7 @@ struct connecting {
     const char *host;         /* to look up; NULL: `one` */
     uint16_t port;
     const char *step;
+    plait_time until;       /* all of it must be done */
     struct plait_stream *s; /* TLS shakes hands */
 };
 
@@ -120,6 +121,20 @@ static void too_late(void *ctx)
     fail(c, fault);
 }
 
+/* Enters a step, which may have a time of its own. */
+static void enter(struct connecting *c, const char *step, plait_span span)
+{
+    const plait_time now = plait_now(c->reactor);
+    c->step = step;
+    plait_time due = c->until;
+    if (span > 0 && span < due - now)
+        due = now + span;
+    if (due == PLAIT_NEVER)
+        plait_timer_stop(&c->deadline);
+    else
+        plait_timer_arm_at(&c->deadline, due);
+}
+
 /* --- TLS ---------------------------------------------------------------------------------------------------------- */
 
 static void secured(struct plait_stream *s, const struct plait_tls_info *tls, void *self)
@@ -147,7 +162,7 @@ static const struct plait_protocol handshake = {.name = "connect", .secured = se
 static void begin_tls(struct connecting *c, struct plait_stream *s)
 {
     c->s = s;
-    c->step = "handshake";
+    enter(c, "handshake", c->o.handshake);
     plait_stream_attach(s, &handshake, c);
     const plait_err err = plait__tls_start(s, NULL, c->o.tls, c->o.server_name, c->o.alpn, c->o.no_client_cert);
     if (err != PLAIT_OK)
@@ -193,7 +208,7 @@ static void start_race(void *ctx)
 {
     struct connecting *c = ctx;
     plait_timer_stop(&c->resolution);
-    c->step = "connect";
+    enter(c, "connect", 0);
     plait__race_go(&c->race);
 }
 
@@ -257,7 +272,7 @@ static void begin(void *ctx)
         start_race(c);
         return;
     }
-    c->step = "resolve";
+    enter(c, "resolve", c->o.names);
     if (c->o.family != PLAIT_ONLY_IP4)
         look_up(c, 0, PLAIT_ONLY_IP6);
     if (c->o.family != PLAIT_ONLY_IP6)
@@ -358,8 +373,9 @@ static struct plait_deferred *start(struct plait_reactor *r, const struct target
     plait_soon_init(&c->begin, r, "connect", begin, c);
     plait_timer_init(&c->deadline, r, "connect-timeout", too_late, c);
     plait_timer_init(&c->resolution, r, "connect-resolution", start_race, c);
-    if (o.timeout != PLAIT_NEVER)
-        plait_timer_arm(&c->deadline, o.timeout);
+    c->until = o.timeout == PLAIT_NEVER ? PLAIT_NEVER : plait_now(r) + o.timeout;
+    if (c->until != PLAIT_NEVER)
+        plait_timer_arm_at(&c->deadline, c->until);
     plait_soon_queue(&c->begin);
     return c->deferred;
 }

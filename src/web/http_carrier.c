@@ -50,7 +50,7 @@ static void fail_with(struct plait__carrier *c, plait_err err, const char *detai
 static void complete(struct plait__carrier *c, bool clean)
 {
     struct plait__exchange *x = c->exchange;
-    const bool sent = plait_pending(c->stream) == 0; /* an answer may come before the request has left */
+    const bool sent = x->sent && plait_pending(c->stream) == 0; /* an answer may come before the request has left */
     const bool keeps = clean && sent && !c->last && c->origin && plait_is_open(c->stream);
     take_down(c, x);
     c->used = true;
@@ -217,6 +217,14 @@ static void on_lost(struct plait_stream *s, const struct plait_fault *fault, voi
     plait__carrier_free(c);
 }
 
+static void on_room(struct plait_stream *s, void *self)
+{
+    struct plait__carrier *c = self;
+    (void)s;
+    if (c->exchange)
+        c->exchange->ops->room(c->exchange);
+}
+
 /* The reactor drains: what is under way is brought to its end. */
 static void on_drain(struct plait_stream *s, void *self)
 {
@@ -228,7 +236,7 @@ static void on_drain(struct plait_stream *s, void *self)
 }
 
 static const struct plait_protocol http1_protocol = {
-    .name = "http client", .data = on_data, .eof = on_eof, .lost = on_lost, .drain = on_drain};
+    .name = "http client", .data = on_data, .eof = on_eof, .room = on_room, .lost = on_lost, .drain = on_drain};
 
 static void http1_start(struct plait__carrier *c, struct plait__exchange *x)
 {
@@ -240,8 +248,51 @@ static void http1_start(struct plait__carrier *c, struct plait__exchange *x)
     x->interim = 0;
     x->paused = false;
     plait__http1_head_init(&x->head, true);
+    plait_stream_stall(c->stream, x->stall);
     plait_write(c->stream, x->request);
     plait_write(c->stream, x->body);
+}
+
+/* --- bodies of requests ---------------------------------------------------------------------------------------- */
+
+static void write_chunk_head(struct plait__carrier *c, uint64_t bytes)
+{
+    uint8_t line[PLAIT__HTTP1_CHUNK_HEAD];
+    plait_write(c->stream, plait_slice_of(line, plait__http1_chunk_head(bytes, line)));
+}
+
+static void http1_write(struct plait__carrier *c, plait_slice piece, bool chunked)
+{
+    if (chunked)
+        write_chunk_head(c, piece.len);
+    plait_write(c->stream, piece);
+    if (chunked)
+        plait_write(c->stream, PLAIT_LIT("\r\n"));
+}
+
+static void http1_write_file(struct plait__carrier *c, const struct plait__upload_file *file, bool chunked)
+{
+    if (chunked)
+        write_chunk_head(c, file->bytes);
+    plait_write_file(c->stream, file->fd, file->offset, file->bytes, file->released, file->ctx);
+    if (chunked)
+        plait_write(c->stream, PLAIT_LIT("\r\n"));
+}
+
+static void http1_write_end(struct plait__carrier *c, bool chunked)
+{
+    if (chunked)
+        plait_write(c->stream, PLAIT_LIT("0\r\n\r\n"));
+}
+
+static bool http1_full(const struct plait__carrier *c)
+{
+    return plait_is_full(c->stream);
+}
+
+static bool http1_sending(const struct plait__carrier *c)
+{
+    return plait_pending(c->stream) > 0;
 }
 
 /* A response whose end nobody waits for can't be told from the next one's: the connection goes. */
@@ -259,7 +310,14 @@ static void http1_pause(struct plait__carrier *c, struct plait__exchange *x)
         plait_resume(c->stream);
 }
 
-static const struct plait__carrier_ops http1_ops = {.start = http1_start, .leave = http1_leave, .pause = http1_pause};
+static const struct plait__carrier_ops http1_ops = {.start = http1_start,
+                                                    .leave = http1_leave,
+                                                    .pause = http1_pause,
+                                                    .write = http1_write,
+                                                    .write_file = http1_write_file,
+                                                    .write_end = http1_write_end,
+                                                    .full = http1_full,
+                                                    .sending = http1_sending};
 
 void plait__carrier_begin_http1(struct plait__carrier *c, struct plait_stream *s)
 {

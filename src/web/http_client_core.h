@@ -32,6 +32,9 @@ struct plait__fetch_text {
     struct plait_buf head;   /* written by plait__fetch_text_write */
     uint8_t *body_copy;
     plait_slice body;
+    bool streams; /* the body comes from a source, of `length` bytes */
+    bool expect;  /* 100 (Continue) is asked for */
+    uint64_t length;
     bool is_head;
     bool secure;
     bool strayed; /* a redirect led to another origin, at some time */
@@ -73,6 +76,8 @@ struct plait__exchange_ops {
     void (*failed)(struct plait__exchange *x, const struct plait_fault *fault, bool stale);
     /* A carrier took it. */
     void (*taken)(struct plait__exchange *x);
+    /* There is room for more of the request's body, after it was full. */
+    void (*room)(struct plait__exchange *x);
 };
 
 /* One request with its response. Invariant: it is in a queue of its origin, or on a carrier, or neither knows it. */
@@ -84,10 +89,12 @@ struct plait__exchange {
     struct plait__carrier *making;        /* the connection that is being made for it, while it waits */
     struct plait_connect_options connect; /* how to connect for it; its TLS context is the origin's too */
     plait_slice request;                  /* the head to send */
-    plait_slice body;
-    bool only_head; /* the response has no body whatever its head says (HEAD) */
-    bool fresh;     /* wants a connection that was not used before */
-    bool paused;    /* the response's body is to wait */
+    plait_slice body;                     /* what follows it at once */
+    bool sent;                            /* the request is complete, as far as the carrier was given it */
+    plait_span stall;                     /* how long the server may take no byte of it */
+    bool only_head;                       /* the response has no body whatever its head says (HEAD) */
+    bool fresh;                           /* wants a connection that was not used before */
+    bool paused;                          /* the response's body is to wait */
     /* The response as HTTP/1 reads it. */
     bool began;      /* some byte of it came */
     bool in_head;    /* of the final response */
@@ -96,6 +103,14 @@ struct plait__exchange {
     uint64_t body_left;
     struct plait__http1_chunks chunks;
     struct plait__http1_head head;
+};
+
+/* A range of a file that is sent. */
+struct plait__upload_file {
+    int fd;
+    uint64_t offset, bytes;
+    plait_call_fn released;
+    void *ctx;
 };
 
 /* --- carriers ----------------------------------------------------------------------------------------------------- */
@@ -108,6 +123,13 @@ struct plait__carrier_ops {
     void (*leave)(struct plait__carrier *c, struct plait__exchange *x);
     /* Looks at x->paused. */
     void (*pause)(struct plait__carrier *c, struct plait__exchange *x);
+    /* Sends a piece of a body, or of a file; `chunked` bodies come in chunks, and end with an empty one. */
+    void (*write)(struct plait__carrier *c, plait_slice piece, bool chunked);
+    void (*write_file)(struct plait__carrier *c, const struct plait__upload_file *file, bool chunked);
+    void (*write_end)(struct plait__carrier *c, bool chunked);
+    /* Whether what was written stands back, and `room` will tell; whether some of it has not left. */
+    bool (*full)(const struct plait__carrier *c);
+    bool (*sending)(const struct plait__carrier *c);
 };
 
 struct plait__carrier {

@@ -115,7 +115,11 @@ static plait_err keep_request(struct plait__fetch_text *t, const struct plait_fe
     t->is_head = strcmp(method, "HEAD") == 0;
     for (size_t i = 0; i < options->field_count; i++)
         PLAIT_TRY(take_field(t, &options->fields[i]));
-    if (options->body.len == 0)
+    t->expect = options->expect_continue;
+    t->streams = options->upload != NULL;
+    if (t->streams)
+        t->length = options->upload->length;
+    if (options->body.len == 0 || t->streams)
         return PLAIT_OK;
     t->body_copy = plait_mem_new(t->budget, options->body.len);
     if (!t->body_copy)
@@ -161,6 +165,7 @@ static void become_get(struct plait__fetch_text *t, int status)
         return;
     memcpy(t->method, "GET", 4);
     t->body = plait_slice_of(NULL, 0);
+    t->streams = false;
     plait_buf_clear(&t->about);
 }
 
@@ -228,6 +233,20 @@ static void put_host(struct plait_buf *out, const struct plait_url *url)
     plait_buf_put(out, PLAIT_LIT("\r\n"));
 }
 
+static void put_framing(const struct plait__fetch_text *t, struct plait_buf *out)
+{
+    const uint64_t length = t->streams ? t->length : t->body.len;
+    if (t->streams && length == PLAIT_LENGTH_UNKNOWN) {
+        plait_buf_put(out, PLAIT_LIT("Transfer-Encoding: chunked\r\n"));
+    } else if (t->streams || wants_length(t)) {
+        plait_buf_put(out, PLAIT_LIT("Content-Length: "));
+        plait_buf_put_u64_text(out, length);
+        plait_buf_put(out, PLAIT_LIT("\r\n"));
+    }
+    if (t->expect && length > 0)
+        plait_buf_put(out, PLAIT_LIT("Expect: 100-continue\r\n"));
+}
+
 plait_err plait__fetch_text_write(struct plait__fetch_text *text)
 {
     struct plait_buf *out = &text->head;
@@ -247,11 +266,7 @@ plait_err plait__fetch_text_write(struct plait__fetch_text *text)
         plait_buf_put(out, plait_buf_slice(&text->secret));
     else if (text->parsed.userinfo.len)
         PLAIT_TRY(put_basic(text, out));
-    if (wants_length(text)) {
-        plait_buf_put(out, PLAIT_LIT("Content-Length: "));
-        plait_buf_put_u64_text(out, text->body.len);
-        plait_buf_put(out, PLAIT_LIT("\r\n"));
-    }
+    put_framing(text, out);
     if (text->close)
         plait_buf_put(out, PLAIT_LIT("Connection: close\r\n"));
     plait_buf_put(out, PLAIT_LIT("\r\n"));

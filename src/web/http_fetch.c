@@ -1,43 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * Fetching: what a caller asked for, carried out by one exchange after the other: redirects, and once more where a kept
- * connection turned out to be closed. The text of the request is made by http_client_text.c; connections are
- * http_pool.c's; what comes is read by the carrier.
+ * Fetching: what a caller asked for, carried out by one exchange after the other: redirects, retries, and once more
+ * where a kept connection turned out to be closed. The text of the request is made by http_client_text.c, its body by
+ * http_upload.c; connections are http_pool.c's; what comes is read by the carrier.
  *
  * Everything begins in the ready list, so that nothing is called back from inside a call. A fetch that ends while it
  * calls its user is freed when that call returns. Invariant: a fetch waits to begin, or its exchange is in the pool, or
- * it is over; it fires exactly once. Tests: tests/web/test_http_client.c.
+ * it is over; it fires exactly once. Tests: tests/web/test_http_client.c, tests/web/test_http_upload.c.
  */
 #include "base/try.h"
-#include "web/http_client_core.h"
-#include "web/http_core.h"
+#include "web/http_fetch_core.h"
 
 #include <plait/task.h>
 #include <plait/tls.h>
 
-enum { BODY_MAX = 16 << 20, REDIRECTS = 10, SKIP_MAX = 65536 };
-
-struct fetch {
-    struct plait__exchange x;
-    struct plait__list link; /* client's fetches */
-    struct plait_http_client *client;
-    struct plait_deferred *deferred;    /* what the caller waits for */
-    struct plait_fetch_options options; /* its borrowed texts are only good inside plait_http_fetch */
-    struct plait__fetch_text text;
-    struct plait_response *response; /* the one whose body is being read */
-    struct plait_soon begin;
-    struct plait_timer idle;
-    unsigned redirects;
-    size_t skipped;  /* bytes of a body that is read for the connection's sake only */
-    bool redirected; /* the response under way sends us elsewhere */
-    bool calling;    /* inside a callback of the user's */
-    bool over;
-};
-
-static struct fetch *fetch_of(struct plait__exchange *x)
-{
-    return plait__container(x, struct fetch, x);
-}
+enum { BODY_MAX = 16 << 20, REDIRECTS = 10, SKIP_MAX = 65536, RETRY_MAX_SECONDS = 86400 };
 
 /* --- the end --------------------------------------------------------------------------------------------------- */
 
@@ -47,7 +24,7 @@ static void response_destroy(void *ptr)
     plait_response_free(&r);
 }
 
-static void fetch_free(struct fetch *f)
+static void fetch_free(struct plait__fetch *f)
 {
     struct plait__web *web = plait__web_of(f->begin.reactor);
     plait_response_free(&f->response);
@@ -57,32 +34,35 @@ static void fetch_free(struct fetch *f)
 }
 
 /* Nothing of a fetch goes on after this. Its deferred has been fired. */
-static void fetch_over(struct fetch *f)
+static void fetch_over(struct plait__fetch *f)
 {
     f->over = true;
     plait__pool_leave(&f->x);
-    plait_timer_stop(&f->idle);
+    plait_timer_stop(&f->timer);
     plait_soon_cancel(&f->begin);
+    plait_soon_cancel(&f->pour);
     plait__list_remove(&f->link);
     if (!f->calling)
         fetch_free(f);
 }
 
-static void fetch_fail(struct fetch *f, struct plait_fault fault)
+void plait__fetch_fail(struct plait__fetch *f, struct plait_fault fault)
 {
+    if (f->over)
+        return;
     fault.peer = NULL; /* it goes with the connection */
     plait_fire_fault(f->deferred, fault);
     fetch_over(f);
 }
 
-static void fetch_fail_with(struct fetch *f, plait_err err, const char *detail)
+void plait__fetch_fail_with(struct plait__fetch *f, plait_err err, const char *detail)
 {
     struct plait_fault fault = plait_fault_make(err, "http");
     fault.detail = detail;
-    fetch_fail(f, fault);
+    plait__fetch_fail(f, fault);
 }
 
-static void fetch_done(struct fetch *f)
+static void fetch_done(struct plait__fetch *f)
 {
     struct plait_response *response = f->response;
     f->response = NULL;
@@ -94,19 +74,85 @@ static void fetch_done(struct fetch *f)
 static void fetch_cancel(struct plait_deferred *deferred, void *ctx)
 {
     (void)deferred;
-    fetch_fail_with(ctx, PLAIT_ECANCELLED, NULL);
+    plait__fetch_fail_with(ctx, PLAIT_ECANCELLED, NULL);
 }
 
 void plait__fetches_cancel(struct plait_http_client *client)
 {
     while (!plait__list_empty(&client->fetches))
-        fetch_fail_with(plait__container(client->fetches.next, struct fetch, link), PLAIT_ECANCELLED, NULL);
+        plait__fetch_fail_with(plait__container(client->fetches.next, struct plait__fetch, link), PLAIT_ECANCELLED,
+                               NULL);
 }
 
-static void on_idle(void *ctx)
+void plait__fetch_call(struct plait__fetch *f)
 {
-    struct fetch *f = ctx;
-    fetch_fail_with(f, PLAIT_ETIMEDOUT, "the server was silent for too long");
+    f->calling = true;
+}
+
+bool plait__fetch_called(struct plait__fetch *f)
+{
+    f->calling = false;
+    if (!f->over)
+        return true;
+    fetch_free(f);
+    return false;
+}
+
+/* --- waiting --------------------------------------------------------------------------------------------------- */
+
+void plait__fetch_wait(struct plait__fetch *f, enum plait__fetch_wait what, plait_span span)
+{
+    f->waits = (uint8_t)what;
+    if (span == PLAIT_NEVER)
+        plait_timer_stop(&f->timer);
+    else
+        plait_timer_arm(&f->timer, span);
+}
+
+void plait__fetch_sent(struct plait__fetch *f)
+{
+    if (!f->response && !f->discards) /* an answer may have begun before */
+        plait__fetch_wait(f, PLAIT__WAIT_HEAD, f->options.times.first_byte);
+}
+
+/* A failure that may be tried again, or the end. */
+static void fail_or_retry(struct plait__fetch *f, const struct plait_fault *fault);
+
+static void too_long(struct plait__fetch *f, const char *detail)
+{
+    struct plait_fault fault = plait_fault_make(PLAIT_ETIMEDOUT, "http");
+    fault.detail = detail;
+    fault.retry = true;
+    fail_or_retry(f, &fault);
+}
+
+static void on_timer(void *ctx)
+{
+    struct plait__fetch *f = ctx;
+    const struct plait__carrier *c = f->x.carrier;
+    switch (f->waits) {
+    case PLAIT__WAIT_DELAY:
+        plait_soon_queue(&f->begin);
+        break;
+    case PLAIT__WAIT_GO:
+        plait__upload_go(f);
+        break;
+    case PLAIT__WAIT_HEAD:
+        if (c->ops->sending(c)) /* the stream's own limit watches that */
+            plait__fetch_sent(f);
+        else
+            too_long(f, "the server took too long to answer");
+        break;
+    case PLAIT__WAIT_BODY:
+        if (f->x.paused || !f->x.sent) /* it is not the server that is waited for */
+            plait__fetch_wait(f, PLAIT__WAIT_BODY, f->options.idle);
+        else
+            too_long(f, "the server was silent for too long");
+        break;
+    default:
+        too_long(f, "no connection was to be had in time");
+        break;
+    }
 }
 
 /* --- beginning an exchange ------------------------------------------------------------------------------------- */
@@ -122,7 +168,18 @@ static plait_err default_tls(struct plait_reactor *reactor, struct plait_tls_cli
     return PLAIT_OK;
 }
 
-static plait_err begin(struct fetch *f)
+/* What is sent at once: the head, and a body that is in memory and that the server need not be asked for. */
+static void fill_exchange(struct plait__fetch *f)
+{
+    const bool asks = f->text.expect && (f->text.streams ? f->text.length : f->text.body.len) > 0;
+    f->x.request = plait_buf_slice(&f->text.head);
+    f->x.sent = !f->text.streams && !asks;
+    f->x.body = f->x.sent ? f->text.body : plait_slice_of(NULL, 0);
+    f->x.only_head = f->text.is_head;
+    f->x.stall = f->options.times.send;
+}
+
+static plait_err begin(struct plait__fetch *f)
 {
     PLAIT_TRY(plait__fetch_text_write(&f->text));
     f->x.connect = f->options.connect;
@@ -130,66 +187,74 @@ static plait_err begin(struct fetch *f)
     if (!f->text.secure)
         f->x.connect.tls = NULL;
     else if (!f->x.connect.tls)
-        PLAIT_TRY(default_tls(f->begin.reactor, &f->x.connect.tls));
-    f->x.request = plait_buf_slice(&f->text.head);
-    f->x.body = f->text.body;
-    f->x.only_head = f->text.is_head;
+        PLAIT_TRY(default_tls(f->client->reactor, &f->x.connect.tls));
+    fill_exchange(f);
+    plait__fetch_wait(f, PLAIT__WAIT_BEGIN, f->options.times.wait);
     PLAIT_TRY(plait__pool_enter(f->client, &f->x, &f->text.parsed));
     return PLAIT_OK;
 }
 
 static void on_begin(void *ctx)
 {
-    struct fetch *f = ctx;
+    struct plait__fetch *f = ctx;
     const plait_err err = begin(f);
     if (err)
-        fetch_fail_with(f, err, err == PLAIT_ELIMIT ? "too many fetches wait for a connection" : f->text.why);
+        plait__fetch_fail_with(f, err, err == PLAIT_ELIMIT ? "too many fetches wait for a connection" : f->text.why);
 }
 
-static void on_taken(struct plait__exchange *x)
+/* Begins anew, for another exchange, after f->delay. */
+static void again(struct plait__fetch *f)
 {
-    struct fetch *f = fetch_of(x);
-    plait_timer_arm(&f->idle, f->options.idle);
+    plait__pool_leave(&f->x);
+    plait_timer_stop(&f->timer);
+    f->discards = false;
+    f->skipped = 0;
+    if (!plait__upload_rewind(f))
+        return;
+    if (f->delay > 0)
+        plait__fetch_wait(f, PLAIT__WAIT_DELAY, f->delay);
+    else
+        plait_soon_queue(&f->begin);
+    f->delay = 0;
+}
+
+static void fail_or_retry(struct plait__fetch *f, const struct plait_fault *fault)
+{
+    if (plait__retry_fault(f, fault))
+        again(f);
+    else
+        plait__fetch_fail(f, *fault);
 }
 
 /* --- what the carrier tells ------------------------------------------------------------------------------------ */
 
-/* Begins anew, for another exchange. */
-static void again(struct fetch *f)
+static void on_taken(struct plait__exchange *x)
 {
-    plait__pool_leave(&f->x);
-    plait_timer_stop(&f->idle);
-    f->redirected = false;
-    f->skipped = 0;
-    plait_soon_queue(&f->begin);
-}
-
-/* Between these two the user is called. */
-static void call(struct fetch *f)
-{
-    f->calling = true;
-}
-
-/* Returns whether the fetch goes on. */
-static bool called(struct fetch *f)
-{
-    f->calling = false;
-    if (f->over)
-        fetch_free(f);
+    struct plait__fetch *f = plait__fetch_of(x);
+    if (x->sent)
+        plait__fetch_sent(f);
+    else if (f->text.expect)
+        plait__fetch_wait(f, PLAIT__WAIT_GO, f->options.times.go_ahead);
     else
-        return true;
-    return false;
+        plait__upload_go(f);
+}
+
+static void on_room(struct plait__exchange *x)
+{
+    plait_soon_queue(&plait__fetch_of(x)->pour);
 }
 
 static void on_interim(struct plait__exchange *x, int status)
 {
-    struct fetch *f = fetch_of(x);
-    (void)status;
-    plait_timer_arm(&f->idle, f->options.idle);
+    struct plait__fetch *f = plait__fetch_of(x);
+    if (f->waits == PLAIT__WAIT_GO && status == 100)
+        plait__upload_go(f);
+    else if (f->waits == PLAIT__WAIT_HEAD)
+        plait__fetch_sent(f);
 }
 
 /* RFC 9110 section 15.4: where the response sends us, or nowhere. */
-static plait_slice redirect_of(const struct fetch *f, const uint8_t *base)
+static plait_slice redirect_of(const struct plait__fetch *f, const uint8_t *base)
 {
     const int status = f->x.head.status;
     const bool redirects = status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
@@ -198,58 +263,74 @@ static plait_slice redirect_of(const struct fetch *f, const uint8_t *base)
     return plait__http1_head_field(&f->x.head, base, PLAIT_LIT("location"));
 }
 
-static void follow(struct fetch *f, plait_slice location)
+static plait_err follow(struct plait__fetch *f, plait_slice location, const char **why)
 {
-    if (f->redirects++ == f->options.redirects_max) {
-        fetch_fail_with(f, PLAIT_ELIMIT, "too many redirects");
+    *why = "too many redirects";
+    if (f->redirects++ == f->options.redirects_max)
+        return PLAIT_FAIL(PLAIT_ELIMIT);
+    *why = "the redirect leads nowhere";
+    PLAIT_TRY(plait__fetch_text_redirect(&f->text, f->x.head.status, location));
+    f->x.fresh = false;
+    return PLAIT_OK;
+}
+
+/* Whether the answer whose head came is not the one to give: f->discards then, or an error that ends the fetch. */
+static plait_err judge(struct plait__fetch *f, const uint8_t *base, const char **why)
+{
+    const plait_slice location = redirect_of(f, base);
+    if (location.len > 0)
+        PLAIT_TRY(follow(f, location, why));
+    else if (f->x.head.status == 417 && f->text.expect)
+        f->text.expect = false; /* RFC 9110 section 10.1.1 */
+    else if (!plait__retry_answer(f, base))
+        return PLAIT_OK;
+    f->discards = true;
+    return PLAIT_OK;
+}
+
+static void give_head(struct plait__fetch *f, const uint8_t *base)
+{
+    f->response = plait__response_new(plait_reactor_budget(f->client->reactor), &f->x.head, base, f->text.url);
+    if (!f->response) {
+        plait__fetch_fail_with(f, PLAIT_ENOMEM, NULL);
         return;
     }
-    const plait_err err = plait__fetch_text_redirect(&f->text, f->x.head.status, location);
-    if (err) {
-        fetch_fail_with(f, err, "the redirect leads nowhere");
+    f->response->body.max = f->options.body_max;
+    f->response->exchange = &f->x;
+    if (!f->options.head)
         return;
-    }
-    f->redirected = true;
-    if (f->x.framing == PLAIT__HTTP1_UNTIL_CLOSE)
-        again(f);
+    plait__fetch_call(f);
+    f->options.head(f->response, f->options.ctx);
+    (void)plait__fetch_called(f);
 }
 
 static void on_head(struct plait__exchange *x, const uint8_t *base)
 {
-    struct fetch *f = fetch_of(x);
-    plait_timer_arm(&f->idle, f->options.idle);
-    const plait_slice location = redirect_of(f, base);
-    if (location.len > 0) {
-        follow(f, location);
-        return;
-    }
-    f->response = plait__response_new(plait_reactor_budget(f->begin.reactor), &x->head, base, f->text.url);
-    if (!f->response) {
-        fetch_fail_with(f, PLAIT_ENOMEM, NULL);
-        return;
-    }
-    f->response->body.max = f->options.body_max;
-    f->response->exchange = x;
-    if (!f->options.head)
-        return;
-    call(f);
-    f->options.head(f->response, f->options.ctx);
-    (void)called(f);
+    struct plait__fetch *f = plait__fetch_of(x);
+    const char *why = NULL;
+    plait__fetch_wait(f, PLAIT__WAIT_BODY, f->options.idle);
+    const plait_err err = judge(f, base, &why);
+    if (err)
+        plait__fetch_fail_with(f, err, why);
+    else if (!f->discards)
+        give_head(f, base);
+    else if (x->framing == PLAIT__HTTP1_UNTIL_CLOSE)
+        again(f);
 }
 
-static void stream_piece(struct fetch *f, plait_slice piece)
+static void stream_piece(struct plait__fetch *f, plait_slice piece)
 {
-    call(f);
+    plait__fetch_call(f);
     const plait_err err = f->options.data(f->response, piece, f->options.ctx);
-    if (called(f) && err)
-        fetch_fail_with(f, err, NULL);
+    if (plait__fetch_called(f) && err)
+        plait__fetch_fail_with(f, err, NULL);
 }
 
 static void on_piece(struct plait__exchange *x, plait_slice piece)
 {
-    struct fetch *f = fetch_of(x);
-    plait_timer_arm(&f->idle, f->options.idle);
-    if (f->redirected) {
+    struct plait__fetch *f = plait__fetch_of(x);
+    plait__fetch_wait(f, PLAIT__WAIT_BODY, f->options.idle);
+    if (f->discards) { /* it is read for the connection's sake */
         f->skipped += piece.len;
         if (f->skipped > SKIP_MAX)
             again(f);
@@ -261,13 +342,13 @@ static void on_piece(struct plait__exchange *x, plait_slice piece)
     }
     plait_buf_put(&f->response->body, piece);
     if (f->response->body.err)
-        fetch_fail_with(f, f->response->body.err, "the body is longer than allowed");
+        plait__fetch_fail_with(f, f->response->body.err, "the body is longer than allowed");
 }
 
 static void on_end(struct plait__exchange *x)
 {
-    struct fetch *f = fetch_of(x);
-    if (f->redirected)
+    struct plait__fetch *f = plait__fetch_of(x);
+    if (f->discards)
         again(f);
     else
         fetch_done(f);
@@ -275,40 +356,64 @@ static void on_end(struct plait__exchange *x)
 
 static void on_failed(struct plait__exchange *x, const struct plait_fault *fault, bool stale)
 {
-    struct fetch *f = fetch_of(x);
-    if (f->redirected) {
+    struct plait__fetch *f = plait__fetch_of(x);
+    if (f->discards) {
         again(f); /* what broke off was nobody's to read */
         return;
     }
-    if (!stale || !plait__fetch_text_idempotent(&f->text) || f->begin.reactor->freeing) {
-        fetch_fail(f, *fault);
+    if (!stale || !plait__fetch_text_idempotent(&f->text) || f->client->reactor->freeing) {
+        fail_or_retry(f, fault);
         return;
     }
     x->fresh = true;
     again(f);
 }
 
-static const struct plait__exchange_ops exchange_ops = {
-    .interim = on_interim, .head = on_head, .data = on_piece, .end = on_end, .failed = on_failed, .taken = on_taken};
+static const struct plait__exchange_ops exchange_ops = {.interim = on_interim,
+                                                        .head = on_head,
+                                                        .data = on_piece,
+                                                        .end = on_end,
+                                                        .failed = on_failed,
+                                                        .taken = on_taken,
+                                                        .room = on_room};
 
 /* --- what callers use ------------------------------------------------------------------------------------------ */
 
-static void keep_options(struct fetch *f, const struct plait_fetch_options *options)
+static plait_span span_or(plait_span given, plait_span standard)
+{
+    return given > 0 ? given : standard;
+}
+
+static void keep_times(struct plait_fetch_options *o)
+{
+    struct plait_fetch_times *t = &o->times;
+    const plait_span most = plait_seconds(RETRY_MAX_SECONDS);
+    t->wait = span_or(t->wait, plait_seconds(300));
+    t->go_ahead = span_or(t->go_ahead, plait_seconds(1));
+    t->send = span_or(t->send, plait_seconds(60));
+    t->first_byte = span_or(t->first_byte, plait_seconds(60));
+    o->idle = span_or(o->idle, plait_seconds(60));
+    o->retry_first = span_or(o->retry_first, plait_millis(500));
+    o->retry_max = span_or(o->retry_max, plait_seconds(30));
+    o->retry_max = o->retry_max < most ? o->retry_max : most;
+}
+
+static void keep_options(struct plait__fetch *f, const struct plait_fetch_options *options)
 {
     struct plait_fetch_options *o = &f->options;
     *o = *options;
     o->body_max = o->body_max ? o->body_max : BODY_MAX;
     o->redirects_max = o->redirects_max ? o->redirects_max : REDIRECTS;
-    o->idle = o->idle ? o->idle : plait_seconds(60);
+    keep_times(o);
     o->connect.server_name = NULL; /* each host its own name */
     o->connect.alpn = plait_slice_of(NULL, 0);
     if (o->connect.tls)
         o->connect.tls = plait_tls_client_ref(o->connect.tls);
 }
 
-static struct plait_deferred *fetch_start(struct fetch *f, const char *url)
+static struct plait_deferred *fetch_start(struct plait__fetch *f, const char *url)
 {
-    struct plait_reactor *reactor = f->begin.reactor;
+    struct plait_reactor *reactor = f->client->reactor;
     const plait_err err = plait__fetch_text_init(&f->text, plait_reactor_budget(reactor), url, &f->options);
     if (err) {
         struct plait_fault fault = plait_fault_make(err, "http");
@@ -322,6 +427,8 @@ static struct plait_deferred *fetch_start(struct fetch *f, const char *url)
         fetch_free(f);
         return NULL;
     }
+    if (f->options.times.total > 0)
+        plait_deferred_deadline(f->deferred, f->options.times.total);
     plait__list_add_tail(&f->client->fetches, &f->link);
     plait_soon_queue(&f->begin);
     return f->deferred;
@@ -332,21 +439,22 @@ struct plait_deferred *plait_http_fetch(struct plait_http_client *client, const 
 {
     static const struct plait_fetch_options defaults;
     struct plait__web *web = plait__web_of(client->reactor);
-    struct fetch *f = web ? plait__slab_new(&web->fetches) : NULL;
+    struct plait__fetch *f = web ? plait__slab_new(&web->fetches) : NULL;
     if (!f)
         return NULL;
     f->client = client;
     f->x.ops = &exchange_ops;
     plait__list_init(&f->x.link);
-    plait_timer_init(&f->idle, client->reactor, "http fetch", on_idle, f);
+    plait_timer_init(&f->timer, client->reactor, "http fetch", on_timer, f);
     plait_soon_init(&f->begin, client->reactor, "http fetch", on_begin, f);
     keep_options(f, options ? options : &defaults);
+    plait__upload_init(f);
     return fetch_start(f, url);
 }
 
 size_t plait__fetch_bytes(void)
 {
-    return sizeof(struct fetch);
+    return sizeof(struct plait__fetch);
 }
 
 struct plait_http_client *plait__http_client_of(struct plait_reactor *reactor)
