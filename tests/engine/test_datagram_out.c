@@ -664,120 +664,25 @@ static void the_order_stays_when_the_kernel_takes_one_by_one(void **state)
     bed_close(&b);
 }
 
-/* --- what is set, and what is given back -------------------------------------------------------------------------- */
-
-static void broadcast_is_allowed_to_who_asks_for_it(void **state)
-{
-    struct bed b;
-    (void)state;
-    bed_open(&b);
-    for (int asked = 0; asked < 2; asked++) {
-        struct end x;
-        int on = -1;
-        socklen_t len = sizeof on;
-        const struct plait_datagram_options o = {.bind = ip4("127.0.0.1", 0), .broadcast = asked};
-        assert_ok(open_with(&b, &x, &o));
-        assert_int_equal(getsockopt(x.d->h.fd, SOL_SOCKET, SO_BROADCAST, &on, &len), 0);
-        assert_int_equal(on, asked);
-        plait_datagram_close(&x.d);
-    }
-    bed_close(&b);
-}
-
-static void a_closed_socket_gives_its_memory_back(void **state)
-{
-    struct bed b;
-    struct end x;
-    struct end y;
-    (void)state;
-    bed_open(&b);
-    open_at(&b, &x, "127.0.0.1"); /* makes what all share */
-    const size_t before = b.heap.live;
-    open_at(&b, &y, "127.0.0.1");
-    plait_datagram_close(&y.d);
-    bed_run(&b);
-    assert_int_equal(b.heap.live, before);
-    plait_datagram_close(&x.d);
-    bed_close(&b);
-}
-
-static void a_closed_socket_lets_listeners_try_again(void **state)
-{
-    struct bed b;
-    struct end x;
-    (void)state;
-    bed_open(&b);
-    open_at(&b, &x, "127.0.0.1");
-    b.r->accept_paused = true; /* no descriptor was left */
-    plait_datagram_close(&x.d);
-    assert_false(b.r->accept_paused);
-    bed_close(&b);
-}
-
-static void answer_and_close(struct end *e)
-{
-    assert_ok(plait_send(e->d, &e->from, PLAIT_LIT("last")));
-    plait_datagram_close(&e->d);
-}
-
-static void a_socket_may_answer_and_close_in_a_callback(void **state)
-{
-    struct bed b;
-    struct end x;
-    struct end y;
-    (void)state;
-    bed_open(&b);
-    open_at(&b, &x, "127.0.0.1");
-    open_at(&b, &y, "127.0.0.1");
-    y.on_packet = answer_and_close;
-    const struct plait_address to = address_of(&y);
-    assert_ok(plait_send(x.d, &to, PLAIT_LIT("q")));
-    settle(&b);
-    assert_null(y.d);
-    assert_slice(plait_slice_of(x.got, x.got_len), "last");
-    plait_datagram_close(&x.d);
-    bed_close(&b);
-}
-
-static void the_largest_buffer_is_taken_and_no_larger_one(void **state)
-{
-    struct bed b;
-    struct end x;
-    struct plait_datagram_options o = {.bind = ip4("127.0.0.1", 0), .bytes_max = PLAIT__DATAGRAM_MAX};
-    const struct plait_address no_group = ip4("::1", 0);
-    (void)state;
-    bed_open(&b);
-    assert_ok(open_with(&b, &x, &o));
-    plait_datagram_close(&x.d);
-    o.bytes_max++;
-    assert_err(open_with(&b, &x, &o), PLAIT_EINVAL);
-    open_at(&b, &x, "::1");
-    assert_err(plait_datagram_group(x.d, &no_group, 1, true), PLAIT_EINVAL);
-    plait_datagram_close(&x.d);
-    bed_close(&b);
-}
-
-TEST_MAIN(
-    cmocka_unit_test(broadcast_is_allowed_to_who_asks_for_it), cmocka_unit_test(a_closed_socket_gives_its_memory_back),
-    cmocka_unit_test(a_closed_socket_lets_listeners_try_again),
-    cmocka_unit_test(a_socket_may_answer_and_close_in_a_callback),
-    cmocka_unit_test(the_largest_buffer_is_taken_and_no_larger_one),
-    cmocka_unit_test(the_network_refusing_one_datagram_costs_that_one),
-    cmocka_unit_test(what_came_behind_an_error_is_read_at_once),
-    cmocka_unit_test(a_socket_closed_while_it_waits_for_buffers_is_over),
-    cmocka_unit_test(limits_of_sending_hold_at_their_edges), cmocka_unit_test(an_ipv6_source_is_told_to_the_kernel),
-    cmocka_unit_test(a_full_queue_says_so_and_tells_when_there_is_room),
-    cmocka_unit_test(a_full_queue_is_first_offered_to_the_socket), cmocka_unit_test(an_empty_queue_takes_anything),
-    cmocka_unit_test(a_kernel_out_of_buffers_is_asked_again_after_a_while),
-    cmocka_unit_test(receiving_without_memory_is_tried_again_after_a_while),
-    cmocka_unit_test(a_datagram_that_the_network_refuses_is_lost_alone),
-    cmocka_unit_test(a_connected_socket_that_cannot_send_loses_after_the_second_try),
-    cmocka_unit_test(a_socket_may_be_closed_inside_any_callback), cmocka_unit_test(a_socket_may_be_closed_inside_room),
-    cmocka_unit_test(what_is_queued_is_tried_once_at_close),
-    cmocka_unit_test(a_socket_that_is_left_open_ends_with_its_reactor),
-    cmocka_unit_test(a_handler_may_leave_everything_out),
-    cmocka_unit_test(a_block_that_is_half_used_up_is_moved_together),
-    cmocka_unit_test(an_owner_that_closes_while_the_reactor_ends_meets_a_closed_socket),
-    cmocka_unit_test(every_call_may_fail_while_opening), cmocka_unit_test(every_allocation_may_fail),
-    cmocka_unit_test(nothing_is_allocated_for_a_datagram), cmocka_unit_test(a_block_that_grew_large_is_given_back),
-    cmocka_unit_test(the_order_stays_when_the_kernel_takes_one_by_one))
+TEST_MAIN(cmocka_unit_test(the_network_refusing_one_datagram_costs_that_one),
+          cmocka_unit_test(what_came_behind_an_error_is_read_at_once),
+          cmocka_unit_test(a_socket_closed_while_it_waits_for_buffers_is_over),
+          cmocka_unit_test(limits_of_sending_hold_at_their_edges),
+          cmocka_unit_test(an_ipv6_source_is_told_to_the_kernel),
+          cmocka_unit_test(a_full_queue_says_so_and_tells_when_there_is_room),
+          cmocka_unit_test(a_full_queue_is_first_offered_to_the_socket),
+          cmocka_unit_test(an_empty_queue_takes_anything),
+          cmocka_unit_test(a_kernel_out_of_buffers_is_asked_again_after_a_while),
+          cmocka_unit_test(receiving_without_memory_is_tried_again_after_a_while),
+          cmocka_unit_test(a_datagram_that_the_network_refuses_is_lost_alone),
+          cmocka_unit_test(a_connected_socket_that_cannot_send_loses_after_the_second_try),
+          cmocka_unit_test(a_socket_may_be_closed_inside_any_callback),
+          cmocka_unit_test(a_socket_may_be_closed_inside_room), cmocka_unit_test(what_is_queued_is_tried_once_at_close),
+          cmocka_unit_test(a_socket_that_is_left_open_ends_with_its_reactor),
+          cmocka_unit_test(a_handler_may_leave_everything_out),
+          cmocka_unit_test(a_block_that_is_half_used_up_is_moved_together),
+          cmocka_unit_test(an_owner_that_closes_while_the_reactor_ends_meets_a_closed_socket),
+          cmocka_unit_test(every_call_may_fail_while_opening), cmocka_unit_test(every_allocation_may_fail),
+          cmocka_unit_test(nothing_is_allocated_for_a_datagram),
+          cmocka_unit_test(a_block_that_grew_large_is_given_back),
+          cmocka_unit_test(the_order_stays_when_the_kernel_takes_one_by_one))

@@ -126,7 +126,7 @@ static void a_hung_lane_stops_no_other(void **state)
     job_begin(&job, 1);
     struct plait_deferred *d = start(&b, PLAIT_LANE_NAMES, quick, &job);
     watch_result(d, &seen);
-    assert_ok(plait_reactor_run_until(b.r, start(&b, (enum plait_lane)99, quick, &job), NULL)); /* as OTHER */
+    assert_ok(plait_reactor_run_until(b.r, start(&b, PLAIT_LANE_COUNT, quick, &job), NULL)); /* as OTHER */
     assert_int_equal(seen.calls, 0);
     struct plait_metric *depth = plait_metrics_find(plait_reactor_metrics(b.r), "plait_pool_waiting", "lane=\"names\"");
     assert_int_equal(depth->value, 1);
@@ -327,6 +327,41 @@ static void an_idle_thread_ends_and_another_takes_its_place(void **state)
     bed_close(&b);
 }
 
+static plait_err tell_thread(plait_value *value, void *arg)
+{
+    (void)arg;
+    *value = plait_value_num(gettid());
+    return PLAIT_OK;
+}
+
+static int64_t thread_of_a_job(struct bed *b, struct job *job)
+{
+    plait_value value;
+    assert_ok(plait_reactor_run_until(b->r, start(b, PLAIT_LANE_FILES, tell_thread, job), &value));
+    return value.num;
+}
+
+static void a_thread_stays_for_as_long_as_it_may_be_idle(void **state)
+{
+    struct bed b;
+    struct job job;
+    (void)state;
+    bed_open_real(&b);
+    job_begin(&job, 1);
+    const int64_t first = thread_of_a_job(&b, &job);
+    usleep(20000);
+    assert_int_equal(thread_of_a_job(&b, &job), first);
+    plait__pool_tune(b.r->pool, plait_millis(1), 0);
+    bool another = false;
+    for (int i = 0; i < 100 && !another; i++) {
+        usleep(5000);
+        another = thread_of_a_job(&b, &job) != first;
+    }
+    assert_true(another);
+    job_end(&job);
+    bed_close(&b);
+}
+
 static void more_than_1024_waiting_jobs_are_refused(void **state)
 {
     struct bed b;
@@ -449,6 +484,7 @@ TEST_MAIN(cmocka_unit_test(a_job_for_which_there_is_no_thread_fails_or_waits),
           cmocka_unit_test(the_end_awaits_what_runs_and_cancels_what_waits),
           cmocka_unit_test(a_reactor_that_ends_takes_no_job), cmocka_unit_test(threads_block_signals),
           cmocka_unit_test(an_idle_thread_ends_and_another_takes_its_place),
+          cmocka_unit_test(a_thread_stays_for_as_long_as_it_may_be_idle),
           cmocka_unit_test(more_than_1024_waiting_jobs_are_refused),
           cmocka_unit_test(without_threads_a_job_runs_in_the_loop_after_its_delay),
           cmocka_unit_test(without_memory_it_is_null_and_the_argument_goes))
