@@ -8,7 +8,8 @@ set -u
 
 run_debian="gcc libc6-dev meson ninja-build pkg-config libssl-dev libsqlite3-dev zlib1g-dev python3"
 check_debian="$run_debian openssl netbase iproute2 make g++ clang libclang-rt-14-dev llvm-14 libcmocka-dev curl \
-finger netcat-openbsd python3-twisted libuv1-dev libevent-dev libglib2.0-dev nginx-light socat qemu-user-static \
+finger netcat-openbsd python3-twisted python3-openssl python3-service-identity libuv1-dev libevent-dev \
+libglib2.0-dev nginx-light socat qemu-user-static \
 gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 
 say() { printf '%s\n' "$*" >&2; }

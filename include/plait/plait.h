@@ -8,6 +8,7 @@
 #define PLAIT_VERSION "0.1.0"
 
 #include <plait/address.h>
+#include <plait/amp.h>
 #include <plait/bytes.h>
 #include <plait/datagram.h>
 #include <plait/deferred.h>

@@ -173,6 +173,9 @@ struct plait_tls_client;
 plait_err plait__tls_start(struct plait_stream *s, struct plait_tls_server *server, struct plait_tls_client *client,
                            const char *name, plait_slice alpn, bool anonymous);
 
+/* Ciphertext that came behind the word that started TLS, for a stream on which it was just started. */
+void plait__tls_feed(struct plait_stream *s, plait_slice ciphertext);
+
 /* offer.c: a held stream got its protocol. */
 void plait__offer_taken(struct plait_stream *s);
 

@@ -433,6 +433,13 @@ static void up_input(void *up, uint8_t *bytes, size_t len)
         forget_held(t);
 }
 
+void plait__tls_feed(struct plait_stream *s, plait_slice ciphertext)
+{
+    struct plait__tls *t = plait__container(s->carrier, struct plait__tls, c);
+    if (ciphertext.len > 0 && !hold(t, ciphertext.ptr, ciphertext.len))
+        fail_with(t, PLAIT_ENOMEM, "receive", NULL);
+}
+
 static void up_input_end(void *up)
 {
     struct plait__tls *t = up;

@@ -265,6 +265,11 @@ static void the_reactors_end_takes_what_nobody_took(void **state)
     d = plait_connect_address(p.n.r, &p.at, NULL);
     assert_false(plait_deferred_fired(d));
     place_close(&p);
+    place_open(&p); /* and what was given, and is left alone for a moment */
+    p.c->leave = true;
+    client_start(p.c, plait_connect_address(p.n.r, &p.at, NULL));
+    client_expect(&p.n, p.c, PLAIT_OK);
+    place_close(&p);
 }
 
 static void a_connection_that_is_made_while_the_reactor_ends_is_given_up(void **state)

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""hello, echo, titles and websocket_echo do what their first lines say; a port in use ends with a sentence; SIGTERM
-ends with 0."""
+"""The examples that serve do what their first lines say; a port in use ends with a sentence; SIGTERM ends with 0."""
 import os
 import signal
 import socket
@@ -83,10 +82,24 @@ def websocket_echo():
     stop(program)
 
 
+def amp():
+    port = free_port()
+    program = start("amp_server", port)
+    words = [os.path.join(EXAMPLES, "amp_client"), f"tcp:127.0.0.1:{port}"]
+    asked = subprocess.run(words, capture_output=True, text=True, timeout=20)
+    assert asked.returncode == 0, asked
+    assert asked.stdout.splitlines() == ["13 + 81 = 94", "1 / 8 = 0.125",
+                                         "1 / 0: an argument is not valid (ZERO_DIVISION)"], asked
+    stop(program)
+    asked = subprocess.run(words, capture_output=True, text=True, timeout=20)
+    assert asked.returncode == 1 and "refused" in asked.stderr, asked
+
+
 def main():
     hello_and_titles()
     echo()
     websocket_echo()
+    amp()
     return 0
 
 

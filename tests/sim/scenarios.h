@@ -10,6 +10,7 @@
 
 /* clang-format off */
 #define SCENARIOS(X) \
+    X(amp) \
     X(attempts) \
     X(datagrams) \
     X(errands) \
