@@ -2,8 +2,8 @@
  *
  * The lower layer of the seam: a table of system calls. The kernel's table is sys_kernel.c; the simulated kernel and
  * the fault injector (room sim) are others. Every call returns what the system call returns, or -errno; none sets
- * errno. Only `write` on an eventfd and `clock` may be called from other threads, and in jobs of the pool `openat2`,
- * `fstat`, `pread` and `close` for files that the job opened or was given.
+ * errno. Only `write` on an eventfd and `clock` may be called from other threads, and in jobs of the pool the
+ * calls on files, for those that the job opened or was given.
  */
 #ifndef PLAIT_ENGINE_SYS_H
 #define PLAIT_ENGINE_SYS_H

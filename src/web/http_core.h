@@ -143,6 +143,7 @@ struct plait_request {
     bool filtered;                                  /* the answer's body goes through filters */
     bool told;                                      /* filters know of the end */
     bool complete;                                  /* the answer was */
+    struct plait__auth_try *auth;   /* who wants to be let in */
     plait_slice user;                               /* who was authenticated */
     struct plait__http_filter *filters, *filter_at; /* innermost first; the one that is being called */
     struct plait__http_feed *feed;                  /* what waits for the filters */
@@ -226,6 +227,7 @@ void plait__request_pump(struct plait_request *req);
 
 struct plait_reactor *plait__resource_reactor(const struct plait_resource *resource);
 bool plait__resource_failed(const struct plait_resource *resource); /* building it failed */
+void plait__resource_fail(struct plait_resource *resource);         /* it did; takes NULL */
 /* http_resource.c: finds the resource and its handler; answers by itself where there is none. */
 void plait__resource_dispatch(struct plait_request *req);
 
@@ -238,6 +240,9 @@ void plait__filters_write(struct plait_request *req, plait_slice piece);
 void plait__filters_end(struct plait_request *req);
 /* Tells the filters, once, that the request is over. */
 void plait__filters_done(struct plait_request *req);
+
+/* web_form.c: whether a request's Content-Type is this one; `params` is what follows it. */
+bool plait__request_type_is(const struct plait_request *req, plait_slice type, plait_slice *params);
 
 /* http_feed.c: what goes through filters in bounded pieces, as fast as the client takes it. */
 void plait__feed_write(struct plait_request *req, plait_slice piece);

@@ -67,6 +67,7 @@ static void request_clear(struct plait_request *req)
     req->layer = req->hops = 0;
     req->error_page = req->filtered = req->told = req->complete = false;
     req->user = plait_slice_of(NULL, 0);
+    req->auth = NULL;
     req->filters = req->filter_at = NULL;
     req->wire_left = 0;
     req->blocks = NULL;

@@ -103,6 +103,12 @@ bool plait__resource_failed(const struct plait_resource *resource)
     return false;
 }
 
+void plait__resource_fail(struct plait_resource *resource)
+{
+    if (resource)
+        resource->failed = true;
+}
+
 static int child_compare(plait_slice name, const struct child *c)
 {
     if (name.len != c->len)
