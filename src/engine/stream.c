@@ -91,6 +91,14 @@ void plait__stream_blame(struct plait_stream *s, const struct plait_fault *fault
     s->detail = fault->detail;
 }
 
+void plait__stream_blame_left(struct plait_stream *s, const struct plait_fault *fault)
+{
+    if (s->err != PLAIT_OK && s->err != PLAIT_EEOF)
+        return;
+    s->flags &= ~(uint32_t)PLAIT__F_FAULTED;
+    plait__stream_blame(s, fault);
+}
+
 void plait__stream_fault(const struct plait_stream *s, struct plait_fault *out)
 {
     *out = (struct plait_fault){.err = (plait_err)s->err,

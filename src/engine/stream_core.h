@@ -55,7 +55,7 @@ enum {
     PLAIT__F_BLOCKED = 1 << 12,   /* carrier refused output */
     PLAIT__F_IN_CALL = 1 << 13,   /* a protocol callback runs */
     PLAIT__F_HANDSHAKE = 1 << 14, /* TLS not yet up: no data */
-    PLAIT__F_ADOPTED = 1 << 16, /* counts in a listener */
+    PLAIT__F_ADOPTED = 1 << 16,   /* counts in a listener */
     PLAIT__F_LOST_TOLD = 1 << 17,
     PLAIT__F_SECURED = 1 << 18,
     PLAIT__F_PROXIED = 1 << 19, /* a trusted proxy told the addresses: struct plait__peer's owner knows them */
@@ -137,6 +137,8 @@ void plait__stream_flushed(struct plait_stream *s);
 void plait__stream_want(struct plait_stream *s);
 /* Records why a stream ends; the first reason stays, but a good end that loses output is none. */
 void plait__stream_blame(struct plait_stream *s, const struct plait_fault *fault);
+/* Output that the carrier had taken never left: that is the reason, unless there is one already. */
+void plait__stream_blame_left(struct plait_stream *s, const struct plait_fault *fault);
 
 /* proxy.c: an address that a trusted proxy told. False when there is none. */
 bool plait__proxy_address(const struct plait_stream *s, bool peer, struct plait_address *out);

@@ -173,10 +173,20 @@ static void notify_close(struct plait__tls *t)
 {
     if (t->notified)
         return;
+    const size_t before = cipher_bytes(t);
     t->notified = true;
     ERR_clear_error();
     SSL_shutdown(t->ssl); /* without memory the end comes without it */
     ERR_clear_error();
+    t->notify_bytes = (uint16_t)(cipher_bytes(t) - before);
+}
+
+/* What the stream thinks gone is lost: who closed in good order is to hear of it. A lost close_notify alone is no loss
+ * of the stream's. */
+static void blame_left(struct plait__tls *t, const struct plait_fault *fault)
+{
+    if (!t->failed && pending(t) > t->notify_bytes)
+        plait__stream_blame_left(t->stream, fault);
 }
 
 /* --- input from below --------------------------------------------------------------------------------------------- */
@@ -386,6 +396,8 @@ static void part(struct plait__tls *t)
 void plait__tls_timer(void *ctx)
 {
     struct plait__tls *t = ctx;
+    const struct plait_fault stalled = plait_fault_make(PLAIT_EPEERSTALLED, "send");
+    blame_left(t, &stalled);
     if (t->parting)
         finish(t, pending(t) > 0);
     else
@@ -483,6 +495,7 @@ static void up_failed(void *up, const struct plait_fault *fault)
     struct plait__tls *t = up;
     t->last_words = false;
     t->lower_blocked = true;
+    blame_left(t, fault);
     if (t->parting)
         finish(t, true);
     else

@@ -93,7 +93,8 @@ struct plait__tls {
     struct plait_timer timer; /* the peer accepts no byte, or does not hang up */
     struct plait__list link;  /* module's parting carriers */
     struct plait_tls_info info;
-    int16_t alert; /* fatal one, sent or received; -1: none */
+    uint16_t notify_bytes; /* of close_notify, when it is written */
+    int16_t alert;         /* fatal one, sent or received; -1: none */
     uint8_t state;
     bool anonymous : 1; /* client: its own certificate is not shown */
     bool alert_sent : 1;

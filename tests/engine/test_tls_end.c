@@ -437,7 +437,33 @@ static void closing_does_not_wait_for_ever(void **state)
     bed_pass(&t.b, plait_seconds(60));
     bed_settle(&t.b);
     assert_null(t.c.s);
+    assert_err(t.c.fault.err, PLAIT_EPEERSTALLED); /* "slow" never left */
     tls_bed_close(&t);
+}
+
+/* The stream has nothing left when it closes; TLS has. */
+static void ciphertext_that_is_lost_while_closing_is_told(void **state)
+{
+    static const uint8_t text[20000];
+    (void)state;
+    for (int clear = 0; clear < 2; clear++) {
+        tls_bed_open(&t, &certs);
+        t.out_max = 1000;
+        tls_bed_join(&t, &peer_half_protocol);
+        t.nc.stuck = true;
+        plait_write(t.c.s, plait_slice_of(text, clear ? 0 : sizeof text));
+        plait_close(t.c.s);
+        bed_settle(&t.b);
+        assert_non_null(t.c.s);
+        t.nc.stuck = false;
+        t.nc.broken = true;
+        narrow_room(&t.nc);
+        bed_settle(&t.b);
+        bed_pass(&t.b, plait_seconds(3));
+        assert_null(t.c.s);
+        assert_err(t.c.fault.err, clear ? PLAIT_OK : PLAIT_EPIPE); /* a close_notify that is lost is no loss */
+        tls_bed_close(&t);
+    }
 }
 
 static void the_carrier_below_may_fail_while_last_words_are_said(void **state)
@@ -586,6 +612,7 @@ TEST_MAIN_WITH(make, end, cmocka_unit_test(a_close_is_an_orderly_end_for_both),
                cmocka_unit_test(a_peer_that_takes_no_handshake_is_left),
                cmocka_unit_test(a_peer_that_takes_no_ciphertext_is_left),
                cmocka_unit_test(closing_waits_for_the_ciphertext), cmocka_unit_test(closing_does_not_wait_for_ever),
+               cmocka_unit_test(ciphertext_that_is_lost_while_closing_is_told),
                cmocka_unit_test(the_carrier_below_may_fail_while_last_words_are_said),
                cmocka_unit_test(a_failure_below_is_the_reason_unless_tls_failed_before),
                cmocka_unit_test(memory_may_run_out_anywhere), cmocka_unit_test(openssl_memory_counts_as_an_estimate),
