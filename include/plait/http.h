@@ -75,7 +75,10 @@ struct plait_http_limits {
     uint64_t body_rate; /* bytes a second that a body must reach, judged after the first 10 s; 64 */
     uint64_t body_max;  /* bytes of a request's body; 64 MiB */
     size_t requests;    /* on one connection; 1,000,000 */
-    void *reserved[4];
+    size_t streams;     /* HTTP/2: requests at once on a connection; 100 */
+    size_t resets;      /* HTTP/2: requests that a client gives up at once; 500, and 50 more a second */
+    size_t floods;      /* HTTP/2: frames at once that lead nowhere; 1,000, and 20 more a second */
+    void *reserved[1];
 };
 
 /* One answered request, for an access log. Borrowed for the call. */
@@ -95,12 +98,14 @@ struct plait_http_options {
     const char *server;       /* value of the Server field, static; NULL: "plait", "": none */
     plait_http_access_fn log; /* each answered request; NULL: none */
     void *log_ctx;
-    void *reserved[6];
+    bool no_http2; /* HTTP/1 only: HTTP/2 is neither offered over TLS nor taken by prior knowledge */
+    void *reserved[5];
 };
 
-/** Makes a service that answers HTTP/1.0 and 1.1 from a tree. Returns NULL when there is no memory or building the
+/** Makes a service that answers HTTP/1.0, 1.1 and 2 from a tree; HTTP/2 by ALPN over TLS, and in the clear by prior
+ * knowledge. Returns NULL when there is no memory or building the
  * tree failed; plait_serve takes that. Ownership: the resource's reference is taken, also on failure; the service is
- * the caller's until a plait_serve takes it. Source: RFC 9110, RFC 9112. */
+ * the caller's until a plait_serve takes it. Source: RFC 9110, RFC 9112, RFC 9113. */
 PLAIT_API struct plait_service *plait_http(struct plait_resource *root) PLAIT_MUST;
 
 /** As plait_http, with options (may be NULL). Ownership: as plait_http. */
@@ -160,7 +165,7 @@ PLAIT_API size_t plait_request_field_count(const struct plait_request *req);
 /** Field number `i` in the order of sending. Ownership: both slices are borrowed from the request. */
 PLAIT_API void plait_request_field_at(const struct plait_request *req, size_t i, plait_slice *name, plait_slice *value);
 
-/** Version of the protocol: 10, 11. */
+/** Version of the protocol: 10, 11, 20. */
 PLAIT_API int plait_request_version(const struct plait_request *req);
 
 /** Length of the body that the client announced, 0 for none, PLAIT_LENGTH_UNKNOWN when it is chunked. */

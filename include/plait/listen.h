@@ -28,7 +28,11 @@ struct plait_service_ops {
     /* The service is over; every connection is. May be NULL. */
     void (*free)(void *ctx);
 
-    void *reserved[4];
+    /* Protocols that it speaks over TLS, in wire form in order of preference (RFC 7301 section 3.1); static. They are
+     * offered where the TLS context has no list of its own. */
+    plait_slice alpn;
+
+    void *reserved[2];
 };
 
 /** Makes a service. Returns NULL when there is no memory (then ctx was freed through ops->free), and plait_serve takes

@@ -63,7 +63,7 @@ static void log_bad(struct shake *k, const char *text, plait_err err)
 static plait_err begin_tls(struct shake *k, plait_slice rest)
 {
     struct plait__carrier *below = k->s->carrier;
-    PLAIT_TRY(plait__tls_start(k->s, k->listener->tls, NULL, NULL, plait_slice_of(NULL, 0), false));
+    PLAIT_TRY(plait__tls_start(k->s, k->listener->tls, NULL, NULL, k->listener->service->ops.alpn, false));
     if (rest.len > 0 && below != k->s->carrier)
         below->up_ops->input(below->up, (uint8_t *)(uintptr_t)rest.ptr, rest.len);
     return PLAIT_OK;

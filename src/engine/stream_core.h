@@ -169,7 +169,8 @@ int plait__fd_stream_new(struct plait_reactor *r, enum plait__fd_kind kind, int 
                          struct plait_stream **out);
 
 /* TLS as a layer under the stream (tls_carrier.c): the stream's carrier is replaced, the old one becomes the lower
- * one. A client that is `anonymous` shows no certificate of its own. */
+ * one. `alpn` is what a client offers, and what a server speaks whose context has no list of its own. A client that is
+ * `anonymous` shows no certificate of its own. */
 struct plait_tls_server;
 struct plait_tls_client;
 plait_err plait__tls_start(struct plait_stream *s, struct plait_tls_server *server, struct plait_tls_client *client,

@@ -87,6 +87,7 @@ struct plait__tls {
     struct plait_tls_client *client;
     char *session_key; /* client: under what its session is kept; NULL: it is not */
     char *texts;       /* what `info` points to */
+    plait_slice alpn;  /* server: the service's protocols */
     uint32_t want;     /* what the stream wants at a time */
     uint32_t lower_want;
     struct plait_soon soon;   /* begins; delivers what was held back */

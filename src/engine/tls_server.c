@@ -42,14 +42,18 @@ static int choose_certificate(SSL *ssl, int *alert, void *arg)
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-/* RFC 7301 section 3.2: the server's preference; nothing in common is fatal. */
+/* RFC 7301 section 3.2: the server's preference, the context's list before the service's; nothing in common is
+ * fatal. */
 static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
                            unsigned in_len, void *arg)
 {
     const struct plait_tls_server *server = arg;
-    (void)ssl;
-    for (size_t i = 0; i < server->alpn_len; i += 1u + server->alpn[i]) {
-        const plait_slice ours = plait_slice_of(server->alpn + i + 1, server->alpn[i]);
+    const struct plait__tls *t = SSL_get_app_data(ssl);
+    const plait_slice list = server->alpn_len ? plait_slice_of(server->alpn, server->alpn_len) : t->alpn;
+    if (list.len == 0)
+        return SSL_TLSEXT_ERR_NOACK;
+    for (size_t i = 0; i < list.len; i += 1u + list.ptr[i]) {
+        const plait_slice ours = plait_slice_of(list.ptr + i + 1, list.ptr[i]);
         for (unsigned j = 0; j < in_len; j += 1u + in[j]) {
             if (plait_slice_equal(ours, plait_slice_of(in + j + 1, in[j]))) {
                 *out = ours.ptr;
@@ -107,8 +111,7 @@ static plait_err set_up(struct plait_tls_server *server, SSL_CTX *ctx, char *why
     SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, ticket_key);
     SSL_CTX_set_tlsext_servername_callback(ctx, choose_certificate);
     SSL_CTX_set_tlsext_servername_arg(ctx, server);
-    if (server->alpn_len > 0)
-        SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, server);
+    SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, server);
     if (server->client_cert == PLAIT_CERT_NONE)
         return PLAIT_OK;
     PLAIT_TRY(set_session_context(server, ctx));

@@ -180,6 +180,7 @@ plait_err plait__tls_start(struct plait_stream *s, struct plait_tls_server *serv
     if (!t)
         return PLAIT_FAIL(PLAIT_ENOMEM);
     t->anonymous = anonymous;
+    t->alpn = alpn;
     const plait_err err = make_session(t, name, alpn);
     if (err == PLAIT_OK)
         plait__stream_push(s);

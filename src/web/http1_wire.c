@@ -402,6 +402,11 @@ bool plait__http1_is_token(plait_slice text)
     return text.len > 0 && skip_class(text.ptr, end, IS_TOKEN) == end;
 }
 
+bool plait__http1_is_target(plait_slice text)
+{
+    return text.len > 0 && skip_class(text.ptr, text.ptr + text.len, IS_TARGET) == text.ptr + text.len;
+}
+
 bool plait__http1_is_value(plait_slice text)
 {
     return text.len == 0 ||

@@ -69,6 +69,9 @@ bool plait__http1_list_has(plait_slice list, plait_slice element);
 /* Whether text is a token (RFC 9110 section 5.6.2). */
 bool plait__http1_is_token(plait_slice text);
 
+/* Whether text may stand as a request's target. */
+bool plait__http1_is_target(plait_slice text);
+
 /* Whether text may stand as a field's value: no control characters but tabs, nothing to trim. */
 bool plait__http1_is_value(plait_slice text);
 

@@ -19,7 +19,9 @@ struct plait__web {
     struct plait__module module;
     struct plait_reactor *reactor;
     struct plait__slab conns;
-    struct plait_request *pool; /* requests waiting for use */
+    struct plait__slab streams;  /* of HTTP/2 */
+    struct plait__h2_shared *h2; /* what its sessions share; made with the first */
+    struct plait_request *pool;  /* requests waiting for use */
     size_t pooled;
     struct plait__list live;      /* requests in use */
     struct plait_buf scratch;     /* an answer being composed */
@@ -58,6 +60,8 @@ enum {
     PLAIT__HC_LAST = 256,     /* the client sends nothing behind the request under way */
     PLAIT__HC_STOPPED = 128,  /* the timer is off while the handler thinks */
     PLAIT__HC_UPGRADED = 512, /* the stream speaks another protocol now: only this object is left to go */
+    PLAIT__HC_NOT_H2 = 1024,  /* HTTP/2's preface is not looked for */
+    PLAIT__HC_BEGUN = 2048,   /* the first bytes were HTTP/1 */
 };
 
 struct plait__http_conn {
@@ -115,7 +119,8 @@ enum plait__http_phase {
     PLAIT__HR_ANSWERED, /* answered; only the rest of its body is thrown away */
 };
 
-enum plait__http_body { PLAIT__HB_NONE, PLAIT__HB_LENGTH, PLAIT__HB_CHUNKED };
+/* A FRAMED body comes from a carrier that knows its end (body_ending). */
+enum plait__http_body { PLAIT__HB_NONE, PLAIT__HB_LENGTH, PLAIT__HB_CHUNKED, PLAIT__HB_FRAMED };
 
 enum {
     PLAIT__HR_INLINE = 1024,   /* bytes of a head kept in the request itself */
@@ -155,6 +160,7 @@ struct plait_request {
     uint8_t phase;
     uint8_t body_kind;
     bool body_done;
+    bool body_ending;
     bool end_told;
     bool paused;
     bool continue_due; /* the client waits for 100 */
@@ -206,12 +212,19 @@ bool plait__http_keeps(const struct plait_request *req);
 void plait__http1_answered(struct plait_request *req);
 void plait__http1_abandon(struct plait_request *req, plait_err err, const char *detail);
 
+/* http2_server.c: HTTP/2 from the connection's first byte on. */
+plait_err plait__h2_open(struct plait__http_service *service, struct plait_stream *s) PLAIT_MUST;
+/* http2_session.c */
+void plait__h2_shared_free(struct plait__web *web);
+
 /* http_request.c */
 /* A request that nothing carries yet. */
 struct plait_request *plait__request_new(struct plait__http_service *service);
 void plait__request_free(struct plait_request *req);
 /* Keeps an HTTP/1 head, splits the target. Returns 0 or the status to refuse with. */
 int plait__request_begin(struct plait_request *req, const uint8_t *head);
+/* A head is in place, and the kind of its body: judges both, splits the target. Returns 0 or a status. */
+int plait__request_ready(struct plait_request *req);
 /* The client has left: tells the handler, or frees the request when nobody would. */
 void plait__request_left(struct plait_request *req);
 /* The answer under way is complete, or given up: logs it, and goes on to what comes next. */
@@ -222,6 +235,8 @@ void plait__http_break(struct plait_request *req, plait_err err, const char *det
 /* http_input.c: takes body bytes; returns how many. 0 with a body unfinished: they wait. `*refusal` is set to a
  * status when the body is bad. */
 size_t plait__request_take(struct plait_request *req, plait_slice in, int *refusal);
+/* Whether somebody waits for bytes of the body. */
+bool plait__request_wants(const struct plait_request *req);
 /* Makes the calls that need no more bytes: the end of a body that is complete. */
 void plait__request_pump(struct plait_request *req);
 

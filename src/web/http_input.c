@@ -38,8 +38,19 @@ static size_t take_chunks(struct plait_request *req, plait_slice in, plait_slice
     return used;
 }
 
+static size_t take_kind(struct plait_request *req, plait_slice in, plait_slice *piece, int *refusal)
+{
+    if (req->body_kind == PLAIT__HB_LENGTH)
+        return take_length(req, in, piece);
+    if (req->body_kind == PLAIT__HB_CHUNKED)
+        return take_chunks(req, in, piece, refusal);
+    *piece = in;
+    req->body_done = req->body_ending;
+    return in.len;
+}
+
 /* Whether nobody minds more bytes of the body now. */
-static bool wanted(const struct plait_request *req)
+bool plait__request_wants(const struct plait_request *req)
 {
     if (req->phase == PLAIT__HR_ANSWERED)
         return true;
@@ -49,10 +60,9 @@ static bool wanted(const struct plait_request *req)
 size_t plait__request_take(struct plait_request *req, plait_slice in, int *refusal)
 {
     plait_slice piece = {NULL, 0};
-    if (req->body_done || !wanted(req))
+    if (req->body_done || !plait__request_wants(req))
         return 0;
-    size_t used =
-        req->body_kind == PLAIT__HB_LENGTH ? take_length(req, in, &piece) : take_chunks(req, in, &piece, refusal);
+    size_t used = take_kind(req, in, &piece, refusal);
     req->body_seen += piece.len;
     req->rate_seen += piece.len;
     if (*refusal)

@@ -73,6 +73,7 @@ static void request_clear(struct plait_request *req)
     req->blocks = NULL;
     req->phase = PLAIT__HR_HEAD;
     req->body_kind = PLAIT__HB_NONE;
+    req->body_ending = false;
     req->body_done = req->end_told = req->paused = req->continue_due = false;
     req->head_only = req->no_body = req->chunked_out = false;
     req->held_count = 0;
@@ -254,23 +255,30 @@ static int split_target(struct plait_request *req)
     return absolute_form(req, target);
 }
 
-int plait__request_begin(struct plait_request *req, const uint8_t *head)
+int plait__request_ready(struct plait_request *req)
 {
     const struct plait__http1_head *h = &req->head;
     req->phase = PLAIT__HR_OPEN;
-    req->version = (uint8_t)(10 + h->minor);
     req->began = plait_now(req->web->reactor);
-    if (!keep_head(req, head))
-        return 503;
-    req->body_kind = h->chunked ? PLAIT__HB_CHUNKED : h->has_length && h->length ? PLAIT__HB_LENGTH : PLAIT__HB_NONE;
     req->body_left = h->length;
     req->body_done = req->body_kind == PLAIT__HB_NONE;
     req->continue_due = h->expect && !req->body_done;
     req->head_only = h->method_len == 4 && memcmp(req->base + h->method, "HEAD", 4) == 0;
     uint64_t body_max = req->service->options.limits.body_max;
-    if (req->body_kind == PLAIT__HB_LENGTH && req->body_left > body_max)
+    if (h->has_length && req->body_left > body_max)
         return 413;
     return split_target(req);
+}
+
+int plait__request_begin(struct plait_request *req, const uint8_t *head)
+{
+    const struct plait__http1_head *h = &req->head;
+    req->phase = PLAIT__HR_OPEN;
+    req->version = (uint8_t)(10 + h->minor);
+    if (!keep_head(req, head))
+        return 503;
+    req->body_kind = h->chunked ? PLAIT__HB_CHUNKED : h->has_length && h->length ? PLAIT__HB_LENGTH : PLAIT__HB_NONE;
+    return plait__request_ready(req);
 }
 
 /* --- what it tells --------------------------------------------------------------------------------------------- */
@@ -332,7 +340,7 @@ uint64_t plait_request_length(const struct plait_request *req)
 {
     if (req->body_kind == PLAIT__HB_NONE)
         return 0;
-    return req->body_kind == PLAIT__HB_LENGTH ? req->head.length : PLAIT_LENGTH_UNKNOWN;
+    return req->head.has_length ? req->head.length : PLAIT_LENGTH_UNKNOWN;
 }
 
 struct plait_reactor *plait_request_reactor(const struct plait_request *req)

@@ -10,7 +10,10 @@
  */
 #include "base/try.h"
 #include "engine/stream_core.h"
+#include "web/http2_wire.h"
 #include "web/http_core.h"
+
+#include <plait/tls.h>
 
 enum { KEEP_MAX = 32768, RATE_GRACE_S = 10 };
 
@@ -309,10 +312,41 @@ static void settle(struct plait__http_conn *conn, size_t left)
     }
 }
 
+/* Prior knowledge of HTTP/2 (RFC 9113 section 3.3): its preface stands where the first request would. Returns false
+ * when this is HTTP/1. The bytes stay with the stream for who reads them now. */
+static bool is_preface(struct plait__http_conn *conn, plait_slice in)
+{
+    const plait_slice preface = PLAIT_LIT(PLAIT__H2_PREFACE);
+    const size_t len = in.len < preface.len ? in.len : preface.len;
+    return !(conn->flags & PLAIT__HC_NOT_H2) && memcmp(in.ptr, preface.ptr, len) == 0;
+}
+
+static void become_http2(struct plait__http_conn *conn)
+{
+    struct plait_stream *s = conn->stream;
+    struct plait__http_service *service = conn->service;
+    const plait_err err = plait__h2_open(service, s);
+    if (err) {
+        conn->flags |= PLAIT__HC_CLOSED;
+        plait_timer_stop(&conn->timer);
+        plait_abort_with(s, err, NULL);
+        return;
+    }
+    conn_free(conn);
+}
+
 static size_t on_data(struct plait_stream *s, plait_slice in, void *self)
 {
     struct plait__http_conn *conn = self;
     size_t used = 0;
+    if (!(conn->flags & PLAIT__HC_BEGUN)) {
+        if (is_preface(conn, in)) {
+            if (in.len >= PLAIT__H2_PREFACE_BYTES)
+                become_http2(conn);
+            return 0;
+        }
+        conn->flags |= PLAIT__HC_BEGUN;
+    }
     conn->flags |= PLAIT__HC_IN_DATA;
     while (used < in.len && !(conn->flags & PLAIT__HC_CLOSED)) {
         if (!conn->req && plait_is_full(s))
@@ -414,7 +448,8 @@ static void on_timer(void *ctx)
     }
 }
 
-plait_err plait__http_open(struct plait__http_service *service, struct plait_stream *s)
+/* What ALPN chose holds; without it the first bytes tell. */
+static plait_err open_http1(struct plait__http_service *service, struct plait_stream *s, bool chosen)
 {
     struct plait__http_conn *conn = plait__slab_new(&service->web->conns);
     if (!conn)
@@ -424,7 +459,16 @@ plait_err plait__http_open(struct plait__http_service *service, struct plait_str
     service->refs++;
     plait_metric_add(&service->web->connections, 1);
     plait_timer_init(&conn->timer, service->web->reactor, "http", on_timer, conn);
+    conn->flags = chosen || service->options.no_http2 ? PLAIT__HC_NOT_H2 : 0;
     arm(conn, service->options.limits.head);
     plait_stream_attach(s, &http_protocol, conn);
     return PLAIT_OK;
+}
+
+plait_err plait__http_open(struct plait__http_service *service, struct plait_stream *s)
+{
+    const struct plait_tls_info *tls = plait_stream_tls(s);
+    if (tls && plait_slice_equal(tls->alpn, PLAIT_LIT("h2")) && !service->options.no_http2)
+        return plait__h2_open(service, s);
+    return open_http1(service, s, tls && tls->alpn.len);
 }

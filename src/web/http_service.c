@@ -61,6 +61,9 @@ static void fill_limits(struct plait_http_limits *l)
     l->body_rate = l->body_rate == UINT64_MAX ? 0 : l->body_rate ? l->body_rate : 64;
     l->body_max = l->body_max ? l->body_max : (uint64_t)64 << 20;
     l->requests = l->requests ? l->requests : 1000000;
+    l->streams = l->streams ? l->streams : 100;
+    l->resets = l->resets ? l->resets : 500;
+    l->floods = l->floods ? l->floods : 1000;
 }
 
 static bool server_name_fits(const char *name)
@@ -102,7 +105,10 @@ struct plait__http_service *plait__http_service_new(struct plait_resource *root,
 struct plait_service *plait_http_with(struct plait_resource *root, const struct plait_http_options *options)
 {
     struct plait__http_service *service = plait__http_service_new(root, options);
-    return service ? plait_service_new(service->web->reactor, &http_ops, service) : NULL;
+    struct plait_service_ops ops = http_ops;
+    if (service)
+        ops.alpn = service->options.no_http2 ? PLAIT_LIT("\x08http/1.1") : PLAIT_LIT("\x02h2\x08http/1.1");
+    return service ? plait_service_new(service->web->reactor, &ops, service) : NULL;
 }
 
 struct plait_service *plait_http(struct plait_resource *root)

@@ -6,8 +6,8 @@
  * Invariant: one a reactor, found by its module's function. Test: tests/web/test_http_server.c.
  */
 #include "base/try.h"
+#include "web/http2_core.h"
 #include "web/http_client_core.h"
-#include "web/http_core.h"
 
 #include <plait/tls.h>
 
@@ -40,6 +40,8 @@ static void web_release(struct plait__module *module)
     plait_buf_deinit(&web->scratch);
     plait_mem_free(web->window);
     plait__slab_deinit(&web->conns);
+    plait__slab_deinit(&web->streams);
+    plait__h2_shared_free(web);
     plait_mem_free(web);
 }
 
@@ -69,6 +71,7 @@ static struct plait__web *web_new(struct plait_reactor *reactor)
     web->module.stop = web_stop;
     web->module.release = web_release;
     web->reactor = reactor;
+    plait__slab_init(&web->streams, plait_reactor_budget(reactor), sizeof(struct plait__h2_stream), 0);
     plait__slab_init(&web->conns, plait_reactor_budget(reactor), sizeof(struct plait__http_conn), 0);
     plait__slab_init(&web->fetches, plait_reactor_budget(reactor), plait__fetch_bytes(), 0);
     plait__list_init(&web->live);

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Requests that HTTP/2 brings: a block of fields becomes a head as HTTP/1 has it (RFC 9113 section 8.3), DATA becomes
+ * the body. nghttp2 has judged the fields' names, values and order before; here are the rules that are ours, and as
+ * strict as those of HTTP/1.
+ *
+ * A body's bytes wait in the stream until the handler wants them, and only what it took opens the window again.
+ * Invariant: a stream's `in` never holds more than its window. Test: tests/web/test_http2_server.c.
+ */
+#include "base/try.h"
+#include "web/http2_core.h"
+
+enum { IN_MAX = PLAIT__H2_READING, RATE_GRACE_S = 10, HEAD_CAP = 2 * PLAIT__HTTP1_HEAD_MAX, MALFORMED = -1 };
+
+/* --- streams --------------------------------------------------------------------------------------------------- */
+
+static void on_timer(void *ctx);
+
+struct plait__h2_stream *plait__h2_stream_new(struct plait__h2_conn *conn, int32_t id)
+{
+    struct plait__web *web = conn->service->web;
+    struct plait__h2_stream *st = plait__slab_take(&web->streams);
+    struct plait_request *req = st ? plait__request_new(conn->service) : NULL;
+    if (!req) {
+        plait__slab_free(&web->streams, st);
+        return NULL;
+    }
+    memset(st, 0, offsetof(struct plait__h2_stream, lent));
+    st->conn = conn;
+    st->id = id;
+    st->req = req;
+    st->head = req->inline_head;
+    st->head_cap = PLAIT__HR_INLINE;
+    st->files_last = &st->files;
+    req->ops = &plait__h2_carrier;
+    req->carrier = st;
+    req->stream = conn->stream;
+    req->version = 20;
+    plait_buf_init(&st->in, plait_stream_budget(conn->stream), IN_MAX);
+    plait__chain_init(&st->out, plait_stream_budget(conn->stream));
+    plait__chain_lend(&st->out, st->lent, sizeof(st->lent));
+    plait_timer_init(&st->timer, web->reactor, "http2 stream", on_timer, st);
+    plait__list_add_tail(&conn->streams, &st->link);
+    plait__list_init(&st->work);
+    conn->count++;
+    return st;
+}
+
+void plait__h2_stream_free(struct plait__h2_stream *st)
+{
+    struct plait__h2_conn *conn = st->conn;
+    plait_timer_stop(&st->timer);
+    plait__list_remove(&st->link);
+    plait__list_remove(&st->work);
+    plait__chain_deinit(&st->out);
+    plait_buf_deinit(&st->in);
+    conn->count--;
+    if (st->req)
+        plait__request_left(st->req);
+    plait__slab_free(&conn->service->web->streams, st);
+}
+
+/* --- the head -------------------------------------------------------------------------------------------------- */
+
+/* The first reason stays. MALFORMED resets the stream (RFC 9113 section 8.1.1), a status is answered. */
+static void refuse_head(struct plait__h2_stream *st, int status)
+{
+    if (!st->refusal)
+        st->refusal = status;
+}
+
+static bool make_room(struct plait__h2_stream *st, size_t bytes)
+{
+    if (bytes <= st->head_cap - st->head_len)
+        return true;
+    uint8_t *more = st->head_cap == HEAD_CAP ? NULL : plait_request_memory(st->req, HEAD_CAP);
+    if (!more) {
+        refuse_head(st, st->head_cap == HEAD_CAP ? 431 : 503);
+        return false;
+    }
+    memcpy(more, st->head, st->head_len);
+    st->head = more;
+    st->head_cap = HEAD_CAP;
+    return true;
+}
+
+/* Puts bytes behind what the head has. Returns false when there is no room; the head is refused then. */
+static bool put(struct plait__h2_stream *st, plait_slice bytes, uint16_t *at, uint16_t *len)
+{
+    if (!make_room(st, bytes.len))
+        return false;
+    *at = (uint16_t)st->head_len;
+    *len = (uint16_t)bytes.len;
+    if (bytes.len)
+        memcpy(st->head + st->head_len, bytes.ptr, bytes.len);
+    st->head_len += (uint32_t)bytes.len;
+    return true;
+}
+
+/* RFC 9113 section 8.3.1. nghttp2 has seen to it that each comes once, and before the fields. */
+static void take_pseudo(struct plait__h2_stream *st, plait_slice name, plait_slice value)
+{
+    struct plait__http1_head *head = &st->req->head;
+    if (plait_slice_equal(name, PLAIT_LIT(":method"))) {
+        if (value.len > PLAIT__HTTP1_METHOD_MAX)
+            refuse_head(st, 501);
+        else
+            (void)put(st, value, &head->method, &head->method_len);
+    } else if (plait_slice_equal(name, PLAIT_LIT(":path"))) {
+        if (value.len > PLAIT__HTTP1_TARGET_MAX)
+            refuse_head(st, 414);
+        else
+            (void)put(st, value, &head->target, &head->target_len);
+    } else if (plait_slice_equal(name, PLAIT_LIT(":authority"))) {
+        head->has_host = true;
+        (void)put(st, value, &head->host, &head->host_len);
+    } else if (!plait_slice_equal(value, PLAIT_LIT("http")) && !plait_slice_equal(value, PLAIT_LIT("https"))) {
+        refuse_head(st, 400); /* :scheme; a proxy may say https where the last step is in the clear */
+    }
+}
+
+/* What a field means to us, as in HTTP/1. nghttp2 refuses a length that is no number or comes twice. */
+static void take_meaning(struct plait__h2_stream *st, plait_slice name, plait_slice value)
+{
+    struct plait__http1_head *head = &st->req->head;
+    if (plait_slice_equal(name, PLAIT_LIT("content-length"))) {
+        head->has_length = plait_slice_to_u64(value, UINT64_MAX, &head->length) == PLAIT_OK;
+    } else if (plait_slice_equal(name, PLAIT_LIT("expect"))) {
+        head->expect = plait_slice_equal_nocase(value, PLAIT_LIT("100-continue"));
+        if (!head->expect)
+            refuse_head(st, 417);
+    }
+}
+
+void plait__h2_take_field(struct plait__h2_stream *st, plait_slice name, plait_slice value)
+{
+    struct plait__http1_head *head = &st->req->head;
+    if (st->list > PLAIT__HTTP1_HEAD_MAX)
+        refuse_head(st, 431);
+    if (st->refusal)
+        return;
+    if (name.ptr[0] == ':') {
+        take_pseudo(st, name, value);
+        return;
+    }
+    struct plait__http1_field field;
+    if (head->count == PLAIT__HTTP1_FIELDS_MAX)
+        refuse_head(st, 431);
+    else if (put(st, name, &field.name, &field.name_len) && put(st, value, &field.value, &field.value_len)) {
+        head->field[head->count++] = field;
+        take_meaning(st, name, value);
+    }
+}
+
+static struct plait__http1_field *find(struct plait__h2_stream *st, plait_slice name)
+{
+    struct plait__http1_head *head = &st->req->head;
+    for (size_t i = 0; i < head->count; i++) {
+        struct plait__http1_field *f = &head->field[i];
+        if (plait_slice_equal(plait_slice_of(st->head + f->name, f->name_len), name))
+            return f;
+    }
+    return NULL;
+}
+
+/* The host as one thing: :authority, Host, or both when they agree (RFC 9113 section 8.3.1). A handler finds it in the
+ * Host field, as in HTTP/1. */
+static void settle_host(struct plait__h2_stream *st)
+{
+    struct plait__http1_head *head = &st->req->head;
+    const plait_slice authority = plait_slice_of(st->head + head->host, head->host_len);
+    struct plait__http1_field *host = find(st, PLAIT_LIT("host"));
+    if (host && !head->has_host) {
+        head->host = host->value;
+        head->host_len = host->value_len;
+    } else if (host && !plait_slice_equal_nocase(authority, plait_slice_of(st->head + host->value, host->value_len))) {
+        refuse_head(st, MALFORMED);
+    } else if (!host && head->count < PLAIT__HTTP1_FIELDS_MAX) {
+        struct plait__http1_field field = {.value = head->host, .value_len = head->host_len};
+        if (put(st, PLAIT_LIT("host"), &field.name, &field.name_len))
+            head->field[head->count++] = field;
+    }
+    if (head->host_len == 0 || !plait__http1_is_host(plait_slice_of(st->head + head->host, head->host_len)))
+        refuse_head(st, 400);
+}
+
+/* Crumbs of a cookie become one field again (RFC 9113 section 8.2.3). */
+static void join_cookies(struct plait__h2_stream *st)
+{
+    struct plait__http1_head *head = &st->req->head;
+    struct plait__http1_field *first = find(st, PLAIT_LIT("cookie"));
+    size_t kept = first ? (size_t)(first - head->field) + 1 : head->count, bytes = 0;
+    const size_t count = head->count;
+    for (size_t i = kept; i < count; i++) {
+        const struct plait__http1_field *f = &head->field[i];
+        if (f->name_len == 6 && memcmp(st->head + f->name, "cookie", 6) == 0)
+            bytes += f->value_len + 2u;
+    }
+    if (bytes == 0 || !make_room(st, first->value_len + bytes))
+        return;
+    uint8_t *out = st->head + st->head_len;
+    size_t len = first->value_len;
+    memcpy(out, st->head + first->value, len);
+    for (size_t i = kept; i < count; i++) {
+        const struct plait__http1_field f = head->field[i];
+        if (f.name_len != 6 || memcmp(st->head + f.name, "cookie", 6) != 0) {
+            head->field[kept++] = f;
+            continue;
+        }
+        memcpy(out + len, "; ", 2);
+        memcpy(out + len + 2, st->head + f.value, f.value_len);
+        len += f.value_len + 2u;
+    }
+    first->value = (uint16_t)st->head_len;
+    first->value_len = (uint16_t)len;
+    st->head_len += (uint32_t)len;
+    head->count = (uint16_t)kept;
+}
+
+/* What only the whole head can tell. */
+static void finish_head(struct plait__h2_stream *st)
+{
+    struct plait_request *req = st->req;
+    struct plait__http1_head *head = &req->head;
+    const plait_slice method = plait_slice_of(st->head + head->method, head->method_len);
+    const plait_slice target = plait_slice_of(st->head + head->target, head->target_len);
+    if (plait_slice_equal(method, PLAIT_LIT("CONNECT")))
+        refuse_head(st, 501);
+    else
+        settle_host(st);
+    join_cookies(st);
+    if (!st->refusal && ((target.ptr[0] != '/' && target.ptr[0] != '*') || !plait__http1_is_target(target)))
+        refuse_head(st, 400);
+    if (st->refusal)
+        return;
+    req->base = st->head;
+    req->body_kind = st->flags & PLAIT__HS_ENDED ? PLAIT__HB_NONE : PLAIT__HB_FRAMED;
+    const int status = plait__request_ready(req);
+    if (status)
+        refuse_head(st, status);
+}
+
+/* Takes the request from its stream, which ends. */
+static void part(struct plait__h2_stream *st, uint32_t code)
+{
+    struct plait_request *req = st->req;
+    st->req = NULL;
+    plait_timer_stop(&st->timer);
+    plait__h2_reset(st, code);
+    if (req)
+        plait__request_left(req);
+}
+
+/* Lets go of a request that is not to be answered by its handler; the client gets a status, or the stream is reset. */
+static void turn_down(struct plait__h2_stream *st, int status)
+{
+    struct plait_request *req = st->req;
+    const plait_slice method = plait_slice_of(st->head + req->head.method, req->head.method_len);
+    const bool is_head = plait_slice_equal(method, PLAIT_LIT("HEAD"));
+    st->req = NULL;
+    plait_timer_stop(&st->timer);
+    if (status == MALFORMED)
+        plait__h2_reset(st, NGHTTP2_PROTOCOL_ERROR);
+    else
+        plait__h2_refuse(st, status, is_head);
+    plait__request_left(req);
+}
+
+void plait__h2_begin(struct plait__h2_stream *st)
+{
+    struct plait_request *req = st->req;
+    if (!st->refusal)
+        finish_head(st);
+    if (st->refusal) {
+        req->phase = PLAIT__HR_ANSWERED;
+        turn_down(st, st->refusal);
+        return;
+    }
+    plait__h2_count_request(st->conn);
+    plait__resource_dispatch(req);
+    if (st->req == req && req->phase == PLAIT__HR_OPEN)
+        plait__request_pump(req);
+}
+
+/* --- the body -------------------------------------------------------------------------------------------------- */
+
+/* Refuses what came behind a head that a handler has: its answer is ours when it has not begun. */
+static void refuse_body(struct plait__h2_stream *st, int status)
+{
+    struct plait_request *req = st->req;
+    if (req->phase == PLAIT__HR_OPEN) {
+        turn_down(st, status);
+        return;
+    }
+    part(st, NGHTTP2_CANCEL);
+}
+
+/* The body, or its rest, is silent. */
+static void on_timer(void *ctx)
+{
+    struct plait__h2_stream *st = ctx;
+    const struct plait_request *req = st->req;
+    if (req && req->body_fn && !req->paused && !req->body_done)
+        refuse_body(st, 408);
+}
+
+static bool too_slow(const struct plait_request *req)
+{
+    uint64_t rate = req->service->options.limits.body_rate;
+    int64_t took = (plait_now(req->web->reactor) - req->rate_from) / plait_seconds(1);
+    return !req->paused && took > RATE_GRACE_S && req->rate_seen / (uint64_t)took < rate;
+}
+
+/* Hands bytes to the handler, and opens the window for as many. Returns whether they were taken. */
+static bool give(struct plait__h2_stream *st, plait_slice piece)
+{
+    struct plait_request *req = st->req;
+    int refusal = 0;
+    if (!plait__request_wants(req))
+        return false;
+    req->body_ending = st->flags & PLAIT__HS_ENDED;
+    (void)plait__request_take(req, piece, &refusal);
+    if (nghttp2_session_consume_stream(st->conn->session, st->id, piece.len) != 0)
+        plait__h2_fail(st->conn, NGHTTP2_INTERNAL_ERROR, PLAIT_ENOMEM, NULL);
+    if (st->req != req)
+        return true;
+    if (!refusal && !req->body_done && too_slow(req))
+        refusal = 408;
+    if (refusal)
+        refuse_body(st, refusal);
+    else
+        plait__h2_arm(&st->timer, req->body_done ? PLAIT_NEVER : req->service->options.limits.body);
+    return true;
+}
+
+/* What comes for a request that is answered already is dropped, and does not open its window again. */
+void plait__h2_take_data(struct plait__h2_stream *st, plait_slice piece)
+{
+    if (!st->req || (st->in.len == 0 && give(st, piece)))
+        return;
+    plait_buf_put(&st->in, piece);
+    if (st->in.err)
+        refuse_body(st, 503);
+}
+
+void plait__h2_take_end(struct plait__h2_stream *st)
+{
+    if (st->req && st->in.len == 0)
+        (void)give(st, plait_slice_of(NULL, 0));
+}
+
+void plait__h2_read_on(struct plait__h2_stream *st)
+{
+    if (!st->req || (st->in.len == 0 && !(st->flags & PLAIT__HS_ENDED)))
+        return;
+    if (give(st, plait_buf_slice(&st->in)))
+        plait_buf_deinit(&st->in);
+}
+
+/* The first who reads a body gets a window that is worth the way to the client and back. */
+static void widen(struct plait__h2_stream *st)
+{
+    if (st->flags & PLAIT__HS_WIDE)
+        return;
+    st->flags |= PLAIT__HS_WIDE;
+    if (nghttp2_session_set_local_window_size(st->conn->session, NGHTTP2_FLAG_NONE, st->id, PLAIT__H2_READING) != 0)
+        plait__h2_fail(st->conn, NGHTTP2_INTERNAL_ERROR, PLAIT_ENOMEM, NULL);
+}
+
+void plait__h2_wake(struct plait_request *req)
+{
+    struct plait__h2_stream *st = req->carrier;
+    if (!(st->flags & PLAIT__HS_ENDED)) {
+        widen(st);
+        plait__h2_arm(&st->timer, req->service->options.limits.body);
+    }
+    plait__h2_work(st, PLAIT__HS_READ);
+}
+
+void plait__h2_give_up(struct plait__h2_stream *st)
+{
+    part(st, NGHTTP2_CANCEL);
+}
+
+void plait__h2_client_said_all(struct plait__h2_stream *st)
+{
+    struct plait_request *req = st->req;
+    if (!(st->flags & PLAIT__HS_ENDED)) {
+        part(st, NGHTTP2_CANCEL);
+        return;
+    }
+    plait_request_fn gone = req ? req->gone_fn : NULL;
+    if (!gone)
+        return;
+    req->gone_fn = NULL;
+    gone(req, req->gone_ctx);
+}
