@@ -6,7 +6,7 @@
 # peers that we test against) are kept from starting by themselves.
 set -u
 
-run_debian="gcc libc6-dev meson ninja-build pkg-config libssl-dev libsqlite3-dev zlib1g-dev python3"
+run_debian="gcc libc6-dev meson ninja-build pkg-config libssl-dev libnghttp2-dev libsqlite3-dev zlib1g-dev python3"
 check_debian="$run_debian openssl netbase iproute2 make g++ clang libclang-rt-14-dev llvm-14 libcmocka-dev curl \
 finger netcat-openbsd python3-twisted python3-openssl python3-service-identity libuv1-dev libevent-dev \
 libglib2.0-dev nginx-light socat qemu-user-static \
@@ -52,20 +52,21 @@ install_debian() {
 name_others() {
     say "Something is missing, and this system isn't one where we can install it ourselves. Its packages are:"
     if [ "$1" = run ]; then
-        say "    Fedora:  sudo dnf install gcc meson ninja-build pkgconf openssl-devel sqlite-devel zlib-devel python3"
-        say "    Arch:    sudo pacman -S --needed gcc meson ninja pkgconf openssl sqlite zlib python"
+        say "    Fedora:  sudo dnf install gcc meson ninja-build pkgconf openssl-devel sqlite-devel zlib-devel \\"
+        say "                 libnghttp2-devel python3"
+        say "    Arch:    sudo pacman -S --needed gcc meson ninja pkgconf openssl libnghttp2 sqlite zlib python"
         say "    Alpine:  sudo apk add gcc musl-dev linux-headers meson ninja pkgconf openssl-dev sqlite-dev \\"
-        say "                 zlib-dev python3"
+        say "                 zlib-dev nghttp2-dev python3"
     else
         say "    Fedora:  sudo dnf install gcc gcc-c++ clang compiler-rt llvm meson ninja-build pkgconf make \\"
         say "                 openssl-devel sqlite-devel zlib-devel libcmocka-devel python3 curl finger netcat \\"
-        say "                 python3-twisted libuv-devel libevent-devel glib2-devel nginx socat libasan libubsan \\"
+        say "                 python3-twisted libuv-devel libevent-devel libnghttp2-devel glib2-devel nginx socat libasan libubsan \\"
         say "                 libtsan qemu-user-static gcc-aarch64-linux-gnu"
         say "    Arch:    sudo pacman -S --needed gcc clang compiler-rt llvm meson ninja pkgconf make openssl zlib \\"
-        say "                 cmocka python curl netkit-bsd-finger openbsd-netcat python-twisted libuv libevent \\"
+        say "                 cmocka libnghttp2 python curl netkit-bsd-finger openbsd-netcat python-twisted libuv libevent \\"
         say "                 glib2 nginx socat qemu-user-static aarch64-linux-gnu-gcc"
         say "    Alpine:  sudo apk add gcc g++ musl-dev linux-headers clang compiler-rt llvm meson ninja pkgconf \\"
-        say "                 make openssl-dev sqlite-dev zlib-dev cmocka-dev python3 curl netcat-openbsd \\"
+        say "                 make openssl-dev nghttp2-dev sqlite-dev zlib-dev cmocka-dev python3 curl netcat-openbsd \\"
         say "                 py3-twisted libuv-dev libevent-dev glib-dev nginx socat qemu-aarch64"
     fi
 }

@@ -71,7 +71,7 @@ enum {
     PLAIT__HX_LAST = 4,     /* the second is: no new streams */
     PLAIT__HX_CLOSED = 8,   /* close or abort was asked for */
     PLAIT__HX_EOF = 16,     /* the client ended its side */
-    PLAIT__HX_ACTIVE = 32,  /* there were streams when it was last looked at */
+    PLAIT__HX_ACTIVE = 32,  /* there were streams since it was last idle */
 };
 
 struct plait__h2_conn {

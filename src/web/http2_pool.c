@@ -100,11 +100,16 @@ static void *pool_calloc(size_t count, size_t bytes, void *ctx)
 
 static void *pool_realloc(void *ptr, size_t bytes, void *ctx)
 {
-    const size_t had = ptr ? ((struct head *)ptr - 1)->bytes : 0;
+    struct head *block = ptr ? (struct head *)ptr - 1 : NULL;
+    const size_t had = block ? block->bytes : 0;
+    if (block && class_of(had) == class_of(bytes)) {
+        block->bytes = bytes;
+        return ptr;
+    }
     void *more = pool_malloc(bytes, ctx);
     if (!more)
         return NULL;
-    if (ptr)
+    if (had)
         memcpy(more, ptr, had < bytes ? had : bytes);
     pool_free(ptr, ctx);
     return more;

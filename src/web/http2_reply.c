@@ -40,7 +40,7 @@ static void lower(uint8_t *at, size_t len)
 static size_t split_lines(uint8_t *at, size_t len, nghttp2_nv *out)
 {
     size_t count = 0;
-    for (uint8_t *end = at + len; at < end;) {
+    for (uint8_t *end = len ? at + len : at; at < end;) {
         uint8_t *colon = memchr(at, ':', (size_t)(end - at));
         uint8_t *line_end = memchr(colon, '\r', (size_t)(end - colon));
         const plait_slice name = plait_slice_of(at, (size_t)(colon - at));

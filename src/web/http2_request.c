@@ -43,6 +43,7 @@ struct plait__h2_stream *plait__h2_stream_new(struct plait__h2_conn *conn, int32
     plait__list_add_tail(&conn->streams, &st->link);
     plait__list_init(&st->work);
     conn->count++;
+    conn->flags |= PLAIT__HX_ACTIVE;
     return st;
 }
 
@@ -180,7 +181,7 @@ static void settle_host(struct plait__h2_stream *st)
         if (put(st, PLAIT_LIT("host"), &field.name, &field.name_len))
             head->field[head->count++] = field;
     }
-    if (head->host_len == 0 || !plait__http1_is_host(plait_slice_of(st->head + head->host, head->host_len)))
+    if (!plait__http1_is_host(plait_slice_of(st->head + head->host, head->host_len)))
         refuse_head(st, 400);
 }
 

@@ -87,6 +87,8 @@ void plait__h2_drained(struct plait__h2_conn *conn)
 
 /* --- what a client may do too often ---------------------------------------------------------------------------- */
 
+static const char too_many_frames[] = "too many frames that lead nowhere";
+
 /* CVE-2023-44487 and its kin: requests that are begun and given up cost more than they show. */
 void plait__h2_count_reset(struct plait__h2_conn *conn)
 {
@@ -105,7 +107,7 @@ static bool flood_is_right(struct plait__h2_conn *conn)
 void plait__h2_count_flood(struct plait__h2_conn *conn)
 {
     if (!flood_is_right(conn))
-        plait__h2_fail(conn, NGHTTP2_ENHANCE_YOUR_CALM, PLAIT_ELIMIT, "too many frames that lead nowhere");
+        plait__h2_fail(conn, NGHTTP2_ENHANCE_YOUR_CALM, PLAIT_ELIMIT, too_many_frames);
 }
 
 void plait__h2_count_request(struct plait__h2_conn *conn)
@@ -173,15 +175,11 @@ static void settle(struct plait__h2_conn *conn)
             plait_close(conn->stream);
         return;
     }
-    const plait_span idle = conn->service->options.limits.idle;
-    const bool was_active = conn->flags & PLAIT__HX_ACTIVE;
-    if (conn->count) {
-        conn->flags |= PLAIT__HX_ACTIVE;
-        if (!plait_timer_runs(&conn->timer))
-            plait_timer_arm(&conn->timer, plait_seconds(TICK_S));
-    } else if (was_active) {
+    if (conn->count && !plait_timer_runs(&conn->timer)) {
+        plait_timer_arm(&conn->timer, plait_seconds(TICK_S));
+    } else if (conn->count == 0 && (conn->flags & PLAIT__HX_ACTIVE)) {
         conn->flags &= ~(uint32_t)PLAIT__HX_ACTIVE;
-        plait__h2_arm(&conn->timer, idle);
+        plait__h2_arm(&conn->timer, conn->service->options.limits.idle);
     }
 }
 
@@ -227,22 +225,37 @@ struct look {
     const char *why;
 };
 
+static struct look judge(struct plait__h2_conn *conn, const struct plait__h2_frame *f)
+{
+    switch (plait__h2_watch_stream(&conn->watch, f)) {
+    case PLAIT__H2_CLOSED:
+        return (struct look){
+            .code = NGHTTP2_STREAM_CLOSED, .err = PLAIT_EPROTOCOL, .why = "a frame on a closed stream"};
+    case PLAIT__H2_WRONG:
+        return (struct look){.code = NGHTTP2_PROTOCOL_ERROR, .err = PLAIT_EPROTOCOL, .why = "a frame on no stream"};
+    default:
+        break;
+    }
+    if (!leads_nowhere(f) || flood_is_right(conn))
+        return (struct look){.code = 0};
+    return (struct look){.code = NGHTTP2_ENHANCE_YOUR_CALM, .err = PLAIT_ELIMIT, .why = too_many_frames};
+}
+
 /* Looks at the heads of all frames in the input. */
 static struct look look_at(struct plait__h2_conn *conn, plait_slice in)
 {
-    struct look look = {.good = in.len};
     struct plait__h2_frame f;
     size_t at = 0;
-    while (!look.code && plait__h2_watch_next(&conn->watch, in, &at, &f)) {
-        look.moved |= f.type != PLAIT__H2_CONTINUATION;
-        if (!plait__h2_watch_stream(&conn->watch, &f))
-            look = (struct look){0, true, NGHTTP2_STREAM_CLOSED, PLAIT_EPROTOCOL, "a frame on a closed stream"};
-        else if (leads_nowhere(&f) && !flood_is_right(conn))
-            look = (struct look){0, true, NGHTTP2_ENHANCE_YOUR_CALM, PLAIT_ELIMIT, "too many frames that lead nowhere"};
-        if (look.code)
-            look.good = at > PLAIT__H2_FRAME_HEAD ? at - PLAIT__H2_FRAME_HEAD : 0;
+    bool moved = false;
+    while (plait__h2_watch_next(&conn->watch, in, &at, &f)) {
+        struct look look = judge(conn, &f);
+        moved |= f.type != PLAIT__H2_CONTINUATION;
+        if (!look.code)
+            continue;
+        look.good = at > PLAIT__H2_FRAME_HEAD ? at - PLAIT__H2_FRAME_HEAD : 0;
+        return look;
     }
-    return look;
+    return (struct look){.good = in.len, .moved = moved};
 }
 
 static void watch_partial(struct plait__h2_conn *conn, bool moved)

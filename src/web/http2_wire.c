@@ -72,17 +72,41 @@ static void note_end(struct plait__h2_watch *w, uint32_t stream)
     w->ended_at = (uint8_t)((w->ended_at + 1) % PLAIT__H2_ENDED);
 }
 
-bool plait__h2_watch_stream(struct plait__h2_watch *watch, const struct plait__h2_frame *frame)
+/* A new stream takes the next number; a client that leaves some out will never use them. */
+static void note_open(struct plait__h2_watch *w, uint32_t stream)
 {
-    const bool opens = frame->type == PLAIT__H2_HEADERS && frame->stream > watch->last;
+    const uint32_t next = w->last ? w->last + 2 : 1;
+    if (stream > next) {
+        w->skipped[w->skipped_at][0] = next;
+        w->skipped[w->skipped_at][1] = stream - 1;
+        w->skipped_at = (uint8_t)((w->skipped_at + 1) % PLAIT__H2_SKIPPED);
+    }
+    w->last = stream;
+}
+
+static bool was_skipped(const struct plait__h2_watch *w, uint32_t stream)
+{
+    for (size_t i = 0; i < PLAIT__H2_SKIPPED; i++) {
+        if (stream >= w->skipped[i][0] && stream <= w->skipped[i][1])
+            return true;
+    }
+    return false;
+}
+
+enum plait__h2_verdict plait__h2_watch_stream(struct plait__h2_watch *watch, const struct plait__h2_frame *frame)
+{
     const bool carries = frame->type == PLAIT__H2_DATA || frame->type == PLAIT__H2_HEADERS;
-    if (opens)
-        watch->last = frame->stream;
-    else if (carries && frame->stream && was_ended(watch, frame->stream))
-        return false;
-    if (carries ? frame->flags & PLAIT__H2_END_STREAM : frame->type == PLAIT__H2_RST_STREAM && frame->stream)
+    if (frame->stream == 0)
+        return frame->type == PLAIT__H2_PRIORITY ? PLAIT__H2_WRONG : PLAIT__H2_RIGHT;
+    if (frame->type == PLAIT__H2_HEADERS && frame->stream > watch->last)
+        note_open(watch, frame->stream);
+    else if (carries && was_ended(watch, frame->stream))
+        return PLAIT__H2_CLOSED;
+    else if (frame->type == PLAIT__H2_HEADERS && was_skipped(watch, frame->stream))
+        return PLAIT__H2_WRONG;
+    if (carries ? frame->flags & PLAIT__H2_END_STREAM : frame->type == PLAIT__H2_RST_STREAM)
         note_end(watch, frame->stream);
-    return true;
+    return PLAIT__H2_RIGHT;
 }
 
 bool plait__h2_watch_waits(const struct plait__h2_watch *watch)
@@ -97,7 +121,7 @@ bool plait__h2_bucket_add(struct plait__h2_bucket *bucket, plait_time now, size_
     if (leaked || bucket->level == 0)
         bucket->at = now;
     bucket->level += 1000;
-    return bucket->level / 1000 <= max;
+    return (bucket->level + 999) / 1000 <= max;
 }
 
 void plait__h2_bucket_earn(struct plait__h2_bucket *bucket, size_t units)

@@ -14,7 +14,8 @@
 enum {
     PLAIT__H2_PREFACE_BYTES = 24,
     PLAIT__H2_FRAME_HEAD = 9,
-    PLAIT__H2_ENDED = 32, /* streams remembered whose client said all */
+    PLAIT__H2_ENDED = 32,  /* streams remembered whose client said all */
+    PLAIT__H2_SKIPPED = 4, /* gaps remembered in the streams' numbers */
 };
 
 enum plait__h2_type {
@@ -43,9 +44,10 @@ struct plait__h2_frame {
  * `have` bytes are in `head`. */
 struct plait__h2_watch {
     uint32_t left;
-    uint32_t last;                   /* the highest stream that was opened */
-    uint32_t ended[PLAIT__H2_ENDED]; /* the latest streams that the client ended, in a ring */
-    uint8_t ended_at;
+    uint32_t last;                          /* the highest stream that was opened */
+    uint32_t ended[PLAIT__H2_ENDED];        /* the latest streams that the client ended, in a ring */
+    uint32_t skipped[PLAIT__H2_SKIPPED][2]; /* first and last stream of the latest gaps, in a ring */
+    uint8_t ended_at, skipped_at;
     uint8_t have;
     uint8_t type; /* of the frame whose payload comes */
     bool preface; /* what is left is the preface */
@@ -60,9 +62,14 @@ void plait__h2_watch_init(struct plait__h2_watch *watch, bool server);
  * before. Work is a frame's, not a byte's. */
 bool plait__h2_watch_next(struct plait__h2_watch *watch, plait_slice in, size_t *at, struct plait__h2_frame *frame);
 
-/* Notes what a frame does to its stream. False: the client had ended that stream, and may send nothing more on it
- * (RFC 9113 section 5.1, STREAM_CLOSED). */
-bool plait__h2_watch_stream(struct plait__h2_watch *watch, const struct plait__h2_frame *frame);
+enum plait__h2_verdict {
+    PLAIT__H2_RIGHT,
+    PLAIT__H2_CLOSED, /* the client had ended that stream (RFC 9113 section 5.1): STREAM_CLOSED */
+    PLAIT__H2_WRONG,  /* no such frame on such a stream (sections 5.1.1 and 6.3): PROTOCOL_ERROR */
+};
+
+/* Judges a frame by its stream, and notes what it does to it. */
+enum plait__h2_verdict plait__h2_watch_stream(struct plait__h2_watch *watch, const struct plait__h2_frame *frame);
 
 /* Whether more bytes must come before anything can be done: of the preface, of a head, of a frame that is no DATA. */
 bool plait__h2_watch_waits(const struct plait__h2_watch *watch);
