@@ -60,14 +60,14 @@ name_others() {
     else
         say "    Fedora:  sudo dnf install gcc gcc-c++ clang compiler-rt llvm meson ninja-build pkgconf make \\"
         say "                 openssl-devel sqlite-devel zlib-devel libcmocka-devel python3 curl finger netcat \\"
-        say "                 python3-twisted libuv-devel libevent-devel libnghttp2-devel glib2-devel nginx socat libasan libubsan \\"
-        say "                 libtsan qemu-user-static gcc-aarch64-linux-gnu"
+        say "                 python3-twisted libuv-devel libevent-devel libnghttp2-devel glib2-devel nginx socat \\"
+        say "                 libasan libubsan libtsan qemu-user-static gcc-aarch64-linux-gnu"
         say "    Arch:    sudo pacman -S --needed gcc clang compiler-rt llvm meson ninja pkgconf make openssl zlib \\"
-        say "                 cmocka libnghttp2 python curl netkit-bsd-finger openbsd-netcat python-twisted libuv libevent \\"
-        say "                 glib2 nginx socat qemu-user-static aarch64-linux-gnu-gcc"
+        say "                 cmocka libnghttp2 python curl netkit-bsd-finger openbsd-netcat python-twisted libuv \\"
+        say "                 libevent glib2 nginx socat qemu-user-static aarch64-linux-gnu-gcc"
         say "    Alpine:  sudo apk add gcc g++ musl-dev linux-headers clang compiler-rt llvm meson ninja pkgconf \\"
-        say "                 make openssl-dev nghttp2-dev sqlite-dev zlib-dev cmocka-dev python3 curl netcat-openbsd \\"
-        say "                 py3-twisted libuv-dev libevent-dev glib-dev nginx socat qemu-aarch64"
+        say "                 make openssl-dev nghttp2-dev sqlite-dev zlib-dev cmocka-dev python3 curl \\"
+        say "                 netcat-openbsd py3-twisted libuv-dev libevent-dev glib-dev nginx socat qemu-aarch64"
     fi
 }
 
@@ -75,7 +75,7 @@ have_tools() {
     for tool in cc meson ninja pkg-config python3; do
         command -v $tool >/dev/null 2>&1 || return 1
     done
-    pkg-config --exists 'openssl >= 3.0' zlib || return 1
+    pkg-config --exists 'openssl >= 3.0' 'libnghttp2 >= 1.50' zlib || return 1
     [ "$1" = run ] && return 0
     for tool in gcc g++ clang make curl finger nc socat nginx openssl; do
         command -v $tool >/dev/null 2>&1 || return 1

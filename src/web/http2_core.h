@@ -106,6 +106,8 @@ void plait__h2_reset(struct plait__h2_stream *st, uint32_t code);
 void plait__h2_touch(struct plait__h2_conn *conn);
 /* Puts a stream on the list of work. */
 void plait__h2_work(struct plait__h2_stream *st, uint32_t flag);
+/* Ends the connection where nghttp2 could not do as it was told: there was no memory. */
+void plait__h2_must(struct plait__h2_conn *conn, int rv);
 /* Ends the connection with a GOAWAY. */
 void plait__h2_fail(struct plait__h2_conn *conn, uint32_t code, plait_err err, const char *why);
 /* An unanswered stream ended: too many of them are an attack. A frame that led nowhere: likewise. */

@@ -25,7 +25,8 @@ static nghttp2_nv field_of(plait_slice name, plait_slice value)
 /* Fields that HTTP/1 alone knows (RFC 9113 section 8.2.2); the request refuses the others of them. */
 static bool is_of_http1(plait_slice name)
 {
-    return plait_slice_equal(name, PLAIT_LIT("upgrade")) || plait_slice_equal(name, PLAIT_LIT("proxy-connection"));
+    return plait_slice_equal(name, PLAIT_LIT("connection")) || plait_slice_equal(name, PLAIT_LIT("upgrade")) ||
+           plait_slice_equal(name, PLAIT_LIT("proxy-connection"));
 }
 
 static void lower(uint8_t *at, size_t len)
@@ -85,14 +86,13 @@ static size_t put_fixed(struct plait__http_service *service, const struct plait_
     return n;
 }
 
-static plait_err submit(struct plait__h2_stream *st, const nghttp2_nv *nv, size_t count, bool body)
+static void submit(struct plait__h2_stream *st, const nghttp2_nv *nv, size_t count, bool body)
 {
     const nghttp2_data_provider provider = {.source = {.ptr = st}, .read_callback = plait__h2_body_ready};
     st->flags |= PLAIT__HS_BEGUN;
     st->moved = plait_now(st->conn->service->web->reactor);
-    const int rv = nghttp2_submit_response(st->conn->session, st->id, nv, count, body ? &provider : NULL);
+    plait__h2_must(st->conn, nghttp2_submit_response(st->conn->session, st->id, nv, count, body ? &provider : NULL));
     plait__h2_touch(st->conn);
-    return rv == 0 ? PLAIT_OK : PLAIT_FAIL(PLAIT_ENOMEM);
 }
 
 static plait_err submit_head(struct plait_request *req, const struct plait__http_reply *reply, bool body)
@@ -107,7 +107,8 @@ static plait_err submit_head(struct plait_request *req, const struct plait__http
     }
     size_t n = put_fixed(req->service, reply, status, length, nv);
     n += split_lines(req->fields.ptr, req->fields.len, nv + n);
-    return submit(req->carrier, nv, n, body);
+    submit(req->carrier, nv, n, body);
+    return PLAIT_OK;
 }
 
 static void broken(struct plait_request *req)
@@ -141,12 +142,9 @@ void plait__h2_refuse(struct plait__h2_stream *st, int status, bool is_head)
     char digits[3], length[24];
     plait_metric_add(&st->conn->service->web->errors, 1);
     plait__chain_deinit(&st->out);
-    plait_err err = is_head ? PLAIT_OK : plait__chain_put(&st->out, reason);
+    plait__h2_must(st->conn, !is_head && plait__chain_put(&st->out, reason) != PLAIT_OK);
     st->flags |= PLAIT__HS_FINAL;
-    if (err == PLAIT_OK)
-        err = submit(st, nv, put_fixed(st->conn->service, &reply, digits, length, nv), !is_head);
-    if (err != PLAIT_OK)
-        plait__h2_reset(st, NGHTTP2_INTERNAL_ERROR);
+    submit(st, nv, put_fixed(st->conn->service, &reply, digits, length, nv), !is_head);
 }
 
 static void interim(struct plait_request *req, int status, plait_slice fields)
@@ -156,10 +154,9 @@ static void interim(struct plait_request *req, int status, plait_slice fields)
     char digits[3];
     nv[0] = status_field(status, digits);
     const size_t more = split_lines((uint8_t *)(uintptr_t)fields.ptr, fields.len, nv + 1);
-    if (nghttp2_submit_headers(st->conn->session, NGHTTP2_FLAG_NONE, st->id, NULL, nv, 1 + more, NULL) != 0)
-        broken(req);
-    else
-        plait__h2_touch(st->conn);
+    plait__h2_must(st->conn,
+                   nghttp2_submit_headers(st->conn->session, NGHTTP2_FLAG_NONE, st->id, NULL, nv, 1 + more, NULL) < 0);
+    plait__h2_touch(st->conn);
 }
 
 /* --- bodies ---------------------------------------------------------------------------------------------------- */
@@ -173,8 +170,7 @@ static void added(struct plait__h2_stream *st)
     if (st->flags & PLAIT__HS_DEFERRED) {
         st->flags &= ~(uint32_t)PLAIT__HS_DEFERRED;
         st->moved = plait_now(conn->service->web->reactor);
-        if (nghttp2_session_resume_data(conn->session, st->id) != 0)
-            plait__h2_fail(conn, NGHTTP2_INTERNAL_ERROR, PLAIT_ENOMEM, NULL);
+        plait__h2_must(conn, nghttp2_session_resume_data(conn->session, st->id) == NGHTTP2_ERR_NOMEM);
     }
     plait__h2_touch(conn);
 }
@@ -269,6 +265,14 @@ static void abandon(struct plait_request *req, plait_err err, const char *detail
     plait__h2_reset(st, err == PLAIT_ECANCELLED ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
 }
 
+/* There is no changing of protocols inside HTTP/2 (RFC 9113 section 8.6). */
+static bool offers(const struct plait_request *req, const char *protocol)
+{
+    (void)req;
+    (void)protocol;
+    return false;
+}
+
 const struct plait__http_carrier_ops plait__h2_carrier = {.begin = begin,
                                                           .whole = whole,
                                                           .write = write_piece,
@@ -277,6 +281,7 @@ const struct plait__http_carrier_ops plait__h2_carrier = {.begin = begin,
                                                           .end = end,
                                                           .interim = interim,
                                                           .is_full = is_full,
+                                                          .offers = offers,
                                                           .wake = plait__h2_wake,
                                                           .answered = answered,
                                                           .abandon = abandon};

@@ -321,8 +321,7 @@ static bool give(struct plait__h2_stream *st, plait_slice piece)
         return false;
     req->body_ending = st->flags & PLAIT__HS_ENDED;
     (void)plait__request_take(req, piece, &refusal);
-    if (nghttp2_session_consume_stream(st->conn->session, st->id, piece.len) != 0)
-        plait__h2_fail(st->conn, NGHTTP2_INTERNAL_ERROR, PLAIT_ENOMEM, NULL);
+    plait__h2_must(st->conn, nghttp2_session_consume_stream(st->conn->session, st->id, piece.len));
     if (st->req != req)
         return true;
     if (!refusal && !req->body_done && too_slow(req))
@@ -364,8 +363,8 @@ static void widen(struct plait__h2_stream *st)
     if (st->flags & PLAIT__HS_WIDE)
         return;
     st->flags |= PLAIT__HS_WIDE;
-    if (nghttp2_session_set_local_window_size(st->conn->session, NGHTTP2_FLAG_NONE, st->id, PLAIT__H2_READING) != 0)
-        plait__h2_fail(st->conn, NGHTTP2_INTERNAL_ERROR, PLAIT_ENOMEM, NULL);
+    plait__h2_must(st->conn, nghttp2_session_set_local_window_size(st->conn->session, NGHTTP2_FLAG_NONE, st->id,
+                                                                   PLAIT__H2_READING));
 }
 
 void plait__h2_wake(struct plait_request *req)

@@ -24,10 +24,16 @@ static void quiet(struct plait__h2_conn *conn)
 
 static void abort_conn(struct plait__h2_conn *conn, plait_err err, const char *why)
 {
-    if (conn->flags & PLAIT__HX_CLOSED)
-        return;
-    quiet(conn);
-    plait_abort_with(conn->stream, err, why);
+    if (!(conn->flags & PLAIT__HX_CLOSED)) {
+        quiet(conn);
+        plait_abort_with(conn->stream, err, why);
+    }
+}
+
+void plait__h2_must(struct plait__h2_conn *conn, int rv)
+{
+    if (rv != 0)
+        abort_conn(conn, PLAIT_ENOMEM, NULL);
 }
 
 /* nghttp2 can't go on. */
@@ -39,13 +45,12 @@ static void break_off(struct plait__h2_conn *conn, ssize_t rv)
 
 void plait__h2_fail(struct plait__h2_conn *conn, uint32_t code, plait_err err, const char *why)
 {
-    if (conn->fault || (conn->flags & PLAIT__HX_CLOSED))
-        return;
-    conn->fault = err;
-    conn->why = why;
-    if (nghttp2_session_terminate_session(conn->session, code) != 0)
-        abort_conn(conn, PLAIT_ENOMEM, NULL);
-    plait__h2_touch(conn);
+    if (!conn->fault) {
+        conn->fault = err;
+        conn->why = why;
+        plait__h2_must(conn, nghttp2_session_terminate_session(conn->session, code));
+        plait__h2_touch(conn);
+    }
 }
 
 void plait__h2_touch(struct plait__h2_conn *conn)
@@ -57,13 +62,12 @@ void plait__h2_touch(struct plait__h2_conn *conn)
 /* The second GOAWAY: what comes later was not looked at, and may be sent elsewhere. */
 static void say_last(struct plait__h2_conn *conn)
 {
-    if (conn->flags & PLAIT__HX_LAST)
-        return;
-    conn->flags |= PLAIT__HX_DRAINING | PLAIT__HX_LAST;
     const int32_t last = nghttp2_session_get_last_proc_stream_id(conn->session);
-    if (nghttp2_submit_goaway(conn->session, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, NULL, 0) != 0)
-        abort_conn(conn, PLAIT_ENOMEM, NULL);
-    plait__h2_touch(conn);
+    if (!(conn->flags & PLAIT__HX_LAST)) {
+        conn->flags |= PLAIT__HX_DRAINING | PLAIT__HX_LAST;
+        plait__h2_must(conn, nghttp2_submit_goaway(conn->session, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, NULL, 0));
+        plait__h2_touch(conn);
+    }
 }
 
 /* RFC 9113 section 6.8: a client may have sent more before it hears of the end. Its answer to our PING says that it
@@ -73,9 +77,8 @@ static void begin_drain(struct plait__h2_conn *conn)
     if (conn->flags & PLAIT__HX_DRAINING)
         return;
     conn->flags |= PLAIT__HX_DRAINING;
-    if (nghttp2_submit_shutdown_notice(conn->session) != 0 ||
-        nghttp2_submit_ping(conn->session, NGHTTP2_FLAG_NONE, NULL) != 0)
-        abort_conn(conn, PLAIT_ENOMEM, NULL);
+    plait__h2_must(conn, nghttp2_submit_shutdown_notice(conn->session));
+    plait__h2_must(conn, nghttp2_submit_ping(conn->session, NGHTTP2_FLAG_NONE, NULL));
     plait__h2_touch(conn);
 }
 
@@ -270,8 +273,6 @@ static size_t on_data(struct plait_stream *s, plait_slice in, void *self)
 {
     struct plait__h2_conn *conn = self;
     (void)s;
-    if (conn->fault)
-        return in.len;
     const struct look look = look_at(conn, in);
     conn->flags |= PLAIT__HX_BUSY;
     const ssize_t rv = nghttp2_session_mem_recv(conn->session, in.ptr, look.good);

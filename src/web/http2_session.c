@@ -42,19 +42,26 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     return nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, conn->reading);
 }
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
-                     const uint8_t *value, size_t value_len, uint8_t flags, void *ctx)
+static plait_slice slice_of(nghttp2_rcbuf *buf)
+{
+    const nghttp2_vec vec = nghttp2_rcbuf_get_buf(buf);
+    return plait_slice_of(vec.base, vec.len);
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name_buf,
+                     nghttp2_rcbuf *value_buf, uint8_t flags, void *ctx)
 {
     struct plait__h2_conn *conn = ctx;
     struct plait__h2_stream *st = conn->reading;
+    const plait_slice name = slice_of(name_buf), value = slice_of(value_buf);
     (void)session;
     (void)frame;
     (void)flags;
     if (!st)
         return 0;
-    st->list += (uint32_t)(name_len + value_len + 32);
+    st->list += (uint32_t)(name.len + value.len + 32);
     if (!(st->flags & PLAIT__HS_TRAILER))
-        plait__h2_take_field(st, plait_slice_of(name, name_len), plait_slice_of(value, value_len));
+        plait__h2_take_field(st, name, value);
     else if (st->list > PLAIT__H2_TRAILER_MAX)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     return 0;
@@ -64,13 +71,11 @@ static void head_is_over(struct plait__h2_conn *conn, const nghttp2_frame *frame
 {
     struct plait__h2_stream *st = conn->reading;
     conn->reading = NULL;
-    if (!st)
-        return;
-    if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
+    if (st && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
         st->flags |= PLAIT__HS_ENDED;
-    if (!(st->flags & PLAIT__HS_TRAILER))
+    if (st && !(st->flags & PLAIT__HS_TRAILER))
         plait__h2_begin(st);
-    else
+    else if (st)
         plait__h2_take_end(st);
 }
 
@@ -146,8 +151,7 @@ void plait__h2_reset(struct plait__h2_stream *st, uint32_t code)
 {
     struct plait__h2_conn *conn = st->conn;
     st->flags |= PLAIT__HS_DROPPED;
-    if (nghttp2_submit_rst_stream(conn->session, NGHTTP2_FLAG_NONE, st->id, code) != 0)
-        plait__h2_fail(conn, NGHTTP2_INTERNAL_ERROR, PLAIT_ENOMEM, NULL);
+    plait__h2_must(conn, nghttp2_submit_rst_stream(conn->session, NGHTTP2_FLAG_NONE, st->id, code));
     plait__h2_touch(conn);
 }
 
@@ -156,7 +160,7 @@ void plait__h2_reset(struct plait__h2_stream *st, uint32_t code)
 static void set_callbacks(nghttp2_session_callbacks *c)
 {
     nghttp2_session_callbacks_set_on_begin_headers_callback(c, on_begin_headers);
-    nghttp2_session_callbacks_set_on_header_callback(c, on_header);
+    nghttp2_session_callbacks_set_on_header_callback2(c, on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(c, on_frame_recv);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, on_data);
     nghttp2_session_callbacks_set_on_frame_send_callback(c, on_frame_send);
@@ -177,12 +181,10 @@ static plait_err shared_of(struct plait__web *web, struct plait__h2_shared **out
 {
     if (!web->h2) {
         struct plait__h2_shared *shared = plait_mem_new(plait_reactor_budget(web->reactor), sizeof(*shared));
-        if (!shared)
-            return PLAIT_FAIL(PLAIT_ENOMEM);
         web->h2 = shared;
-        if (nghttp2_session_callbacks_new(&shared->callbacks) || nghttp2_option_new(&shared->option)) {
+        if (!shared || nghttp2_session_callbacks_new(&shared->callbacks) || nghttp2_option_new(&shared->option)) {
             plait__h2_shared_free(web);
-            return PLAIT_FAIL(PLAIT_ENOMEM); /* unseen: the C library's own heap is spent */
+            return PLAIT_FAIL(PLAIT_ENOMEM);
         }
         set_callbacks(shared->callbacks);
         set_options(shared->option);

@@ -73,6 +73,8 @@ static void pieces(struct plait_request *req, void *ctx)
 {
     static const char block[3000];
     (void)ctx;
+    for (int i = 0; i < 40; i++)
+        (void)plait_reply_field(req, "X-Field", PLAIT_LIT("a value"));
     plait_reply_begin(req, 200, "text/plain", PLAIT_LENGTH_UNKNOWN);
     for (int i = 0; i < 5; i++)
         plait_reply_write(req, plait_slice_of(block, sizeof block));
@@ -235,5 +237,31 @@ static void bodies_that_wait_are_counted(void **state)
     site_close(&w);
 }
 
+/* nghttp2 finds no memory for what it is told: the connection ends, for the stream would hang. */
+static void what_cannot_be_submitted_ends_the_connection(void **state)
+{
+    struct plait_request *many[90];
+    struct world w;
+    (void)state;
+    site_open(&w);
+    h2_open(&w, &p);
+    for (uint32_t i = 0; i < 90; i++) {
+        h2_headers(&p, WHOLE, 2 * i + 1, POST_FIELDS("/late"));
+        h2_send(&w, &p);
+        many[i] = held;
+    }
+    w.heap.fail_at = w.heap.calls + 1;
+    w.heap.fail_after = true;
+    for (size_t i = 0; i < 90; i++)
+        plait_request_drop(many[i]);
+    w.heap.fail_after = false;
+    w.heap.fail_at = 0;
+    h2_spin(&w, &p);
+    assert_true(p.raw.lost);
+    h2_close(&w, &p);
+    site_close(&w);
+}
+
 TEST_MAIN(cmocka_unit_test(requests_outlive_every_failing_allocation),
-          cmocka_unit_test(ends_outlive_every_failing_allocation), cmocka_unit_test(bodies_that_wait_are_counted))
+          cmocka_unit_test(ends_outlive_every_failing_allocation), cmocka_unit_test(bodies_that_wait_are_counted),
+          cmocka_unit_test(what_cannot_be_submitted_ends_the_connection))
