@@ -19,6 +19,8 @@ static const struct plait_scenario *const all[] = {
 };
 #define COUNT (sizeof all / sizeof all[0])
 
+enum { SEEDS_THAT_TELL = 100, CALLS_LEAST = 500, FAULTS_LEAST = 5 };
+
 static int usage(void)
 {
     (void)fprintf(stderr, "usage: plait-sim [--scenario NAME] [--seed S] [--seeds COUNT] [--jobs N]\n"
@@ -118,6 +120,16 @@ static bool read_word(struct order *order, char **argv, int *at)
 
 /* --- running ------------------------------------------------------------------------------------------------------ */
 
+/* A scenario that does little, or meets few faults, proves little. */
+static bool does_enough(const struct plait_scenario *scenario, uint64_t calls, uint64_t faults)
+{
+    if (calls >= CALLS_LEAST && faults >= FAULTS_LEAST)
+        return true;
+    (void)printf("scenario %s does too little: a seed is to make %d calls and meet %d faults\n", scenario->name,
+                 CALLS_LEAST, FAULTS_LEAST);
+    return false;
+}
+
 static bool run_one(struct order *order, const struct plait_scenario *scenario)
 {
     struct report report = {0};
@@ -129,10 +141,11 @@ static bool run_one(struct order *order, const struct plait_scenario *scenario)
         coverage_add(&report);
     if (order->hashes || order->explain)
         return true;
+    const uint64_t calls = report.calls / order->seeds, faults = report.faults / order->seeds;
     (void)printf("%-20s %" PRIu64 " seeds, %" PRIu64 " calls and %" PRIu64 " faults a seed, hash of all %016" PRIx64
                  "\n",
-                 scenario->name, order->seeds, report.calls / order->seeds, report.faults / order->seeds, report.hash);
-    return true;
+                 scenario->name, order->seeds, calls, faults, report.hash);
+    return order->errnos || order->seeds < SEEDS_THAT_TELL || does_enough(scenario, calls, faults);
 }
 
 static bool run_all(struct order *order)

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#define ATTEMPTS 6
+#define ATTEMPTS 18
 #define PROGRAMS 2
 #define PATIENCE plait_seconds(5)
 

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { QUESTIONS = 40 };
+enum { QUESTIONS = 600 };
 
 struct asker {
     struct plait_sim *sim;

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#define SENT 300
+#define SENT 1500
 #define BYTES_MAX 200
 #define LARGE 500
 

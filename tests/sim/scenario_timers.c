@@ -27,7 +27,7 @@ struct loop {
     struct tick ticks[TIMERS];
     struct plait_timer change;
     struct plait_soon busy;
-    unsigned changes, rounds;
+    unsigned changes, rounds, posted, came;
     bool relieved;
 };
 
@@ -74,6 +74,19 @@ static void fired(void *ctx)
         arm_any(loop); /* perhaps one that is due in this turn too */
 }
 
+static void came(void *ctx)
+{
+    ((struct loop *)ctx)->came++;
+}
+
+/* As another thread would: the loop is woken through the kernel. */
+static void post(struct loop *loop)
+{
+    if (plait_reactor_post(loop->r, "posted", came, loop) != PLAIT_OK)
+        plait_sim_fail(loop->sim, "no memory");
+    loop->posted++;
+}
+
 /* Stops a timer, moves one, and has some come up at once. */
 static void change(void *ctx)
 {
@@ -85,6 +98,7 @@ static void change(void *ctx)
     arm_any(loop);
     for (unsigned n = 0; n < 4; n++)
         arm(any_tick(loop), together);
+    post(loop);
     if (++loop->changes < CHANGES)
         plait_timer_arm(&loop->change, (plait_span)plait_sim_random(loop->sim, (uint64_t)1 << (loop->changes % 40)));
 }
@@ -126,6 +140,8 @@ static void run(struct plait_sim *sim)
     plait_timer_arm(&loop.change, 0);
     plait_soon_queue(&loop.busy);
     plait_sim_run_for(sim, plait_seconds(86400) * 60);
+    if (loop.came != loop.posted)
+        plait_sim_fail(sim, "%u of %u posted calls came", loop.came, loop.posted);
     for (unsigned i = 0; i < TIMERS; i++) {
         if (loop.ticks[i].due != PLAIT_NEVER)
             plait_sim_fail(sim, "a timer never fired");
@@ -135,4 +151,4 @@ static void run(struct plait_sim *sim)
     plait_sim_check_end(sim);
 }
 
-const struct plait_scenario scenario_timers = {.name = "timers", .faults = PLAIT_SIM_INTERRUPT, .run = run};
+const struct plait_scenario scenario_timers = {.name = "timers", .faults = PLAIT_SIM_ALL, .run = run};

@@ -19,11 +19,14 @@
     X(half_close) \
     X(http) \
     X(http_pipeline) \
+    X(joined) \
     X(last_words) \
     X(marks) \
     X(netstring) \
+    X(outage) \
     X(packets) \
     X(pair_echo) \
+    X(results) \
     X(serve) \
     X(service) \
     X(tcp_echo) \
