@@ -11,6 +11,7 @@
 
 PLAIT_BEGIN
 
+struct plait_cookies;
 struct plait_http_client;
 struct plait_response;
 struct plait_task;
@@ -102,6 +103,7 @@ struct plait_fetch_options {
     plait_span retry_max; /* longest wait; a server that asks for more gets no retry; 30 s */
     plait_span idle;      /* silence inside a response's body; 60 s */
     struct plait_fetch_times times;
+    struct plait_cookies *cookies;        /* sent, and kept from every answer; a reference is taken. NULL: none */
     struct plait_connect_options connect; /* timeout, family, source, TLS context … */
     /* The final response's head came. May be NULL. */
     void (*head)(const struct plait_response *response, void *ctx);

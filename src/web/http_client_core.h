@@ -15,6 +15,7 @@
 #include "base/table.h"
 #include "web/http1_wire.h"
 
+#include <plait/cookies.h>
 #include <plait/http_client.h>
 
 /* --- the text of a request (http_client_text.c); no stream, no clock --------------------------------------------- */
@@ -37,10 +38,12 @@ struct plait__fetch_text {
     uint64_t length;
     bool is_head;
     bool secure;
-    bool strayed; /* a redirect led to another origin, at some time */
-    bool close;   /* the connection is not to be kept */
-    bool has_agent, has_accept;
-    const char *why; /* a sentence when making it failed */
+    bool strayed;    /* a redirect led to another origin, at some time */
+    bool close;      /* the connection is not to be kept */
+    bool cross_site; /* a redirect led to another site */
+    bool has_agent, has_accept, has_cookie;
+    struct plait_cookies *cookies; /* borrowed; NULL: none */
+    const char *why;               /* a sentence when making it failed */
 };
 
 /* Checks and keeps everything; after a failure too, deinit is due. Errors: PLAIT_EINVAL, PLAIT_EUNSUPPORTED,
@@ -57,6 +60,9 @@ plait_err plait__fetch_text_write(struct plait__fetch_text *text) PLAIT_MUST;
 
 /* Whether sending the request twice does what sending it once does (RFC 9110 section 9.2.2). */
 bool plait__fetch_text_idempotent(const struct plait__fetch_text *text);
+
+/* http_cookies.c: whether two hosts belong to one site (RFC 6265bis section 5.2). */
+bool plait__same_site(plait_slice a, plait_slice b);
 
 /* --- exchanges ---------------------------------------------------------------------------------------------------- */
 

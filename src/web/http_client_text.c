@@ -85,6 +85,7 @@ static plait_err take_field(struct plait__fetch_text *t, const struct plait_http
         return PLAIT_FAIL(wrong(t, PLAIT_EINVAL, "a field that the client writes itself"));
     t->has_agent |= plait_slice_equal_nocase(name, PLAIT_LIT("user-agent"));
     t->has_accept |= plait_slice_equal_nocase(name, PLAIT_LIT("accept"));
+    t->has_cookie |= plait_slice_equal_nocase(name, PLAIT_LIT("cookie"));
     put_field(is_secret(name) ? &t->secret : is_about_body(name) ? &t->about : &t->fields, field->name, value);
     return PLAIT_OK;
 }
@@ -195,6 +196,7 @@ plait_err plait__fetch_text_redirect(struct plait__fetch_text *text, int status,
     plait_err err = use_url(text, copy);
     if (!err && !plait_url_same_origin(&from, &text->parsed)) {
         text->strayed = true;
+        text->cross_site |= !plait__same_site(from.host, text->parsed.host);
         plait_buf_clear(&text->secret);
     }
     plait_mem_free(old);
@@ -233,6 +235,23 @@ static void put_host(struct plait_buf *out, const struct plait_url *url)
     plait_buf_put(out, PLAIT_LIT("\r\n"));
 }
 
+static void put_cookies(const struct plait__fetch_text *t, struct plait_buf *out)
+{
+    static const char *const safe[] = {"GET", "HEAD", "OPTIONS", "TRACE"};
+    enum plait_cookies_request how = PLAIT_COOKIES_SAME_SITE;
+    if (t->cross_site)
+        how = is_one_of(plait_slice_text(t->method), safe, 4) ? PLAIT_COOKIES_CROSS_SITE
+                                                              : PLAIT_COOKIES_CROSS_SITE_UNSAFE;
+    struct plait_buf value;
+    plait_buf_init(&value, t->budget, HEAD_MAX);
+    plait_cookies_give(t->cookies, &t->parsed, how, &value);
+    if (value.len > 0)
+        put_field(out, "Cookie", plait_buf_slice(&value));
+    if (value.err)
+        out->err = value.err;
+    plait_buf_deinit(&value);
+}
+
 static void put_framing(const struct plait__fetch_text *t, struct plait_buf *out)
 {
     const uint64_t length = t->streams ? t->length : t->body.len;
@@ -266,6 +285,8 @@ plait_err plait__fetch_text_write(struct plait__fetch_text *text)
         plait_buf_put(out, plait_buf_slice(&text->secret));
     else if (text->parsed.userinfo.len)
         PLAIT_TRY(put_basic(text, out));
+    if (text->cookies && !(text->has_cookie && !text->strayed))
+        put_cookies(text, out);
     put_framing(text, out);
     if (text->close)
         plait_buf_put(out, PLAIT_LIT("Connection: close\r\n"));

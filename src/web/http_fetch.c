@@ -30,6 +30,7 @@ static void fetch_free(struct plait__fetch *f)
     plait_response_free(&f->response);
     plait__fetch_text_deinit(&f->text);
     plait_tls_client_unref(&f->options.connect.tls);
+    plait_cookies_unref(&f->options.cookies);
     plait__slab_free(&web->fetches, f);
 }
 
@@ -263,6 +264,18 @@ static plait_slice redirect_of(const struct plait__fetch *f, const uint8_t *base
     return plait__http1_head_field(&f->x.head, base, PLAIT_LIT("location"));
 }
 
+/* RFC 6265 section 5.3. What may not be kept is not: that is no fault of the fetch's. */
+static void take_cookies(struct plait__fetch *f, const uint8_t *base)
+{
+    const struct plait__http1_head *head = &f->x.head;
+    for (size_t i = 0; i < head->count && f->options.cookies; i++) {
+        const struct plait__http1_field *field = &head->field[i];
+        if (plait_slice_equal_nocase(plait_slice_of(base + field->name, field->name_len), PLAIT_LIT("set-cookie")))
+            (void)plait_cookies_take(f->options.cookies, &f->text.parsed,
+                                     plait_slice_of(base + field->value, field->value_len));
+    }
+}
+
 static plait_err follow(struct plait__fetch *f, plait_slice location, const char **why)
 {
     *why = "too many redirects";
@@ -309,6 +322,7 @@ static void on_head(struct plait__exchange *x, const uint8_t *base)
     struct plait__fetch *f = plait__fetch_of(x);
     const char *why = NULL;
     plait__fetch_wait(f, PLAIT__WAIT_BODY, f->options.idle);
+    take_cookies(f, base);
     const plait_err err = judge(f, base, &why);
     if (err)
         plait__fetch_fail_with(f, err, why);
@@ -409,6 +423,8 @@ static void keep_options(struct plait__fetch *f, const struct plait_fetch_option
     o->connect.alpn = plait_slice_of(NULL, 0);
     if (o->connect.tls)
         o->connect.tls = plait_tls_client_ref(o->connect.tls);
+    if (o->cookies)
+        o->cookies = plait_cookies_ref(o->cookies);
 }
 
 static struct plait_deferred *fetch_start(struct plait__fetch *f, const char *url)
@@ -422,6 +438,7 @@ static struct plait_deferred *fetch_start(struct plait__fetch *f, const char *ur
         return plait_deferred_fail(reactor, fault);
     }
     f->text.close = f->client->options.no_reuse;
+    f->text.cookies = f->options.cookies;
     f->deferred = plait_deferred_new(reactor, "http fetch", fetch_cancel, f);
     if (!f->deferred) {
         fetch_free(f);
