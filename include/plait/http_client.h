@@ -103,6 +103,10 @@ struct plait_fetch_options {
     plait_span retry_max; /* longest wait; a server that asks for more gets no retry; 30 s */
     plait_span idle;      /* silence inside a response's body; 60 s */
     struct plait_fetch_times times;
+    bool no_decoding; /* ask for no content coding, and give the body as it comes */
+    /* bytes of a streamed body after decoding; 16 GiB. Beyond its first MiB a body may not be 256 times as long as what
+     * came over the wire. */
+    uint64_t decoded_max;
     struct plait_cookies *cookies;        /* sent, and kept from every answer; a reference is taken. NULL: none */
     struct plait_connect_options connect; /* timeout, family, source, TLS context … */
     /* The final response's head came. May be NULL. */
@@ -174,7 +178,7 @@ PLAIT_API void plait_response_field_at(const struct plait_response *response, si
 /** Body, when it was not streamed. Ownership: borrowed from the response. */
 PLAIT_API plait_slice plait_response_body(const struct plait_response *response);
 
-/** Length that the head announced, or PLAIT_LENGTH_UNKNOWN. */
+/** Length that the head announced, or PLAIT_LENGTH_UNKNOWN, as it is for a body that is decoded. */
 PLAIT_API uint64_t plait_response_length(const struct plait_response *response);
 
 /** URL that answered in the end. Ownership: borrowed from the response. */

@@ -41,7 +41,8 @@ struct plait__fetch_text {
     bool strayed;    /* a redirect led to another origin, at some time */
     bool close;      /* the connection is not to be kept */
     bool cross_site; /* a redirect led to another site */
-    bool has_agent, has_accept, has_cookie;
+    bool has_agent, has_accept, has_cookie, has_coding;
+    bool raw;                      /* no content coding is asked for */
     struct plait_cookies *cookies; /* borrowed; NULL: none */
     const char *why;               /* a sentence when making it failed */
 };

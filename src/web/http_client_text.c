@@ -10,6 +10,7 @@
 #include "base/try.h"
 #include "web/http1_wire.h"
 #include "web/http_client_core.h"
+#include "web/http_decode.h"
 
 enum { HEAD_MAX = 65536, URL_MAX = 16384 };
 
@@ -85,6 +86,7 @@ static plait_err take_field(struct plait__fetch_text *t, const struct plait_http
         return PLAIT_FAIL(wrong(t, PLAIT_EINVAL, "a field that the client writes itself"));
     t->has_agent |= plait_slice_equal_nocase(name, PLAIT_LIT("user-agent"));
     t->has_accept |= plait_slice_equal_nocase(name, PLAIT_LIT("accept"));
+    t->has_coding |= plait_slice_equal_nocase(name, PLAIT_LIT("accept-encoding"));
     t->has_cookie |= plait_slice_equal_nocase(name, PLAIT_LIT("cookie"));
     put_field(is_secret(name) ? &t->secret : is_about_body(name) ? &t->about : &t->fields, field->name, value);
     return PLAIT_OK;
@@ -117,6 +119,7 @@ static plait_err keep_request(struct plait__fetch_text *t, const struct plait_fe
     for (size_t i = 0; i < options->field_count; i++)
         PLAIT_TRY(take_field(t, &options->fields[i]));
     t->expect = options->expect_continue;
+    t->raw = options->no_decoding || t->has_coding;
     t->streams = options->upload != NULL;
     if (t->streams)
         t->length = options->upload->length;
@@ -279,6 +282,8 @@ plait_err plait__fetch_text_write(struct plait__fetch_text *text)
         plait_buf_put(out, PLAIT_LIT("User-Agent: plait/" PLAIT_VERSION "\r\n"));
     if (!text->has_accept)
         plait_buf_put(out, PLAIT_LIT("Accept: */*\r\n"));
+    if (!text->raw)
+        put_field(out, "Accept-Encoding", plait_slice_text(plait__decode_accepts));
     plait_buf_put(out, plait_buf_slice(&text->fields));
     plait_buf_put(out, plait_buf_slice(&text->about));
     if (text->secret.len)

@@ -85,13 +85,13 @@ static bool lower_host(plait_slice host, char out[NAME_MAX_BYTES + 1])
 static const char *registered(const char *name)
 {
     const char *best = name;
-    for (const char *at = name; at; at = strchr(at, '.')) {
-        at += *at == '.';
-        if (is_public_suffix(at))
-            return best;
+    const char *at = name;
+    while (at && !is_public_suffix(at)) {
+        const char *dot = strchr(at, '.');
         best = at;
+        at = dot ? dot + 1 : NULL;
     }
-    return name;
+    return best;
 }
 
 bool plait__same_site(plait_slice a, plait_slice b)

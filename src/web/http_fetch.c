@@ -28,6 +28,7 @@ static void fetch_free(struct plait__fetch *f)
 {
     struct plait__web *web = plait__web_of(f->begin.reactor);
     plait_response_free(&f->response);
+    plait__decoder_free(&f->decoder);
     plait__fetch_text_deinit(&f->text);
     plait_tls_client_unref(&f->options.connect.tls);
     plait_cookies_unref(&f->options.cookies);
@@ -301,6 +302,19 @@ static plait_err judge(struct plait__fetch *f, const uint8_t *base, const char *
     return PLAIT_OK;
 }
 
+/* Undoes the content codings that were asked for. */
+static plait_err choose_decoder(struct plait__fetch *f, const uint8_t *base)
+{
+    const plait_slice codings = plait__http1_head_field(&f->x.head, base, PLAIT_LIT("content-encoding"));
+    if (f->text.raw || codings.len == 0 || f->x.framing == PLAIT__HTTP1_NO_BODY)
+        return PLAIT_OK;
+    PLAIT_TRY(
+        plait__decoder_new(plait_reactor_budget(f->client->reactor), codings, f->options.decoded_max, &f->decoder));
+    if (f->decoder)
+        f->response->length = PLAIT_LENGTH_UNKNOWN;
+    return PLAIT_OK;
+}
+
 static void give_head(struct plait__fetch *f, const uint8_t *base)
 {
     f->response = plait__response_new(plait_reactor_budget(f->client->reactor), &f->x.head, base, f->text.url);
@@ -310,6 +324,11 @@ static void give_head(struct plait__fetch *f, const uint8_t *base)
     }
     f->response->body.max = f->options.body_max;
     f->response->exchange = &f->x;
+    const plait_err err = choose_decoder(f, base);
+    if (err) {
+        plait__fetch_fail_with(f, err, "the answer's content codings can't be undone");
+        return;
+    }
     if (!f->options.head)
         return;
     plait__fetch_call(f);
@@ -332,12 +351,30 @@ static void on_head(struct plait__exchange *x, const uint8_t *base)
         again(f);
 }
 
-static void stream_piece(struct plait__fetch *f, plait_slice piece)
+/* A piece of the body as it is meant. The fetch may be over after it; its memory is there. */
+static plait_err give_piece(plait_slice piece, void *ctx)
 {
-    plait__fetch_call(f);
-    const plait_err err = f->options.data(f->response, piece, f->options.ctx);
-    if (plait__fetch_called(f) && err)
-        plait__fetch_fail_with(f, err, NULL);
+    struct plait__fetch *f = ctx;
+    if (f->options.data) {
+        const plait_err err = f->options.data(f->response, piece, f->options.ctx);
+        return f->over ? PLAIT_ECANCELLED : err;
+    }
+    plait_buf_put(&f->response->body, piece);
+    return f->response->body.err;
+}
+
+static const char *why_not(plait_err err)
+{
+    switch (err) {
+    case PLAIT_ETOOLONG:
+        return "the body is longer than allowed";
+    case PLAIT_ELIMIT:
+        return "the body grows too much when it is decoded";
+    case PLAIT_EMALFORMED:
+        return "the body can't be decoded";
+    default:
+        return NULL;
+    }
 }
 
 static void on_piece(struct plait__exchange *x, plait_slice piece)
@@ -350,13 +387,10 @@ static void on_piece(struct plait__exchange *x, plait_slice piece)
             again(f);
         return;
     }
-    if (f->options.data) {
-        stream_piece(f, piece);
-        return;
-    }
-    plait_buf_put(&f->response->body, piece);
-    if (f->response->body.err)
-        plait__fetch_fail_with(f, f->response->body.err, "the body is longer than allowed");
+    plait__fetch_call(f);
+    const plait_err err = f->decoder ? plait__decoder_take(f->decoder, piece, give_piece, f) : give_piece(piece, f);
+    if (plait__fetch_called(f) && err)
+        plait__fetch_fail_with(f, err, why_not(err));
 }
 
 static void on_end(struct plait__exchange *x)
@@ -364,6 +398,8 @@ static void on_end(struct plait__exchange *x)
     struct plait__fetch *f = plait__fetch_of(x);
     if (f->discards)
         again(f);
+    else if (f->decoder && plait__decoder_end(f->decoder) != PLAIT_OK)
+        plait__fetch_fail_with(f, PLAIT_ETRUNCATED, "the coded body ends early");
     else
         fetch_done(f);
 }
@@ -417,6 +453,7 @@ static void keep_options(struct plait__fetch *f, const struct plait_fetch_option
     struct plait_fetch_options *o = &f->options;
     *o = *options;
     o->body_max = o->body_max ? o->body_max : BODY_MAX;
+    o->decoded_max = o->decoded_max ? o->decoded_max : (uint64_t)16 << 30;
     o->redirects_max = o->redirects_max ? o->redirects_max : REDIRECTS;
     keep_times(o);
     o->connect.server_name = NULL; /* each host its own name */

@@ -7,6 +7,7 @@
 
 #include "web/http_client_core.h"
 #include "web/http_core.h"
+#include "web/http_decode.h"
 
 /* The body of a request as its source writes it. */
 struct plait_upload {
@@ -25,6 +26,7 @@ struct plait__fetch {
     struct plait_fetch_options options; /* its borrowed texts are only good inside plait_http_fetch */
     struct plait__fetch_text text;
     struct plait_upload upload;
+    struct plait__decoder *decoder;  /* of its body; NULL: it is given as it comes */
     struct plait_response *response; /* the one whose body is being read */
     struct plait_soon begin;         /* the next exchange */
     struct plait_soon pour;          /* the upload's source is to be called */

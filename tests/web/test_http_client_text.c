@@ -7,6 +7,11 @@
 #include "web/http_client_core.h"
 
 #define VERSION "User-Agent: plait/" PLAIT_VERSION "\r\n"
+#ifdef PLAIT_HAVE_BROTLI
+#define CODINGS "Accept-Encoding: gzip, deflate, br\r\n"
+#else
+#define CODINGS "Accept-Encoding: gzip, deflate\r\n"
+#endif
 #define END "\r\n"
 
 static struct plait_budget budget;
@@ -40,14 +45,18 @@ static void requests_are_written(void **state)
                                      full = {
                                          .method = "PUT", .fields = fields, .field_count = 3, .body = PLAIT_LIT("abc")};
     (void)state;
-    expect("http://example.org", &none, "GET / HTTP/1.1\r\nHost: example.org\r\n" VERSION "Accept: */*\r\n" END);
-    expect("http://h:81/a?b#c", &none, "GET /a?b HTTP/1.1\r\nHost: h:81\r\n" VERSION "Accept: */*\r\n" END);
-    expect("https://[::1]/", &none, "GET / HTTP/1.1\r\nHost: [::1]\r\n" VERSION "Accept: */*\r\n" END);
-    expect("http://h?q", &post, "POST /?q HTTP/1.1\r\nHost: h\r\n" VERSION "Accept: */*\r\nContent-Length: 0\r\n" END);
+    expect("http://example.org", &none,
+           "GET / HTTP/1.1\r\nHost: example.org\r\n" VERSION "Accept: */*\r\n" CODINGS END);
+    expect("http://h:81/a?b#c", &none, "GET /a?b HTTP/1.1\r\nHost: h:81\r\n" VERSION "Accept: */*\r\n" CODINGS END);
+    expect("https://[::1]/", &none, "GET / HTTP/1.1\r\nHost: [::1]\r\n" VERSION "Accept: */*\r\n" CODINGS END);
+    expect("http://h?q", &post,
+           "POST /?q HTTP/1.1\r\nHost: h\r\n" VERSION "Accept: */*\r\n" CODINGS "Content-Length: 0\r\n" END);
     expect("http://h/", &full,
-           "PUT / HTTP/1.1\r\nHost: h\r\nAccept: text/html\r\nUser-Agent: me\r\nX: \r\nContent-Length: 3\r\n" END);
+           "PUT / HTTP/1.1\r\nHost: h\r\n" CODINGS
+           "Accept: text/html\r\nUser-Agent: me\r\nX: \r\nContent-Length: 3\r\n" END);
     expect("http://us%65r:p:w@h/", &none,
-           "GET / HTTP/1.1\r\nHost: h\r\n" VERSION "Accept: */*\r\nAuthorization: Basic dXNlcjpwOnc=\r\n" END);
+           "GET / HTTP/1.1\r\nHost: h\r\n" VERSION "Accept: */*\r\n" CODINGS
+           "Authorization: Basic dXNlcjpwOnc=\r\n" END);
 }
 
 /* CVE-2019-12387 and its kin */
