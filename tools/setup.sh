@@ -6,7 +6,8 @@
 # peers that we test against) are kept from starting by themselves.
 set -u
 
-run_debian="gcc libc6-dev meson ninja-build pkg-config libssl-dev libnghttp2-dev libsqlite3-dev zlib1g-dev libpsl-dev libbrotli-dev python3"
+run_debian="gcc libc6-dev meson ninja-build pkg-config libssl-dev libnghttp2-dev libsqlite3-dev zlib1g-dev libpsl-dev \
+libbrotli-dev python3"
 check_debian="$run_debian openssl netbase iproute2 make g++ clang libclang-rt-14-dev llvm-14 libcmocka-dev curl \
 finger netcat-openbsd python3-twisted python3-openssl python3-service-identity libuv1-dev libevent-dev \
 libglib2.0-dev nginx-light socat qemu-user-static \

@@ -73,6 +73,20 @@ struct plait_upload_source {
     void *ctx;
 };
 
+/* A step of a fetch, as it happens. What does not fit a step is NULL or 0. */
+struct plait_fetch_step {
+    /* "begin" (url); what connect's trace tells: "attempt", "connected", "failed" (err), "stopped" (address);
+     * "carried": there is a connection (address, tls, reused); "sent": the request is; "answer" (status); "redirect"
+     * (url), "again": it begins anew; "end" (err) */
+    const char *what;
+    const char *url;
+    const struct plait_address *address;
+    const struct plait_tls_info *tls;
+    plait_err err;
+    int status;
+    bool reused;
+};
+
 /* How long each step may take; the zero value of a member is its default, PLAIT_NEVER takes it off. The times for
  * names, connecting and TLS are members of `connect`. */
 struct plait_fetch_times {
@@ -114,6 +128,8 @@ struct plait_fetch_options {
     /* A piece of the final response's body; then nothing of it is kept. An error ends the fetch with it. May be NULL.
      * */
     plait_err (*data)(const struct plait_response *response, plait_slice piece, void *ctx);
+    /* A step was made. It must do nothing but note it. May be NULL. */
+    void (*trace)(const struct plait_fetch_step *step, void *ctx);
     void *ctx;
     void *reserved[6];
 };

@@ -10,6 +10,7 @@
 #include <plait/address.h>
 #include <plait/amp.h>
 #include <plait/bytes.h>
+#include <plait/cookies.h>
 #include <plait/datagram.h>
 #include <plait/deferred.h>
 #include <plait/endpoint.h>

@@ -1,109 +1,205 @@
 /* SPDX-License-Identifier: MIT
  *
- * plait fetch: gets what a URL names, to standard output or a file, with a progress line where somebody watches.
+ * plait fetch: gets what URLs name, to standard output or files, several at once; sends bodies and files. A progress
+ * line is shown where somebody watches, and with --trace each step.
  *
  * Invariant: bytes go out as they come; nothing of a body is kept. A file that did not arrive whole is said to be so.
- * Test: tests/program/clients.py.
+ * What goes to standard output goes there one URL after the other. Test: tests/program/clients.py.
  */
+#include "program/fetch_show.h"
 #include "program/program.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { FIELDS_MAX = 32 };
+enum { FIELDS_MAX = 32, URLS_MAX = 100, PARALLEL = 4, PATH_BYTES = 256, DATA_MAX = 16 << 20 };
 
-struct fetch {
+struct fetches;
+
+/* One URL. */
+struct one {
+    struct fetches *all;
+    const char *url;
+    FILE *out;
+    char path[PATH_BYTES]; /* empty: standard output */
+    uint64_t got, length;
+    plait_time began;
+    bool unwritable;
+};
+
+struct fetches {
     const struct command *command;
     struct plait_reactor *r;
-    FILE *out;
-    const char *path; /* of --output; NULL: standard output */
-    bool show_head;
-    bool progress;
-    uint64_t got;
-    plait_time began, shown;
+    struct plait_http_client *client;
+    struct one one[URLS_MAX];
+    size_t count, next, running, parallel;
+    const char *path; /* of --output */
+    bool own_names;   /* each goes to a file of its URL's last name */
+    bool show_head, steps;
+    int status;
+    int upload; /* file to send; -1: none */
+    uint64_t upload_bytes;
+    struct plait_buf data; /* of --data, read from a file */
+    char json[2][40];      /* fields of --json */
+    const char *jar;
+    struct progress progress;
     struct plait_http_field field[FIELDS_MAX];
+    struct plait_upload_source source;
     struct plait_fetch_options options;
 };
 
+/* --- what a fetch tells ------------------------------------------------------------------------------------------ */
+
 static void print_head(const struct plait_response *response, void *ctx)
 {
-    struct fetch *f = ctx;
-    if (!f->show_head)
+    struct one *o = ctx;
+    o->length = plait_response_length(response);
+    if (o->all->progress.total != PLAIT_LENGTH_UNKNOWN)
+        o->all->progress.total = o->length == PLAIT_LENGTH_UNKNOWN ? o->length : o->all->progress.total + o->length;
+    if (!o->all->show_head)
         return;
-    fprintf(f->out, "%d %s\n", plait_response_status(response), plait_http_reason(plait_response_status(response)));
+    fprintf(o->out, "%d %s\n", plait_response_status(response), plait_http_reason(plait_response_status(response)));
     for (size_t i = 0; i < plait_response_field_count(response); i++) {
         plait_slice name;
         plait_slice value;
         plait_response_field_at(response, i, &name, &value);
-        fprintf(f->out, "%.*s: %.*s\n", PLAIT_ARG(name), PLAIT_ARG(value));
+        fprintf(o->out, "%.*s: %.*s\n", PLAIT_ARG(name), PLAIT_ARG(value));
     }
-    fputc('\n', f->out);
-}
-
-static void show_progress(struct fetch *f, uint64_t length, bool last)
-{
-    const plait_time now = plait_now(f->r);
-    if (!f->progress || (!last && now - f->shown < plait_millis(100)))
-        return;
-    f->shown = now;
-    const uint64_t ms = (uint64_t)(now - f->began) / 1000000 + 1;
-    const uint64_t rate = f->got * 1000 / ms;
-    if (length != UINT64_MAX && length > 0)
-        fprintf(stderr, "\r%3u%%  %llu of %llu bytes  %llu kB/s  %llu s left   ", (unsigned)(f->got * 100 / length),
-                (unsigned long long)f->got, (unsigned long long)length, (unsigned long long)rate / 1000,
-                (unsigned long long)(rate ? (length - f->got) / rate : 0));
-    else
-        fprintf(stderr, "\r%llu bytes  %llu kB/s   ", (unsigned long long)f->got, (unsigned long long)rate / 1000);
-    if (last)
-        fputc('\n', stderr);
+    fputc('\n', o->out);
 }
 
 static plait_err take_piece(const struct plait_response *response, plait_slice piece, void *ctx)
 {
-    struct fetch *f = ctx;
-    if (piece.len > 0 && fwrite(piece.ptr, 1, piece.len, f->out) != piece.len)
+    struct one *o = ctx;
+    (void)response;
+    if (fwrite(piece.ptr, 1, piece.len, o->out) != piece.len || fflush(o->out) != 0) {
+        o->unwritable = true;
         return PLAIT_ENOSPACE;
-    f->got += piece.len;
-    show_progress(f, plait_response_length(response), false);
+    }
+    o->got += piece.len;
+    o->all->progress.got += piece.len;
+    show_progress(&o->all->progress, plait_now(o->all->r), false);
     return PLAIT_OK;
 }
 
-/* Returns whether all of the output is where it belongs. */
-static bool finish_output(struct fetch *f)
+static void note_step(const struct plait_fetch_step *step, void *ctx)
 {
-    const bool written = fflush(f->out) == 0 && !ferror(f->out);
-    return (!f->path || fclose(f->out) == 0) && written;
+    const struct one *o = ctx;
+    show_step(step, plait_now(o->all->r) - o->began);
+}
+
+static void nothing_to_release(void *ctx)
+{
+    (void)ctx;
+}
+
+static void send_file(struct plait_upload *upload, void *ctx)
+{
+    const struct fetches *all = ctx;
+    plait_upload_file(upload, all->upload, 0, all->upload_bytes, nothing_to_release, NULL);
+    plait_upload_end(upload);
+}
+
+static bool rewind_file(void *ctx)
+{
+    (void)ctx;
+    return true; /* it is read by offsets */
+}
+
+/* --- one after the other, or several at once --------------------------------------------------------------------- */
+
+static void start_more(struct fetches *all);
+
+/* Returns whether all of the output is where it belongs. */
+static bool finish_output(struct one *o)
+{
+    const bool written = fflush(o->out) == 0 && !ferror(o->out) && !o->unwritable;
+    return (o->path[0] == '\0' || fclose(o->out) == 0) && written;
 }
 
 /* An answer of 4xx or 5xx is a failure, told after its body was shown. */
-static int judge(struct fetch *f, const char *url, const struct plait_response *response)
+static int judge(const struct one *o, const struct plait_fault *fault, int answered)
 {
-    const int status = plait_response_status(response);
-    show_progress(f, plait_response_length(response), true);
-    return status < 400 ? EXIT_DONE : failed(f->command, "%s: %d %s", url, status, plait_http_reason(status));
-}
-
-static int fetch_one(struct fetch *f, const char *url)
-{
-    plait_value value = {.ptr = NULL};
+    const struct command *command = o->all->command;
     char why[WHY_BYTES];
-    f->out = f->path ? fopen(f->path, "wb") : stdout;
-    if (!f->out)
-        return failed(f->command, "the file '%s' cannot be made", f->path);
-    f->began = plait_now(f->r);
-    const plait_err err = wait_for(f->r, plait_http_get(f->r, url, &f->options), &value, why);
-    int status = err == PLAIT_OK ? judge(f, url, value.ptr) : EXIT_FAILED;
-    if (err == PLAIT_OK)
-        value.destroy(value.ptr);
-    const bool written = finish_output(f);
-    if (err != PLAIT_OK && err != PLAIT_ENOSPACE)
-        return failed(f->command, "%s: %s%s", url, why, f->got > 0 ? "; it did not arrive whole" : "");
-    if (!written || err != PLAIT_OK)
-        return failed(f->command, "%s: the output could not be written", url);
-    return status;
+    if (fault->err != PLAIT_OK) {
+        plait_fault_format(fault, why, sizeof why);
+        return failed(command, "%s: %s%s", o->url, why, o->got > 0 ? "; it did not arrive whole" : "");
+    }
+    if (answered >= 400)
+        return failed(command, "%s: %d %s", o->url, answered, plait_http_reason(answered));
+    return EXIT_DONE;
 }
 
-static bool add_field(struct fetch *f, char *text)
+static void on_end(struct plait_result *result, void *ctx)
+{
+    struct one *o = ctx;
+    struct fetches *all = o->all;
+    const struct plait_fault fault = result->fault;
+    const struct plait_response *response = result->value.ptr;
+    const int answered = fault.err == PLAIT_OK ? plait_response_status(response) : 0;
+    if (!all->client) { /* the program was told to stop */
+        (void)finish_output(o);
+        plait_result_set(result, plait_value_num(0));
+        return;
+    }
+    all->running--;
+    all->progress.done++;
+    show_progress(&all->progress, plait_now(all->r), all->progress.done == all->count);
+    const bool written = finish_output(o);
+    int status = EXIT_DONE;
+    if (!written)
+        status = failed(all->command, "%s: the output could not be written", o->url);
+    else
+        status = judge(o, &fault, answered);
+    if (status != EXIT_DONE)
+        all->status = status;
+    plait_result_set(result, plait_value_num(0));
+    start_more(all);
+}
+
+static bool open_output(struct one *o)
+{
+    o->out = o->path[0] ? fopen(o->path, "wb") : stdout;
+    if (!o->out)
+        failed(o->all->command, "the file '%s' cannot be made: %s", o->path, strerror(errno));
+    return o->out != NULL;
+}
+
+static plait_err start_one(struct one *o)
+{
+    struct plait_fetch_options options = o->all->options;
+    options.ctx = o;
+    o->began = plait_now(o->all->r);
+    return plait_then(plait_http_fetch(o->all->client, o->url, &options), on_end, o);
+}
+
+static void start_more(struct fetches *all)
+{
+    while (all->next < all->count && all->running < all->parallel) {
+        struct one *o = &all->one[all->next++];
+        if (!open_output(o)) {
+            all->status = EXIT_FAILED;
+            all->progress.done++;
+            continue;
+        }
+        all->running++;
+        if (start_one(o) != PLAIT_OK) {
+            all->running--;
+            all->status = failed(all->command, "%s: %s", o->url, plait_err_text(PLAIT_ENOMEM));
+            (void)finish_output(o);
+        }
+    }
+    if (all->running == 0)
+        plait_reactor_stop(all->r);
+}
+
+/* --- the command line -------------------------------------------------------------------------------------------- */
+
+static bool add_field(struct fetches *f, char *text)
 {
     char *colon = strchr(text, ':');
     if (!colon || colon == text || f->options.field_count == FIELDS_MAX)
@@ -114,62 +210,278 @@ static bool add_field(struct fetch *f, char *text)
     return true;
 }
 
-static int take_words(struct fetch *f, struct words *words, const char **url)
+/* The text itself, or the file that is named behind '@'. */
+static int take_data(struct fetches *f, const char *text)
 {
-    while (words->at < words->end) {
+    f->options.body = plait_slice_text(text);
+    if (text[0] != '@')
+        return EXIT_DONE;
+    uint8_t piece[4096];
+    size_t len;
+    FILE *file = fopen(text + 1, "rb");
+    if (!file)
+        return failed(f->command, "the file '%s' cannot be read: %s", text + 1, strerror(errno));
+    while ((len = fread(piece, 1, sizeof piece, file)) > 0)
+        plait_buf_put(&f->data, plait_slice_of(piece, len));
+    const bool failed_to_read = ferror(file);
+    fclose(file);
+    if (failed_to_read)
+        return failed(f->command, "the file '%s' cannot be read: %s", text + 1, strerror(errno));
+    if (f->data.err)
+        return failed(f->command, "the file '%s' has more than 16 MiB: --upload-file sends it", text + 1);
+    f->options.body = plait_buf_slice(&f->data);
+    return EXIT_DONE;
+}
+
+static int take_upload(struct fetches *f, const char *path)
+{
+    struct stat info;
+    f->upload = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (f->upload < 0 || fstat(f->upload, &info) != 0)
+        return failed(f->command, "the file '%s' cannot be read: %s", path, strerror(errno));
+    if (!S_ISREG(info.st_mode))
+        return failed(f->command, "'%s' is no plain file, and only such can be sent", path);
+    f->upload_bytes = (uint64_t)info.st_size;
+    f->source =
+        (struct plait_upload_source){.length = f->upload_bytes, .room = send_file, .rewind = rewind_file, .ctx = f};
+    f->options.upload = &f->source;
+    f->options.method = f->options.method ? f->options.method : "PUT";
+    return EXIT_DONE;
+}
+
+static int take_number(struct fetches *f, const char *name, const char *text, uint64_t most, uint64_t *out)
+{
+    if (plait_slice_to_u64(plait_slice_text(text), most, out) != PLAIT_OK || *out == 0)
+        return wrong_usage(f->command, "--%s wants a number from 1 to %llu, and not '%s'", name,
+                           (unsigned long long)most, text);
+    return EXIT_DONE;
+}
+
+/* Options without a value. */
+static bool take_switch(struct fetches *f, struct words *words)
+{
+    if (take_flag(words, "include", 'i')) {
+        f->show_head = true;
+    } else if (take_flag(words, "head", 'I')) {
+        f->show_head = true;
+        f->options.method = "HEAD";
+    } else if (take_flag(words, "remote-name", 'O')) {
+        f->own_names = true;
+    } else if (take_flag(words, "trace", 0)) {
+        f->steps = true;
+    } else if (!take_flag(words, "location", 'L')) { /* redirects are followed anyway */
+        return false;
+    }
+    return true;
+}
+
+static int want_json(struct fetches *f)
+{
+    static const char *const fields[] = {"Content-Type: application/json", "Accept: application/json"};
+    for (size_t i = 0; i < 2; i++) {
+        memcpy(f->json[i], fields[i], strlen(fields[i]) + 1);
+        if (!add_field(f, f->json[i]))
+            return wrong_usage(f->command, "at most %d fields", FIELDS_MAX);
+    }
+    return EXIT_DONE;
+}
+
+/* Options that concern the body, and numbers. *value is NULL when one lacks it; *status tells what else is wrong. */
+static bool take_more(struct fetches *f, struct words *words, const char **value, int *status)
+{
+    uint64_t number = 0;
+    if (take_option(words, "data", 'd', value)) {
+        *status = *value ? take_data(f, *value) : EXIT_DONE;
+    } else if (take_option(words, "json", 0, value)) {
+        *status = *value ? take_data(f, *value) : EXIT_DONE;
+        if (*value && *status == EXIT_DONE)
+            *status = want_json(f);
+    } else if (take_option(words, "upload-file", 'T', value)) {
+        *status = *value ? take_upload(f, *value) : EXIT_DONE;
+    } else if (take_option(words, "parallel", 'P', value)) {
+        *status = *value ? take_number(f, "parallel", *value, 100, &number) : EXIT_DONE;
+        f->parallel = (size_t)number;
+    } else if (take_option(words, "retry", 0, value)) {
+        *status = *value ? take_number(f, "retry", *value, 100, &number) : EXIT_DONE;
+        f->options.retries = (unsigned)number;
+    } else if (take_option(words, "max-time", 'm', value)) {
+        *status = *value ? take_number(f, "max-time", *value, 1000000, &number) : EXIT_DONE;
+        f->options.times.total = plait_seconds((int64_t)number);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static int add_url(struct fetches *f, const char *url)
+{
+    if (f->count == URLS_MAX)
+        return wrong_usage(f->command, "at most %d URLs at once", URLS_MAX);
+    f->one[f->count++] = (struct one){.all = f, .url = url, .length = PLAIT_LENGTH_UNKNOWN};
+    return EXIT_DONE;
+}
+
+static int take_words(struct fetches *f, struct words *words)
+{
+    int status = EXIT_DONE;
+    while (status == EXIT_DONE && words->at < words->end) {
         const char *value = "";
-        if (take_option(words, "output", 'o', &value)) {
+        if (take_switch(f, words) || take_more(f, words, &value, &status)) {
+        } else if (take_option(words, "output", 'o', &value)) {
             f->path = value;
+        } else if (take_option(words, "cookies", 0, &value)) {
+            f->jar = value;
         } else if (take_option(words, "header", 'H', &value)) {
             if (value && !add_field(f, (char *)(uintptr_t)value))
                 return wrong_usage(f->command, "--header wants 'Name: value', and at most %d of them", FIELDS_MAX);
         } else if (take_option(words, "method", 'X', &value)) {
             f->options.method = value;
-        } else if (take_option(words, "data", 'd', &value)) {
-            f->options.body = plait_slice_text(value);
-        } else if (take_flag(words, "include", 'i')) {
-            f->show_head = true;
-        } else if ((*words->at)[0] == '-' || *url) {
+        } else if ((*words->at)[0] == '-') {
             return wrong_usage(f->command, "'%s' is not understood; `plait fetch --help` tells what is", *words->at);
         } else {
-            *url = next_word(words);
+            status = add_url(f, next_word(words));
         }
         if (!value)
             return wrong_usage(f->command, "the last option lacks its value");
     }
-    return *url ? EXIT_DONE : wrong_usage(f->command, "which URL?");
+    return status;
+}
+
+/* The last name of a URL's path, as a file's. */
+static int name_after(struct fetches *f, struct one *o)
+{
+    struct plait_url url;
+    plait_slice name = {NULL, 0};
+    if (plait_url_parse(plait_slice_text(o->url), &url) == PLAIT_OK) {
+        size_t from = url.path.len;
+        while (from > 0 && url.path.ptr[from - 1] != '/')
+            from--;
+        name = plait_slice_sub(url.path, from, url.path.len);
+    }
+    if (name.len == 0 || name.len >= sizeof o->path || name.ptr[0] == '.')
+        return wrong_usage(f->command, "%s has no name for a file: give one with --output", o->url);
+    memcpy(o->path, name.ptr, name.len);
+    return EXIT_DONE;
+}
+
+static int choose_outputs(struct fetches *f)
+{
+    if (f->count == 0)
+        return wrong_usage(f->command, "which URL?");
+    if (f->path && f->count > 1)
+        return wrong_usage(f->command, "--output is for one URL; --remote-name gives each a file of its own");
+    if (f->path && snprintf(f->one[0].path, PATH_BYTES, "%s", f->path) >= PATH_BYTES)
+        return wrong_usage(f->command, "the name of the output is longer than %d bytes", PATH_BYTES - 1);
+    int status = EXIT_DONE;
+    for (size_t i = 0; f->own_names && !f->path && i < f->count && status == EXIT_DONE; i++)
+        status = name_after(f, &f->one[i]);
+    if (!f->own_names)
+        f->parallel = 1; /* standard output takes one at a time */
+    return status;
+}
+
+/* --- running ----------------------------------------------------------------------------------------------------- */
+
+static int open_jar(struct fetches *f)
+{
+    if (!f->jar)
+        return EXIT_DONE;
+    f->options.cookies = plait_cookies_new(f->r);
+    const plait_err err = f->options.cookies ? plait_cookies_load(f->options.cookies, f->jar) : PLAIT_ENOMEM;
+    if (err == PLAIT_OK || err == PLAIT_ENOTFOUND)
+        return EXIT_DONE;
+    plait_cookies_unref(&f->options.cookies); /* what could not be read is not written over */
+    return failed(f->command, "the cookies in '%s' cannot be read: %s", f->jar, plait_err_text(err));
+}
+
+static int close_jar(struct fetches *f, int status)
+{
+    if (!f->options.cookies)
+        return status;
+    const plait_err err = plait_cookies_save(f->options.cookies, f->jar);
+    plait_cookies_unref(&f->options.cookies);
+    if (err == PLAIT_OK)
+        return status;
+    return failed(f->command, "the cookies cannot be written to '%s': %s", f->jar, plait_err_text(err));
+}
+
+static int fetch_all(struct fetches *f)
+{
+    int status = open_jar(f);
+    if (status == EXIT_DONE) {
+        f->progress.began = plait_now(f->r);
+        start_more(f);
+        const plait_err err = f->running > 0 ? plait_reactor_run(f->r) : PLAIT_OK;
+        status = err == PLAIT_OK ? f->status : failed(f->command, "%s", plait_err_text(err));
+        if (f->running > 0)
+            status = failed(f->command, "stopped before all was there");
+    }
+    return status;
+}
+
+static void fill_options(struct fetches *f)
+{
+    if (f->options.body.len > 0 && !f->options.method)
+        f->options.method = "POST";
+    f->options.fields = f->field;
+    f->options.head = print_head;
+    f->options.data = take_piece;
+    f->options.trace = f->steps ? note_step : NULL;
+    f->progress.shown = isatty(2) && !f->steps && (f->path || f->own_names || !isatty(1));
+    f->progress.all = f->count;
+}
+
+static int run_with(struct fetches *f, struct words *words)
+{
+    f->r = plait_new();
+    f->client = f->r ? plait_http_client_new(f->r, NULL) : NULL;
+    if (!f->client)
+        return failed(f->command, "%s", plait_err_text(PLAIT_ENOMEM));
+    plait_buf_init(&f->data, plait_reactor_budget(f->r), DATA_MAX);
+    int status = take_words(f, words);
+    if (status == EXIT_DONE)
+        status = choose_outputs(f);
+    if (status == EXIT_DONE) {
+        fill_options(f);
+        status = fetch_all(f);
+    }
+    plait_http_client_free(&f->client);
+    status = close_jar(f, status);
+    plait_buf_deinit(&f->data);
+    return status;
 }
 
 static int run(const struct command *command, struct words *words)
 {
-    struct fetch f = {.command = command};
-    const char *url = NULL;
-    int status = take_words(&f, words, &url);
-    if (status != EXIT_DONE)
-        return status;
-    if (f.options.body.len > 0 && !f.options.method)
-        f.options.method = "POST";
-    f.options.fields = f.field;
-    f.options.head = print_head;
-    f.options.data = take_piece;
-    f.options.ctx = &f;
-    f.progress = isatty(2) && (f.path || !isatty(1));
-    f.r = plait_new();
-    if (!f.r)
-        return failed(command, "%s", plait_err_text(PLAIT_ENOMEM));
-    status = fetch_one(&f, url);
+    struct fetches f = {.command = command, .parallel = PARALLEL, .upload = -1};
+    const int status = run_with(&f, words);
     plait_reactor_free(&f.r);
+    if (f.upload >= 0)
+        close(f.upload);
     return status;
 }
 
 const struct command command_fetch = {
     .name = "fetch",
-    .usage = "fetch [-o FILE] [-H 'Name: value']… [-X METHOD] [-d DATA] [-i] URL",
-    .help = "Gets what a URL names (http and https). An answer of 400 and above is a failure.\n\n"
-            "  -o, --output FILE   write there and not to standard output\n"
-            "  -H, --header FIELD  one more field of the request\n"
-            "  -X, --method NAME   GET by default, POST with --data\n"
-            "  -d, --data TEXT     body of the request\n"
-            "  -i, --include       print the answer's head too\n",
+    .usage = "fetch [OPTIONS] URL…",
+    .help =
+        "Gets what URLs name (http and https); redirects are followed, and codings undone. An answer of 400 and above\n"
+        "is a failure.\n\n"
+        "  plait fetch -O https://example.org/a.tar.gz https://example.org/b.tar.gz\n"
+        "  plait fetch --json '{\"name\": \"ann\"}' http://127.0.0.1:8080/people\n\n"
+        "  -o, --output FILE       write there and not to standard output\n"
+        "  -O, --remote-name       write each to a file of its URL's last name\n"
+        "  -P, --parallel N        so many at once with -O; 4\n"
+        "  -H, --header FIELD      one more field of the request\n"
+        "  -X, --method NAME       GET by default, POST with --data, PUT with --upload-file\n"
+        "  -d, --data TEXT         body of the request; @FILE: what is in the file\n"
+        "      --json TEXT         as --data, and says that it is JSON and that JSON is wanted\n"
+        "  -T, --upload-file FILE  sends a file of any size\n"
+        "  -I, --head              only the answer's head\n"
+        "  -i, --include           print the answer's head too\n"
+        "      --cookies FILE      send and keep cookies; the file is made when it isn't there\n"
+        "      --retry N           try again so often what may be tried again\n"
+        "  -m, --max-time SECONDS  for each URL\n"
+        "      --trace             tell each step on standard error, with the time\n",
     .run = run,
 };

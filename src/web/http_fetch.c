@@ -35,6 +35,12 @@ static void fetch_free(struct plait__fetch *f)
     plait__slab_free(&web->fetches, f);
 }
 
+static void trace(const struct plait__fetch *f, const struct plait_fetch_step *step)
+{
+    if (f->options.trace)
+        f->options.trace(step, f->options.ctx);
+}
+
 /* Nothing of a fetch goes on after this. Its deferred has been fired. */
 static void fetch_over(struct plait__fetch *f)
 {
@@ -53,6 +59,7 @@ void plait__fetch_fail(struct plait__fetch *f, struct plait_fault fault)
     if (f->over)
         return;
     fault.peer = NULL; /* it goes with the connection */
+    trace(f, &(struct plait_fetch_step){.what = "end", .err = fault.err});
     plait_fire_fault(f->deferred, fault);
     fetch_over(f);
 }
@@ -69,6 +76,7 @@ static void fetch_done(struct plait__fetch *f)
     struct plait_response *response = f->response;
     f->response = NULL;
     response->exchange = NULL;
+    trace(f, &(struct plait_fetch_step){.what = "end"});
     plait_fire(f->deferred, plait_value_ptr(response, response_destroy));
     fetch_over(f);
 }
@@ -113,6 +121,7 @@ void plait__fetch_wait(struct plait__fetch *f, enum plait__fetch_wait what, plai
 
 void plait__fetch_sent(struct plait__fetch *f)
 {
+    trace(f, &(struct plait_fetch_step){.what = "sent"});
     if (!f->response && !f->discards) /* an answer may have begun before */
         plait__fetch_wait(f, PLAIT__WAIT_HEAD, f->options.times.first_byte);
 }
@@ -141,7 +150,7 @@ static void on_timer(void *ctx)
         break;
     case PLAIT__WAIT_HEAD:
         if (c->ops->sending(c)) /* the stream's own limit watches that */
-            plait__fetch_sent(f);
+            plait__fetch_wait(f, PLAIT__WAIT_HEAD, f->options.times.first_byte);
         else
             too_long(f, "the server took too long to answer");
         break;
@@ -181,10 +190,21 @@ static void fill_exchange(struct plait__fetch *f)
     f->x.stall = f->options.times.send;
 }
 
+static void trace_connecting(const char *what, const struct plait_address *address, plait_err err, void *ctx)
+{
+    const struct plait__fetch *f = ctx;
+    trace(f, &(struct plait_fetch_step){.what = what, .address = address, .err = err});
+    if (f->options.connect.trace)
+        f->options.connect.trace(what, address, err, f->options.connect.trace_ctx);
+}
+
 static plait_err begin(struct plait__fetch *f)
 {
+    trace(f, &(struct plait_fetch_step){.what = "begin", .url = f->text.url_text});
     PLAIT_TRY(plait__fetch_text_write(&f->text));
     f->x.connect = f->options.connect;
+    f->x.connect.trace = trace_connecting;
+    f->x.connect.trace_ctx = f;
     f->x.connect.no_client_cert |= f->text.strayed;
     if (!f->text.secure)
         f->x.connect.tls = NULL;
@@ -211,6 +231,7 @@ static void again(struct plait__fetch *f)
     plait_timer_stop(&f->timer);
     f->discards = false;
     f->skipped = 0;
+    trace(f, &(struct plait_fetch_step){.what = "again"});
     if (!plait__upload_rewind(f))
         return;
     if (f->delay > 0)
@@ -233,6 +254,12 @@ static void fail_or_retry(struct plait__fetch *f, const struct plait_fault *faul
 static void on_taken(struct plait__exchange *x)
 {
     struct plait__fetch *f = plait__fetch_of(x);
+    struct plait_address peer;
+    plait_stream_peer(x->carrier->stream, &peer);
+    trace(f, &(struct plait_fetch_step){.what = "carried",
+                                        .address = &peer,
+                                        .tls = plait_stream_tls(x->carrier->stream),
+                                        .reused = x->carrier->used});
     if (x->sent)
         plait__fetch_sent(f);
     else if (f->text.expect)
@@ -252,7 +279,7 @@ static void on_interim(struct plait__exchange *x, int status)
     if (f->waits == PLAIT__WAIT_GO && status == 100)
         plait__upload_go(f);
     else if (f->waits == PLAIT__WAIT_HEAD)
-        plait__fetch_sent(f);
+        plait__fetch_wait(f, PLAIT__WAIT_HEAD, f->options.times.first_byte);
 }
 
 /* RFC 9110 section 15.4: where the response sends us, or nowhere. */
@@ -285,6 +312,7 @@ static plait_err follow(struct plait__fetch *f, plait_slice location, const char
     *why = "the redirect leads nowhere";
     PLAIT_TRY(plait__fetch_text_redirect(&f->text, f->x.head.status, location));
     f->x.fresh = false;
+    trace(f, &(struct plait_fetch_step){.what = "redirect", .url = f->text.url_text});
     return PLAIT_OK;
 }
 
@@ -341,6 +369,7 @@ static void on_head(struct plait__exchange *x, const uint8_t *base)
     struct plait__fetch *f = plait__fetch_of(x);
     const char *why = NULL;
     plait__fetch_wait(f, PLAIT__WAIT_BODY, f->options.idle);
+    trace(f, &(struct plait_fetch_step){.what = "answer", .status = x->head.status});
     take_cookies(f, base);
     const plait_err err = judge(f, base, &why);
     if (err)

@@ -48,6 +48,10 @@ def hello_and_titles():
     assert taken.returncode == 1 and "in use" in taken.stderr, taken
     titles = subprocess.run([os.path.join(EXAMPLES, "titles"), url, url], capture_output=True, text=True, timeout=40)
     assert titles.returncode == 0 and titles.stdout == f"{url}: 200, 13 bytes\n" * 2, titles
+    download = subprocess.run([os.path.join(EXAMPLES, "download"), url], capture_output=True, text=True, timeout=40)
+    assert download.returncode == 0 and download.stdout == "Hello, World!", download
+    assert download.stderr == f"200 {url}\n", download
+    assert subprocess.run([os.path.join(EXAMPLES, "download")], capture_output=True, timeout=40).returncode == 1
     refused = f"http://127.0.0.1:{free_port()}/"
     titles = subprocess.run([os.path.join(EXAMPLES, "titles"), refused], capture_output=True, text=True, timeout=40)
     assert titles.returncode == 1 and "refused" in titles.stderr, titles

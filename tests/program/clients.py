@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 sys.dont_write_bytecode = True
 
@@ -15,20 +16,34 @@ from harness import PLAIT, Server, check, finish, folder, run
 
 class Echo(http.server.BaseHTTPRequestHandler):
     def answer(self):
+        if self.path == "/redirect":
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(307)
+            self.send_header("Location", "/")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        if self.path == "/nothing":
+            self.send_error(404)
+            return
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        text = "%s %s %s" % (self.command, self.headers.get("X-One", "-"), body.decode())
+        one = self.headers.get("Cookie") or self.headers.get("X-One", "-")
+        text = "%s %s %s" % (self.command, one, body.decode())
         self.send_response(200)
+        if self.path == "/cookie":
+            self.send_header("Set-Cookie", "name=value; Max-Age=1000")
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
-        self.wfile.write(text.encode())
+        if self.command != "HEAD":
+            self.wfile.write(text.encode())
 
-    do_GET = do_POST = do_PUT = answer
+    do_GET = do_POST = do_PUT = do_HEAD = answer
 
     def log_message(self, *words):
         pass
 
 
-def one_answer(answer):
+def one_answer(answer, stays=False):
     """A server for one connection that answers with bytes; returns its port."""
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -36,6 +51,11 @@ def one_answer(answer):
         s, _ = listener.accept()
         s.recv(1000)
         s.sendall(answer)
+        try:
+            while stays and s.recv(1000):
+                pass
+        except OSError:
+            pass
         s.close()
         listener.close()
 
@@ -74,12 +94,79 @@ with folder() as where:
         code, out, err = run("finger", "ann", "--port=" + port)
         check("finger of this host", code == 0 and b"Ann" in out, (code, out, err))
 
-    echo = http.server.HTTPServer(("127.0.0.1", 0), Echo)
+    echo = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
     threading.Thread(target=echo.serve_forever, daemon=True).start()
     base = "http://127.0.0.1:%d/" % echo.server_address[1]
     check("fetch gets", run("fetch", "-H", "X-One:  1", base)[1] == b"GET 1 ")
     check("fetch posts data", run("fetch", "-d", "body", base)[1] == b"POST - body")
     check("fetch with a method", run("fetch", "-X", "PUT", "--data", "body", base)[1] == b"PUT - body")
+    check("fetch sends JSON", run("fetch", "--json", "{}", base)[1] == b"POST - {}")
+    with open(os.path.join(where, "body"), "w") as file:
+        file.write("from a file")
+    body = os.path.join(where, "body")
+    check("fetch sends a file's text", run("fetch", "-d", "@" + body, base)[1] == b"POST - from a file")
+    check("fetch sends a file", run("fetch", "-T", body, base)[1] == b"PUT - from a file")
+    check("fetch sends a file by another method", run("fetch", "-X", "POST", "-T", body, base)[1] ==
+          b"POST - from a file")
+    again = run("fetch", "-T", body, base + "redirect")
+    check("fetch sends a file again", again[1] == b"PUT - from a file", again)
+    code, out, err = run("fetch", base, base, "-i")
+    check("fetch of two to standard output", code == 0 and out.count(b"200 OK\n") == 2, (code, out, err))
+    code, out, err = run("fetch", "-I", base)
+    check("fetch of a head", code == 0 and out.startswith(b"200 OK\n") and b"Content-Length: 7\n\n" in out, out)
+    jar = os.path.join(where, "jar")
+    code, out, err = run("fetch", "--cookies", jar, base + "cookie")
+    check("fetch keeps cookies", code == 0 and "\tname\tvalue\n" in open(jar).read(), (code, out, err))
+    check("fetch sends cookies", run("fetch", "--cookies", jar, base + "cookie")[1] == b"GET name=value ")
+    code, out, err = run("fetch", "--cookies", body, base)
+    check("fetch refuses what is no jar", code == 1 and "cookies" in err and open(body).read() == "from a file", err)
+    code, out, err = run("fetch", "--cookies", os.path.join(where, "none", "jar"), base)
+    check("fetch can't write its jar", code == 1 and "written" in err, err)
+    code, out, err = run("fetch", "--trace", "-L", base + "redirect")
+    words = ("looks for http", "tries 127.0.0.1", "TCP is connected to", "is connected to", "the request is written",
+             "307 Temporary Redirect", "is sent on to", "begins anew", "200 OK", "all is here")
+    check("fetch tells its steps", code == 0 and out == b"GET - " and all(w in err for w in words), err)
+    code, out, err = run("fetch", "--trace", "http://127.0.0.1:1/")
+    check("fetch tells what fails", code == 1 and "can't reach 127.0.0.1:1: the connection was refused" in err, err)
+    for words in (["-d", "@" + os.path.join(where, "none")], ["-d", "@" + where], ["-T", os.path.join(where, "none")],
+                  ["-T", where], ["-o", os.path.join(where, "none", "x")]):
+        code, out, err = run("fetch", *words, base)
+        check("fetch with %s" % words, code == 1 and len(err.splitlines()) == 1, (code, err))
+    with open(os.path.join(where, "large"), "wb") as file:
+        file.truncate((16 << 20) + 1)
+    code, out, err = run("fetch", "-d", "@" + os.path.join(where, "large"), base)
+    check("fetch keeps no large file in memory", code == 1 and "16 MiB" in err, err)
+    for words in ([], ["-o", "x", base, base], ["-o", "x" * 300, base], ["-O", base], ["-O", base + ".x"],
+                  ["-O", "http://a b/"], ["-P", "0", base], ["--retry", "x", base], ["-m", "9999999", base],
+                  ["--json", "1", *["-H", "a: b"] * 32, base], [*["-H", "a: b"] * 31, "--json", "1", base],
+                  [base] * 101, ["-T"], ["--json"], ["-d"], ["-P"], ["--retry"], ["-m"]):
+        code, out, err = run("fetch", *words)
+        check("fetch %s" % words[:3], code == 2 and len(err.splitlines()) == 1, (code, err))
+    kept = os.getcwd()
+    os.chdir(where)
+    names = ["file%d" % i for i in range(7)]
+    code, out, err = run("fetch", "-O", "-P", "3", "--retry", "1", "-m", "20", *[base + name for name in names])
+    whole = all(open(name).read() == "GET - " for name in names)
+    check("fetch of several into files of their names", code == 0 and whole and not out and not err, (code, err))
+    os.mkdir("folder")
+    code, out, err = run("fetch", "-O", base + "folder", base + "file8", base + "nothing")
+    check("fetch goes on after one that fails", code == 1 and os.path.exists("file8") and
+          len(err.splitlines()) == 2, (code, err))
+    os.chdir(kept)
+    slow = one_answer(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nslow", stays=True)
+    running = subprocess.Popen([PLAIT, "fetch", "http://127.0.0.1:%d/" % slow], stderr=subprocess.PIPE,
+                               stdout=subprocess.PIPE)
+    check("fetch begins", running.stdout.read(4) == b"slow")
+    for _ in range(2):
+        running.terminate()
+        time.sleep(0.3)
+    err = running.communicate(timeout=20)[1]
+    check("fetch can be stopped", running.returncode == 1 and b"did not arrive whole" in err, err)
+    running = subprocess.Popen([PLAIT, "fetch", "--retry", "9", "http://127.0.0.1:1/"], stderr=subprocess.PIPE)
+    time.sleep(1)
+    running.terminate()
+    err = running.communicate(timeout=20)[1]
+    check("fetch can be stopped while it waits", running.returncode == 1 and b"stopped before" in err, err)
     check("fetch refuses too many headers", run("fetch", *["-H", "a: b"] * 33, base)[0] == 2)
     echo.shutdown()
 

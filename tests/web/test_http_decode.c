@@ -112,6 +112,13 @@ static void br_is_undone(void **state)
     memcpy(more, brotli, sizeof more);
     memset(more + 4, 0xff, 20);
     expect("br", plait_slice_of(more, sizeof more), said, PLAIT_EMALFORMED);
+    struct plait__decoder *decoder;
+    struct plait_buf out;
+    plait_buf_init(&out, &budget, 5);
+    assert_ok(plait__decoder_new(&budget, PLAIT_LIT("br"), 0, &decoder));
+    assert_err(plait__decoder_take(decoder, plait_slice_of(brotli, sizeof brotli - 1), gather, &out), PLAIT_ETOOLONG);
+    plait__decoder_free(&decoder);
+    plait_buf_deinit(&out);
 }
 #endif
 
@@ -180,7 +187,9 @@ static void memory_may_be_short(void **state)
             const plait_slice input = in;
 #endif
             if (decoder)
-                err = plait__decoder_take(decoder, input, count, &out);
+                err = plait__decoder_take(decoder, plait_slice_sub(input, 0, 30), count, &out);
+            if (decoder && !err)
+                err = plait__decoder_take(decoder, plait_slice_sub(input, 30, input.len), count, &out);
             fine = heap.calls < k;
             if (!fine)
                 assert_true(err != PLAIT_OK);
