@@ -9,7 +9,8 @@ set -u
 run_debian="gcc libc6-dev meson ninja-build pkg-config libssl-dev libnghttp2-dev libsqlite3-dev zlib1g-dev libpsl-dev \
 libbrotli-dev python3"
 check_debian="$run_debian openssl netbase iproute2 make g++ clang libclang-rt-14-dev llvm-14 libcmocka-dev curl \
-finger netcat-openbsd python3-twisted python3-openssl python3-service-identity libuv1-dev libevent-dev \
+finger netcat-openbsd python3-twisted python3-openssl python3-service-identity libuv1-dev \
+libcurl4-openssl-dev libevent-dev \
 libglib2.0-dev nginx-light socat qemu-user-static \
 gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 
