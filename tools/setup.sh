@@ -10,7 +10,7 @@ run_debian="gcc libc6-dev meson ninja-build pkg-config libssl-dev libnghttp2-dev
 libbrotli-dev python3"
 check_debian="$run_debian openssl netbase iproute2 make g++ clang libclang-rt-14-dev llvm-14 libcmocka-dev curl \
 finger netcat-openbsd python3-twisted python3-openssl python3-service-identity libuv1-dev \
-libcurl4-openssl-dev libevent-dev \
+libcurl4-openssl-dev libevent-dev nodejs \
 libglib2.0-dev nginx-light socat qemu-user-static \
 gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 

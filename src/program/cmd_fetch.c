@@ -169,12 +169,17 @@ static bool open_output(struct one *o)
     return o->out != NULL;
 }
 
-static plait_err start_one(struct one *o)
+/* Begins one; where there is no memory for that its end comes at once. */
+static void start_one(struct one *o)
 {
     struct plait_fetch_options options = o->all->options;
     options.ctx = o;
     o->began = plait_now(o->all->r);
-    return plait_then(plait_http_fetch(o->all->client, o->url, &options), on_end, o);
+    o->all->running++;
+    if (plait_then(plait_http_fetch(o->all->client, o->url, &options), on_end, o) == PLAIT_OK)
+        return;
+    struct plait_result none = {.fault = plait_fault_make(PLAIT_ENOMEM, "http")}; /* uncovered: the heap is large */
+    on_end(&none, o);                                                             /* uncovered: as above */
 }
 
 static void start_more(struct fetches *all)
@@ -186,12 +191,7 @@ static void start_more(struct fetches *all)
             all->progress.done++;
             continue;
         }
-        all->running++;
-        if (start_one(o) != PLAIT_OK) {
-            all->running--;
-            all->status = failed(all->command, "%s: %s", o->url, plait_err_text(PLAIT_ENOMEM));
-            (void)finish_output(o);
-        }
+        start_one(o);
     }
     if (all->running == 0)
         plait_reactor_stop(all->r);

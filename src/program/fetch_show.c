@@ -82,8 +82,7 @@ static void put_connection(const struct plait_fetch_step *step, const char *addr
     if (!tls)
         return;
     fprintf(stderr, ", %s%s, %s", tls->version, tls->resumed ? " (resumed)" : "", tls->cipher);
-    if (tls->alpn.len > 0)
-        fprintf(stderr, ", %.*s", PLAIT_ARG(tls->alpn));
+    fprintf(stderr, "%s%.*s", tls->alpn.len > 0 ? ", " : "", PLAIT_ARG(tls->alpn));
     fprintf(stderr, ", certificate of %s%s", tls->peer_subject, tls->verified ? "" : " (NOT verified)");
 }
 

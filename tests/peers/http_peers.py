@@ -118,8 +118,61 @@ def fetch(url):
     return subprocess.run(command, capture_output=True, timeout=20)
 
 
+def plait_fetch(*words):
+    return subprocess.run([os.environ["PLAIT"], "fetch", *words], capture_output=True, timeout=30)
+
+
+NODE = """
+const http = require("http"), zlib = require("zlib");
+http.createServer((req, res) => {
+  if (req.url == "/br") {
+    res.writeHead(200, {"Content-Encoding": "br", "Set-Cookie": "one=1; Max-Age=1000; HttpOnly"});
+    res.end(zlib.brotliCompressSync("z".repeat(50000)));
+    return;
+  }
+  res.writeHead(200, {"X-Cookie": req.headers.cookie || "none"});
+  req.on("data", (piece) => res.write(piece));
+  req.on("end", () => res.end());
+}).listen(%d, "127.0.0.1");
+"""
+
+
+def our_client_at_node(folder):
+    port = free_port()
+    base = "http://127.0.0.1:%d" % port
+    jar = os.path.join(folder, "jar")
+    large = os.path.join(folder, "large")
+    with open(large, "wb") as file:
+        file.write(os.urandom(2 << 20))
+    with Running("node", "-e", NODE % port):
+        wait_port(port)
+        check("node", "HTTP: an answer in the coding br", OURS_ASKS,
+              plait_fetch("--cookies", jar, base + "/br").stdout == b"z" * 50000)
+        done = plait_fetch("--cookies", jar, "-i", base + "/")
+        check("node", "HTTP: a cookie kept in a file and sent", OURS_ASKS, b"X-Cookie: one=1\n" in done.stdout, done)
+        done = plait_fetch("-T", large, base + "/")
+        check("node", "HTTP: 2 MiB sent while as much comes back in chunks", OURS_ASKS,
+              done.stdout == open(large, "rb").read(), done.stderr)
+        done = plait_fetch("--trace", base + "/", base + "/")
+        check("node", "HTTP: a connection used again", OURS_ASKS, b"uses again the connection" in done.stderr, done)
+
+
+def our_client_at_twisted(folder):
+    port = free_port()
+    base = "http://127.0.0.1:%d" % port
+    with Running("/usr/bin/twist3", "web", "--listen", "tcp:%d:interface=127.0.0.1" % port, "--path", folder):
+        wait_port(port)
+        done = plait_fetch("--trace", base + "/data", base + "/sub")
+        check("Twisted", "HTTP: GET", OURS_ASKS, done.stdout == b"0123456789the index", done)
+        check("Twisted", "HTTP: redirect", OURS_ASKS, b"is sent on to" in done.stderr, done)
+        check("Twisted", "HTTP: a connection used again", OURS_ASKS, b"uses again the connection" in done.stderr, done)
+        done = plait_fetch("-I", base + "/data")
+        check("Twisted", "HTTP: HEAD", OURS_ASKS, b"Content-Length: 10\n" in done.stdout, done)
+
+
 def our_client(folder):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pages)
+    server.handle_error = lambda *args: None  # a kept connection ends with its program
     threading.Thread(target=server.serve_forever, daemon=True).start()
     base = "http://127.0.0.1:%d" % server.server_address[1]
     check("Python http.server", "HTTP: GET", OURS_ASKS, fetch(base + "/page").stdout == b"python says hello")
@@ -131,7 +184,8 @@ def our_client(folder):
     conf = os.path.join(folder, "nginx.conf")
     with open(conf, "w") as file:
         file.write("daemon off; master_process off; worker_processes 1; pid %s/pid; error_log %s/log;\n"
-                   "events {} http { access_log off; client_body_temp_path %s/a; proxy_temp_path %s/b;\n"
+                   "events {} http { access_log off; gzip on; gzip_types *; gzip_min_length 100;\n"
+                   " client_body_temp_path %s/a; proxy_temp_path %s/b;\n"
                    "fastcgi_temp_path %s/c; uwsgi_temp_path %s/d; scgi_temp_path %s/e;\n"
                    "server { listen 127.0.0.1:%d; root %s; location = /go { return 301 /data; } } }\n"
                    % (*(folder,) * 7, port, folder))
@@ -140,6 +194,14 @@ def our_client(folder):
         wait_port(port)
         check("nginx", "HTTP: GET", OURS_ASKS, fetch("http://127.0.0.1:%d/data" % port).stdout == b"0123456789")
         check("nginx", "HTTP: redirect", OURS_ASKS, fetch("http://127.0.0.1:%d/go" % port).stdout == b"0123456789")
+        text = os.path.join(folder, "text")
+        with open(text, "w") as file:
+            file.write("text " * 10000)
+        done = plait_fetch("-i", "http://127.0.0.1:%d/text" % port)
+        check("nginx", "HTTP: an answer in the coding gzip", OURS_ASKS,
+              b"Content-Encoding: gzip\n" in done.stdout and done.stdout.endswith(b"\n\n" + b"text " * 10000), done)
+        done = plait_fetch("--trace", *["http://127.0.0.1:%d/data" % port] * 2)
+        check("nginx", "HTTP: a connection used again", OURS_ASKS, b"uses again the connection" in done.stderr, done)
         check("nginx", "HTTP: 404", OURS_ASKS, b"404" in fetch("http://127.0.0.1:%d/none" % port).stderr)
 
 
@@ -157,6 +219,8 @@ def main():
         wait_port(port)
         our_server(port, folder)
     our_client(folder)
+    our_client_at_node(folder)
+    our_client_at_twisted(folder)
     shutil.rmtree(folder)
     print("%d failed" % len(failures))
     return 1 if failures else 0

@@ -4,6 +4,7 @@ import http.server
 import os
 import resource
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -180,6 +181,32 @@ with folder() as where:
         told = os.read(master, 10000)
         os.close(master)
         check("fetch on a terminal", done.returncode == 0 and all(p in told for p in parts), told)
+
+    # Several files on a terminal, and TLS told step by step.
+    os.chdir(where)
+    ports = [one_answer(b"HTTP/1.0 200 OK\r\nContent-Length: 5000\r\n\r\n" + b"x" * 5000) for _ in range(2)]
+    master, slave = os.openpty()
+    done = subprocess.run([PLAIT, "fetch", "-O", *["http://127.0.0.1:%d/t%d" % (p, p) for p in ports]], stderr=slave,
+                          timeout=30)
+    os.close(slave)
+    told = os.read(master, 10000)
+    os.close(master)
+    check("fetch of several on a terminal", done.returncode == 0 and b"2 of 2 done" in told and b"10 kB" in told, told)
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-days", "30", "-subj", "/CN=here",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "key", "-out",
+                    "cert"], check=True, capture_output=True)
+    os.chdir(kept)
+    secure = http.server.HTTPServer(("127.0.0.1", 0), Echo)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(os.path.join(where, "cert"), os.path.join(where, "key"))
+    secure.socket = context.wrap_socket(secure.socket, server_side=True)
+    threading.Thread(target=secure.serve_forever, daemon=True).start()
+    url = "https://127.0.0.1:%d/" % secure.server_address[1]
+    code, out, err = run("fetch", "--trace", url, env={**os.environ, "SSL_CERT_FILE": os.path.join(where, "cert")})
+    check("fetch tells of TLS", code == 0 and "TLSv1.3" in err and
+          "certificate of CN=here" in err.replace(" = ", "="), (code, err))
+    secure.shutdown()
 
     few = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))}
     for words in (["fetch", "http://h/"], ["finger", "x@y"], ["serve", "echo"], ["up"]):

@@ -290,7 +290,15 @@ static void a_jar_is_written_and_read(void **state)
     assert_given(&b, "https://a.example/", "x=1; y=");
     assert_given(&b, "http://d.a.example/", "y=");
     assert_given(&b, "http://b.example/", "q=7");
-    assert_err(plait_cookies_read(b.jar, PLAIT_LIT("nonsense")), PLAIT_EMALFORMED);
+    static const char *const bad[] = {"nonsense",
+                                      "h\tTRUE",
+                                      "h\tYES\t/\tTRUE\t0\ta\tb",
+                                      "h\tTRUE\t/",
+                                      "h\tTRUE\t/\tTRUE",
+                                      "h\tTRUE\t/\tTRUE\tx\ta\tb",
+                                      "h\tTRUE\t/\tTRUE\t0\ta"};
+    for (size_t i = 0; i < TEST_COUNT(bad); i++)
+        assert_err(plait_cookies_read(b.jar, plait_slice_text(bad[i])), PLAIT_EMALFORMED);
     plait_buf_clear(&out);
     for (int i = 0; i < 300; i++)
         plait_buf_put_u8(&out, 'x');
