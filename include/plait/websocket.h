@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * WebSockets: messages of text and bytes over a connection that began as an HTTP request. Pings, the close
+ * WebSockets, both sides: messages of text and bytes over a connection that began as an HTTP request. Pings, the close
  * handshake, masks, UTF-8 and compression are seen to.
  *
  * Per WebSocket the callbacks come in this order: `open`, then `message` or `piece`, `pong`, `room` in any number,
@@ -10,7 +10,7 @@
 #ifndef PLAIT_WEBSOCKET_H
 #define PLAIT_WEBSOCKET_H
 
-#include <plait/http.h>
+#include <plait/http_client.h>
 
 PLAIT_BEGIN
 
@@ -48,7 +48,7 @@ struct plait_websocket_handler {
 };
 
 /* The zero value of every member is its default; PLAIT_NEVER and SIZE_MAX take a limit off. All is borrowed for the
- * call, but for the protocols' texts, which are static. */
+ * call, but for the protocols, which are static. */
 struct plait_websocket_options {
     size_t message_max;           /* bytes of a message, decompressed; 1 MiB. Not for pieces */
     plait_span ping_interval;     /* silence after which the peer is pinged; 30 s */
@@ -62,6 +62,11 @@ struct plait_websocket_options {
     bool deflate_forget;  /* compress each message for itself: less memory held, larger messages */
     uint8_t deflate_bits; /* largest window as a power of two, 9 to 15; 12 */
     size_t deflate_min;   /* shorter messages are not compressed; 128 bytes */
+    /* A client's: */
+    const struct plait_http_field *fields; /* more fields of the request */
+    size_t field_count;
+    plait_span timeout;                   /* for connecting and the handshake together; 30 s */
+    struct plait_connect_options connect; /* family, source, TLS context … */
     void *reserved[6];
 };
 
@@ -73,6 +78,30 @@ struct plait_websocket_options {
 PLAIT_API plait_err plait_websocket_accept(struct plait_request *req, const struct plait_websocket_options *options,
                                            const struct plait_websocket_handler *handler, void *self,
                                            struct plait_websocket **out);
+
+/** Turns a request into a stream whose bytes are a WebSocket's messages: what is written goes as binary messages, and
+ * what comes, in messages of any kind, is one flow. Refusals and errors: as plait_websocket_accept. Ownership: the
+ * stream is the reactor's; attach a protocol to it at once. */
+PLAIT_API plait_err plait_websocket_accept_stream(struct plait_request *req,
+                                                  const struct plait_websocket_options *options,
+                                                  struct plait_stream **out) PLAIT_MUST;
+
+/** Connects to "ws://…" or "wss://…". Fires with struct plait_websocket (value.ptr) when it is open; the handler's
+ * `open` is called then, and `lost` only after that. Redirects are not followed. Errors: PLAIT_EINVAL (URL, a field, an
+ * option), PLAIT_EUNSUPPORTED (another scheme), PLAIT_EREPLY (another status, in fault.detail), PLAIT_EPROTOCOL (a
+ * handshake that is not ours), PLAIT_EMALFORMED, PLAIT_ETRUNCATED, PLAIT_ETOOLONG, PLAIT_ETIMEDOUT, PLAIT_ECANCELLED,
+ * plait_connect_host's. Ownership: as plait_deferred_new; cancelling ends a connection that is not open yet. `handler`
+ * is static. Callbacks: the handler's, in later turns. Source: RFC 6455 section 4.1. */
+PLAIT_API struct plait_deferred *plait_websocket_connect(struct plait_reactor *reactor, const char *url,
+                                                         const struct plait_websocket_options *options,
+                                                         const struct plait_websocket_handler *handler, void *self)
+    PLAIT_MUST;
+
+/** As plait_websocket_connect; fires with a stream (value.ptr), as plait_websocket_accept_stream makes it. Errors: as
+ * there. Ownership: attach a protocol to it inside the first callback, or it is aborted a moment later. */
+PLAIT_API struct plait_deferred *plait_websocket_connect_stream(struct plait_reactor *reactor, const char *url,
+                                                                const struct plait_websocket_options *options)
+    PLAIT_MUST;
 
 /** Sends a message. Errors: PLAIT_EINVAL (text that is no UTF-8), PLAIT_ESTATE (closing, or a message in parts is under
  * way); what fails later arrives as `lost`. */

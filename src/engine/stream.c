@@ -502,9 +502,11 @@ void plait__streams_release(struct plait_reactor *r)
         struct plait_stream *next = s->queue;
         static void (*const release[])(struct plait_stream *) = {plait__fd_stream_release, plait__pair_stream_release,
                                                                  plait__stdio_stream_release};
+        const bool with_carrier = s->memory == PLAIT__MEM_CARRIER;
         if (s->carrier->ops->free)
             s->carrier->ops->free(s->carrier);
-        release[s->memory](s);
+        if (!with_carrier)
+            release[s->memory](s);
         s = next;
     }
 }

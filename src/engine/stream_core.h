@@ -96,7 +96,8 @@ struct plait_stream {
     const char *detail;
 };
 
-enum plait__stream_memory { PLAIT__MEM_FD, PLAIT__MEM_PAIR, PLAIT__MEM_STDIO };
+/* CARRIER: the stream goes with its carrier, whose `free` sees to both. */
+enum plait__stream_memory { PLAIT__MEM_FD, PLAIT__MEM_PAIR, PLAIT__MEM_STDIO, PLAIT__MEM_CARRIER };
 
 void plait__fd_streams_init(struct plait_reactor *r);
 void plait__fd_streams_deinit(struct plait_reactor *r);

@@ -36,6 +36,8 @@ struct plait__web {
 struct plait__web *plait__web_of(struct plait_reactor *reactor);
 /* Sees to it that there is a window, as large as a stream's. Errors: PLAIT_ENOMEM. */
 plait_err plait__web_window(struct plait__web *web) PLAIT_MUST;
+/* The TLS context of clients that brought none: one a reactor. Errors: as plait_tls_client_new. */
+plait_err plait__web_tls(struct plait_reactor *reactor, struct plait_tls_client **out) PLAIT_MUST;
 
 /* --- services and connections ---------------------------------------------------------------------------------- */
 

@@ -168,17 +168,6 @@ static void on_timer(void *ctx)
 
 /* --- beginning an exchange ------------------------------------------------------------------------------------- */
 
-/* The TLS context of fetches that brought none: one a reactor. */
-static plait_err default_tls(struct plait_reactor *reactor, struct plait_tls_client **out)
-{
-    static const struct plait_tls_client_options defaults;
-    struct plait__web *web = plait__web_of(reactor);
-    if (!web->tls)
-        PLAIT_TRY(plait_tls_client_new(reactor, &defaults, &web->tls, NULL));
-    *out = web->tls;
-    return PLAIT_OK;
-}
-
 /* What is sent at once: the head, and a body that is in memory and that the server need not be asked for. */
 static void fill_exchange(struct plait__fetch *f)
 {
@@ -209,7 +198,7 @@ static plait_err begin(struct plait__fetch *f)
     if (!f->text.secure)
         f->x.connect.tls = NULL;
     else if (!f->x.connect.tls)
-        PLAIT_TRY(default_tls(f->client->reactor, &f->x.connect.tls));
+        PLAIT_TRY(plait__web_tls(f->client->reactor, &f->x.connect.tls));
     fill_exchange(f);
     plait__fetch_wait(f, PLAIT__WAIT_BEGIN, f->options.times.wait);
     PLAIT_TRY(plait__pool_enter(f->client, &f->x, &f->text.parsed));

@@ -63,6 +63,18 @@ plait_err plait__web_window(struct plait__web *web)
     return web->window ? PLAIT_OK : PLAIT_FAIL(PLAIT_ENOMEM);
 }
 
+plait_err plait__web_tls(struct plait_reactor *reactor, struct plait_tls_client **out)
+{
+    static const struct plait_tls_client_options defaults;
+    struct plait__web *web = plait__web_of(reactor);
+    if (!web)
+        return PLAIT_FAIL(PLAIT_ENOMEM);
+    if (!web->tls)
+        PLAIT_TRY(plait_tls_client_new(reactor, &defaults, &web->tls, NULL));
+    *out = web->tls;
+    return PLAIT_OK;
+}
+
 static struct plait__web *web_new(struct plait_reactor *reactor)
 {
     struct plait__web *web = plait_mem_new(plait_reactor_budget(reactor), sizeof(*web));

@@ -74,4 +74,15 @@ void plait__ws_peer_closes(struct plait_websocket *ws, plait_slice payload);
 void plait__ws_pong(struct plait_websocket *ws, plait_slice payload);
 void plait__ws_tell_open(struct plait_websocket *ws);
 
+/* ws_stream.c: the handler of a WebSocket that is a stream. `self` is what plait__ws_carrier_new made. */
+extern const struct plait_websocket_handler plait__ws_carrier_handler;
+struct plait__ws_carrier;
+/* `offered`: it is to be a deferred's value. NULL: no memory. */
+struct plait__ws_carrier *plait__ws_carrier_new(struct plait_reactor *reactor, bool offered) PLAIT_MUST;
+/* It never became one. */
+void plait__ws_carrier_drop(struct plait__ws_carrier *carrier);
+struct plait_stream *plait__ws_carrier_stream(struct plait__ws_carrier *carrier, struct plait_websocket *ws);
+/* Fires with the stream. */
+void plait__ws_carrier_fire(struct plait__ws_carrier *carrier, struct plait_websocket *ws, struct plait_deferred *d);
+
 #endif

@@ -198,3 +198,20 @@ plait_err plait_websocket_accept(struct plait_request *req, const struct plait_w
         *out = ws;
     return PLAIT_OK;
 }
+
+plait_err plait_websocket_accept_stream(struct plait_request *req, const struct plait_websocket_options *options,
+                                        struct plait_stream **out)
+{
+    struct plait_websocket *ws;
+    struct plait__ws_carrier *carrier = plait__ws_carrier_new(plait_request_reactor(req), false);
+    if (!carrier) {
+        plait_reply_error(req, 503, NULL);
+        return PLAIT_FAIL(PLAIT_ENOMEM);
+    }
+    const plait_err err = accept_request(req, options, &plait__ws_carrier_handler, carrier, &ws);
+    if (err)
+        plait__ws_carrier_drop(carrier);
+    else
+        *out = plait__ws_carrier_stream(carrier, ws);
+    return err;
+}
