@@ -15,6 +15,7 @@
 #include <plait/deferred.h>
 #include <plait/endpoint.h>
 #include <plait/err.h>
+#include <plait/events.h>
 #include <plait/finger.h>
 #include <plait/framing.h>
 #include <plait/http.h>

@@ -99,10 +99,22 @@ def amp():
     assert asked.returncode == 1 and "refused" in asked.stderr, asked
 
 
+def events():
+    port = free_port()
+    program = start("events", port)
+    ask = urllib.request.Request(f"http://127.0.0.1:{port}/", headers={"Last-Event-ID": "41"})
+    with urllib.request.urlopen(ask, timeout=20) as answer:
+        assert answer.headers["Content-Type"] == "text/event-stream", answer.headers
+        lines = [answer.readline() for _ in range(6)]
+    assert lines == [b"id: 42\n", b"data: 42\n", b"\n", b"id: 43\n", b"data: 43\n", b"\n"], lines
+    stop(program)
+
+
 def main():
     hello_and_titles()
     echo()
     websocket_echo()
+    events()
     amp()
     return 0
 

@@ -449,6 +449,27 @@ static void a_dial_ends_once_whatever_allocation_fails(void **state)
     }
 }
 
+static void a_dial_over_tls_ends_once_whatever_allocation_fails(void **state)
+{
+    bool failed = true;
+    (void)state;
+    for (uint64_t k = 1; failed && k < 80; k++) {
+        static const struct plait_log_options quiet = {.level = PLAIT_LOG_OFF, .sink = quiet_line};
+        memset(&t, 0, sizeof t);
+        test_heap_init(&t.w.heap, 0);
+        const struct plait_reactor_options options = {.allocator = &t.w.heap.allocator, .log = &quiet};
+        t.w.r = plait_reactor_new(&options); /* nothing of the web is in it yet */
+        const uint64_t at = t.w.heap.calls + k;
+        t.w.heap.fail_at = at;
+        struct plait_deferred *d = plait_websocket_connect(t.w.r, "wss://127.0.0.1:1/", NULL, &client_handler, &client);
+        assert_int_not_equal(plait_reactor_run_until(t.w.r, d, NULL), PLAIT_OK);
+        failed = t.w.heap.calls >= at;
+        t.w.heap.fail_at = 0;
+        plait_reactor_free(&t.w.r);
+        assert_int_equal(t.w.heap.live, 0);
+    }
+}
+
 static ssize_t no_random(struct plait_sys *sys, void *buf, size_t len)
 {
     (void)sys;
@@ -517,4 +538,5 @@ TEST_MAIN(cmocka_unit_test(messages_go_there_and_back), cmocka_unit_test(the_ser
           cmocka_unit_test(a_server_that_does_not_answer_is_given_up),
           cmocka_unit_test(a_reactor_that_ends_takes_a_dial_along), cmocka_unit_test(a_server_that_resets_is_told),
           cmocka_unit_test(a_drain_ends_a_dial), cmocka_unit_test(a_dial_ends_once_whatever_allocation_fails),
+          cmocka_unit_test(a_dial_over_tls_ends_once_whatever_allocation_fails),
           cmocka_unit_test(without_random_bytes_there_is_no_key), cmocka_unit_test(a_websocket_over_tls))

@@ -18,7 +18,7 @@ static struct {
     size_t len, takes; /* takes at most so many bytes a call; 0: all */
     unsigned connected, eofs, rooms, lost;
     struct plait_fault fault;
-    bool holds, half;
+    bool half, writes_at_end;
 } up;
 
 static void up_connected(struct plait_stream *s, void *self)
@@ -42,10 +42,11 @@ static size_t up_data(struct plait_stream *s, plait_slice in, void *self)
 
 static void up_eof(struct plait_stream *s, size_t rest, void *self)
 {
-    (void)s;
     (void)self;
     assert_int_equal(rest, 0);
     up.eofs++;
+    if (up.writes_at_end)
+        plait_write(s, PLAIT_LIT("too late"));
 }
 
 static void up_room(struct plait_stream *s, void *self)
@@ -110,6 +111,8 @@ static void end_with(plait_err err)
     assert_err(up.fault.err, err);
     world_close(&t.w);
 }
+
+static const struct plait_protocol swallows = {.name = "swallows", .lost = peer_lost};
 
 static void messages_are_one_flow(void **state)
 {
@@ -200,6 +203,37 @@ static void what_is_written_behind_the_peers_end_fails(void **state)
     end_with(PLAIT_EPIPE);
 }
 
+/* The close frame is answered, and the connection not yet gone. */
+static void what_is_written_at_the_peers_end_fails_too(void **state)
+{
+    (void)state;
+    begin_with(true);
+    up.writes_at_end = true;
+    ws_send(&t, "X:1000");
+    assert_came(&t, "X:1000");
+    end_with(PLAIT_EPIPE);
+}
+
+/* All of the output went as the WebSocket became full: nothing waits for its room. */
+static void output_that_just_fits_waits_for_nothing(void **state)
+{
+    static uint8_t block[262144];
+    (void)state;
+    begin();
+    plait_pause(t.p.stream);
+    spin(&t.w);
+    plait_write(given, plait_slice_of(block, sizeof block));
+    spin(&t.w);
+    assert_int_equal(plait_pending(given), 0);
+    plait_stream_attach(t.p.stream, &swallows, &t.p);
+    plait_resume(t.p.stream);
+    spin(&t.w);
+    plait_write(given, PLAIT_LIT("more"));
+    spin(&t.w);
+    assert_int_equal(plait_pending(given), 0);
+    end_with(PLAIT_ERESET);
+}
+
 static void an_abort_resets(void **state)
 {
     (void)state;
@@ -252,8 +286,6 @@ static void the_end_waits_for_the_input_before_it(void **state)
     assert_int_equal(up.eofs, 1);
     end_with(PLAIT_EEOF);
 }
-
-static const struct plait_protocol swallows = {.name = "swallows", .lost = peer_lost};
 
 static void output_that_is_not_taken_waits(void **state)
 {
@@ -367,7 +399,9 @@ static void every_allocation_fails_once(void **state)
 TEST_MAIN(cmocka_unit_test(messages_are_one_flow), cmocka_unit_test(it_has_the_connections_addresses),
           cmocka_unit_test(the_peers_close_frame_ends_the_input), cmocka_unit_test(closing_the_stream_says_good_bye),
           cmocka_unit_test(the_own_end_still_hears_the_peer),
-          cmocka_unit_test(what_is_written_behind_the_peers_end_fails), cmocka_unit_test(an_abort_resets),
+          cmocka_unit_test(what_is_written_behind_the_peers_end_fails),
+          cmocka_unit_test(what_is_written_at_the_peers_end_fails_too),
+          cmocka_unit_test(output_that_just_fits_waits_for_nothing), cmocka_unit_test(an_abort_resets),
           cmocka_unit_test(a_connection_that_breaks_is_told), cmocka_unit_test(input_that_is_not_wanted_waits),
           cmocka_unit_test(the_end_waits_for_the_input_before_it), cmocka_unit_test(output_that_is_not_taken_waits),
           cmocka_unit_test(output_that_waits_when_it_ends_is_lost), cmocka_unit_test(a_file_goes_too),
