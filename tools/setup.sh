@@ -12,7 +12,7 @@ check_debian="$run_debian openssl netbase iproute2 make g++ clang libclang-rt-14
 finger netcat-openbsd python3-twisted python3-openssl python3-service-identity libuv1-dev \
 libcurl4-openssl-dev libevent-dev nodejs \
 libglib2.0-dev nginx-light socat qemu-user-static \
-gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
+gcc-aarch64-linux-gnu libc6-dev-arm64-cross python3-websockets python3-wsproto python3-autobahn node-ws chromium"
 
 say() { printf '%s\n' "$*" >&2; }
 

@@ -10,6 +10,7 @@
 #ifndef PLAIT_WEBSOCKET_H
 #define PLAIT_WEBSOCKET_H
 
+#include <plait/http.h>
 #include <plait/http_client.h>
 
 PLAIT_BEGIN

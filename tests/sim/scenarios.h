@@ -33,7 +33,8 @@
     X(tcp_flood) \
     X(timers) \
     X(tls_echo) \
-    X(unix_echo)
+    X(unix_echo) \
+    X(websocket)
 /* clang-format on */
 
 #define SCENARIO_DECLARE(name) extern const struct plait_scenario scenario_##name;

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The two ends that tests/peers/websocket_peers.py talks to: a server with a folder of pages, an echo of WebSocket
+ * messages at /ws and three events at /events, and a client that has an echo give back what it sends. Through the
+ * public headers only.
+ *
+ * ws_peer serve PORT FOLDER, or: ws_peer ask URL
+ */
+#include <plait/events.h>
+#include <plait/websocket.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- the server --------------------------------------------------------------------------------------------------- */
+
+static void on_message(struct plait_websocket *ws, enum plait_websocket_kind kind, plait_slice message, void *self)
+{
+    (void)self;
+    plait_websocket_send(ws, kind, message);
+}
+
+static const struct plait_websocket_handler echo = {.name = "echo", .message = on_message};
+
+static void open_websocket(struct plait_request *req, void *ctx)
+{
+    static const char *const protocols[] = {"echo.2", "echo.1", NULL};
+    static const struct plait_websocket_options options = {.protocols = protocols};
+    plait_websocket_accept(req, &options, &echo, ctx, NULL);
+}
+
+static void open_events(struct plait_request *req, void *ctx)
+{
+    static const char *const texts[] = {"one", "two\nlines", "\xc3\xa4"};
+    struct plait_events *events;
+    uint64_t last = 0;
+    (void)ctx;
+    (void)plait_slice_to_u64(plait_events_last_id(req), 10, &last);
+    if (plait_events_begin(req, NULL, NULL, NULL, &events) != PLAIT_OK)
+        return;
+    for (uint64_t i = last; i < 3; i++) {
+        char id[8];
+        snprintf(id, sizeof id, "%u", (unsigned)i + 1);
+        plait_events_send(events, &(struct plait_event){.data = plait_slice_text(texts[i]),
+                                                        .name = PLAIT_LIT("named"),
+                                                        .id = plait_slice_text(id),
+                                                        .retry = plait_millis(50)});
+        if (i == 1 && last == 0)
+            break; /* the page has to ask again for the third */
+    }
+    plait_events_end(&events);
+}
+
+static plait_err serve(struct plait_reactor *r, const char *port, const char *folder)
+{
+    struct plait_resource *root = plait_resource_new(r), *files;
+    struct plait_listener *listener;
+    struct plait_address at;
+    const struct plait_listen_options options = {0};
+    plait_err err = plait_files_new(r, folder, NULL, &files);
+    if (err)
+        return err;
+    plait_resource_mount(root, "files", files);
+    plait_resource_get(root, "ws", open_websocket, NULL);
+    plait_resource_get(root, "events", open_events, NULL);
+    err = plait_address_parse_ip(PLAIT_LIT("127.0.0.1"), (uint16_t)strtoul(port, NULL, 10), &at);
+    if (!err)
+        err = plait_listen(r, &at, &options, plait_http(root), &listener);
+    return err ? err : plait_reactor_run(r);
+}
+
+/* --- the client --------------------------------------------------------------------------------------------------- */
+
+struct asking {
+    struct plait_reactor *reactor;
+    unsigned step; /* messages that came back */
+    bool pong;
+    struct plait_fault fault;
+    uint8_t large[200000];
+};
+
+static void send_next(struct plait_websocket *ws, struct asking *a)
+{
+    switch (a->step) {
+    case 0:
+        plait_websocket_send(ws, PLAIT_WEBSOCKET_TEXT, PLAIT_LIT("text, \xc3\xa4"));
+        break;
+    case 1:
+        plait_websocket_send(ws, PLAIT_WEBSOCKET_BINARY, plait_slice_of(a->large, sizeof a->large));
+        break;
+    case 2:
+        plait_websocket_send_part(ws, PLAIT_WEBSOCKET_TEXT, PLAIT_LIT("in "), false);
+        plait_websocket_ping(ws, PLAIT_LIT("between"));
+        plait_websocket_send_part(ws, PLAIT_WEBSOCKET_TEXT, PLAIT_LIT("parts"), true);
+        break;
+    case 3:
+        plait_websocket_send(ws, PLAIT_WEBSOCKET_TEXT, plait_slice_of(NULL, 0));
+        break;
+    default:
+        plait_websocket_close(ws, 1000, PLAIT_LIT("done"));
+    }
+}
+
+static bool is_right(const struct asking *a, enum plait_websocket_kind kind, plait_slice message)
+{
+    switch (a->step) {
+    case 0:
+        return kind == PLAIT_WEBSOCKET_TEXT && plait_slice_equal(message, PLAIT_LIT("text, \xc3\xa4"));
+    case 1:
+        return kind == PLAIT_WEBSOCKET_BINARY && plait_slice_equal(message, plait_slice_of(a->large, sizeof a->large));
+    case 2:
+        return kind == PLAIT_WEBSOCKET_TEXT && plait_slice_equal(message, PLAIT_LIT("in parts"));
+    default:
+        return kind == PLAIT_WEBSOCKET_TEXT && message.len == 0;
+    }
+}
+
+static void on_open(struct plait_websocket *ws, void *self)
+{
+    send_next(ws, self);
+}
+
+static void on_answer(struct plait_websocket *ws, enum plait_websocket_kind kind, plait_slice message, void *self)
+{
+    struct asking *a = self;
+    if (!is_right(a, kind, message)) {
+        printf("message %u came back changed\n", a->step);
+        plait_websocket_abort(ws);
+        return;
+    }
+    a->step++;
+    send_next(ws, a);
+}
+
+static void on_pong(struct plait_websocket *ws, plait_slice payload, void *self)
+{
+    (void)ws;
+    ((struct asking *)self)->pong = plait_slice_equal(payload, PLAIT_LIT("between"));
+}
+
+static void on_closing(struct plait_websocket *ws, unsigned code, plait_slice reason, void *self)
+{
+    (void)self;
+    const char *protocol = plait_websocket_protocol(ws);
+    (void)reason;
+    printf("closed %u, protocol %s\n", code, protocol ? protocol : "none");
+}
+
+static void on_lost(struct plait_websocket *ws, const struct plait_fault *fault, void *self)
+{
+    struct asking *a = self;
+    (void)ws;
+    a->fault = *fault;
+    plait_reactor_stop(a->reactor);
+}
+
+static const struct plait_websocket_handler asks = {
+    .name = "asks", .open = on_open, .message = on_answer, .pong = on_pong, .closing = on_closing, .lost = on_lost};
+
+static plait_err ask(struct plait_reactor *r, const char *url)
+{
+    static const char *const protocols[] = {"echo.1", NULL};
+    static const struct plait_websocket_options options = {.protocols = protocols};
+    static struct asking a;
+    a.reactor = r;
+    for (size_t i = 0; i < sizeof a.large; i++)
+        a.large[i] = (uint8_t)(i * i >> 8);
+    plait_err err = plait_reactor_run_until(r, plait_websocket_connect(r, url, &options, &asks, &a), NULL);
+    if (!err)
+        err = plait_reactor_run(r);
+    if (!err && a.fault.err == PLAIT_OK && a.step == 4 && a.pong)
+        printf("all came back\n");
+    return err ? err : a.fault.err;
+}
+
+int main(int argc, char **argv)
+{
+    struct plait_reactor *r = plait_reactor_new(NULL);
+    plait_err err = r ? PLAIT_EINVAL : PLAIT_ENOMEM;
+    if (r && argc == 4 && strcmp(argv[1], "serve") == 0)
+        err = serve(r, argv[2], argv[3]);
+    else if (r && argc == 3 && strcmp(argv[1], "ask") == 0)
+        err = ask(r, argv[2]);
+    if (err)
+        fprintf(stderr, "ws_peer: %s\n", plait_err_text(err));
+    plait_reactor_free(&r);
+    return err != PLAIT_OK;
+}
