@@ -3,8 +3,8 @@
  * The load of the benchmarks: keeps N connections busy for a time over a bare epoll loop and prints how many operations
  * it saw. It uses nothing of Plait.
  *
- * usage: load echo|hello|churn PORT CONNECTIONS SECONDS, or: load idle PORT CONNECTIONS SECONDS [hello] (opens, asks
- * once if hello, holds).
+ * usage: load echo|hello|churn|websocket|websocket16 PORT CONNECTIONS SECONDS, or: load idle PORT CONNECTIONS SECONDS
+ * [hello] (opens, asks once if hello, holds).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,7 +24,14 @@ static const char echo_request[64] = "012345678901234567890123456789012345678901
 static const char hello_request[] = "GET /hello HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
 static const char churn_request[] = "GET /hello HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
 
-enum work { ECHO, HELLO, CHURN, IDLE };
+static const char upgrade_request[] =
+    "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+/* 64 bytes in one binary frame, masked with "mask"; what comes back has no mask. */
+static const char frame_request[] = "\x82\xc0maskmaskmaskmaskmaskmaskmaskmaskmaskmaskmaskmaskmaskmaskmaskmaskmask";
+
+enum work { ECHO, HELLO, CHURN, IDLE, WEBSOCKET, WEBSOCKET16 };
+enum { FRAME = sizeof frame_request - 1, AHEAD = 16 };
 
 struct load {
     enum work work;
@@ -35,6 +42,7 @@ struct load {
     uint64_t operations, failures;
     size_t *seen; /* bytes of the current answer, by descriptor */
     size_t answer_len;
+    size_t frames; /* that are asked at a time; 0: no WebSocket */
 };
 
 static int64_t now_ms(void)
@@ -51,6 +59,25 @@ static void ask(struct load *l, int fd)
         l->failures++;
 }
 
+/* The opening handshake, waited for. */
+static bool upgrade(int fd)
+{
+    char head[1024];
+    size_t len = 0;
+    if (send(fd, upgrade_request, sizeof upgrade_request - 1, MSG_NOSIGNAL) < 0)
+        return false;
+    while (len < sizeof head - 1) {
+        const ssize_t n = recv(fd, head + len, sizeof head - 1 - len, 0);
+        if (n <= 0)
+            return false;
+        len += (size_t)n;
+        head[len] = 0;
+        if (strstr(head, "\r\n\r\n"))
+            return strncmp(head, "HTTP/1.1 101", 12) == 0;
+    }
+    return false;
+}
+
 static int dial(struct load *l)
 {
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -62,6 +89,11 @@ static int dial(struct load *l)
         return -1;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (l->frames > 0 && !upgrade(fd)) {
+        close(fd);
+        l->failures++;
+        return -1;
+    }
     struct epoll_event ev = {.events = EPOLLIN, .data = {.fd = fd}};
     epoll_ctl(l->epfd, EPOLL_CTL_ADD, fd, &ev);
     return fd;
@@ -69,7 +101,7 @@ static int dial(struct load *l)
 
 static void answered(struct load *l, int fd)
 {
-    l->operations++;
+    l->operations += l->frames > 1 ? l->frames : 1;
     ask(l, fd);
 }
 
@@ -80,7 +112,7 @@ static void got(struct load *l, int fd, const char *bytes, size_t n)
     if (l->work == CHURN || l->work == IDLE)
         return;
     if (l->answer_len == 0)
-        l->answer_len = l->work == ECHO ? l->request_len : n;
+        l->answer_len = l->work == ECHO ? l->request_len : l->frames > 0 ? l->request_len - 4 * l->frames : n;
     (void)bytes;
     while (l->seen[fd] >= l->answer_len) {
         l->seen[fd] -= l->answer_len;
@@ -112,18 +144,28 @@ static void readable(struct load *l, int fd)
 
 static bool read_words(struct load *l, int argc, char **argv)
 {
-    static const char *const names[] = {"echo", "hello", "churn", "idle"};
+    static const char *const names[] = {"echo", "hello", "churn", "idle", "websocket", "websocket16"};
     if (argc < 5)
         return false;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 6; i++) {
         if (strcmp(argv[1], names[i]) == 0)
             l->work = (enum work)i;
     }
-    const bool http = l->work != ECHO;
-    l->request = l->work == CHURN ? churn_request : http ? hello_request : echo_request;
-    l->request_len = l->work == CHURN ? sizeof churn_request - 1
-                     : http           ? sizeof hello_request - 1
-                                      : sizeof echo_request;
+    static char ahead[AHEAD * FRAME];
+    const struct {
+        const char *text;
+        size_t len;
+    } requests[] = {{echo_request, sizeof echo_request},
+                    {hello_request, sizeof hello_request - 1},
+                    {churn_request, sizeof churn_request - 1},
+                    {hello_request, sizeof hello_request - 1},
+                    {frame_request, FRAME},
+                    {ahead, sizeof ahead}};
+    for (size_t i = 0; i < AHEAD; i++)
+        memcpy(ahead + i * FRAME, frame_request, FRAME);
+    l->frames = l->work == WEBSOCKET ? 1 : l->work == WEBSOCKET16 ? AHEAD : 0;
+    l->request = requests[l->work].text;
+    l->request_len = requests[l->work].len;
     l->to = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)strtol(argv[2], NULL, 10))};
     l->to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     return true;
@@ -134,7 +176,7 @@ int main(int argc, char **argv)
     struct load l = {.epfd = epoll_create1(0)};
     struct rlimit files;
     if (!read_words(&l, argc, argv)) {
-        fprintf(stderr, "usage: load echo|hello|churn|idle PORT CONNECTIONS SECONDS [hello]\n");
+        fprintf(stderr, "usage: load echo|hello|churn|idle|websocket|websocket16 PORT CONNECTIONS SECONDS [hello]\n");
         return 2;
     }
     getrlimit(RLIMIT_NOFILE, &files);

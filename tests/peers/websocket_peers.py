@@ -61,8 +61,8 @@ def our_server(port):
         if peer == "Python websockets":
             check(peer, "WebSocket: a subprotocol", OURS_SERVES, "echo.1" in got, got)
             got = got.splitlines()[-1]
-        compressed = {"npm ws": "permessage-deflate", "wsproto": "True"}.get(peer, "eflate" if "web" in peer else "comp")
-        check(peer, "WebSocket: permessage-deflate", OURS_SERVES, compressed in got, got)
+        compressed = {"Python websockets": "PerMessageDeflate", "npm ws": "permessage-deflate", "wsproto": "True"}
+        check(peer, "WebSocket: permessage-deflate", OURS_SERVES, compressed.get(peer, "compressed") in got, got)
 
 
 def our_client():
