@@ -366,6 +366,22 @@ static void fields_that_find_no_room_are_an_error(void **state)
     }
 }
 
+/* A request that has used its own memory up. */
+static void without_memory_there_are_no_events(void **state)
+{
+    (void)state;
+    begin_without_request(false);
+    peer_open(&w, &p);
+    peer_send(&w, &p, "GET /kept HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_non_null(plait_request_memory(kept, PLAIT__HR_SMALL - 100));
+    w.heap.fail_at = w.heap.calls + 1;
+    assert_err(plait_events_begin(kept, NULL, NULL, NULL, &events), PLAIT_ENOMEM);
+    w.heap.fail_at = 0;
+    spin(&w);
+    assert_int_equal(status_of(&p), 500);
+    end();
+}
+
 static void every_allocation_fails_once(void **state)
 {
     static uint8_t block[10000];
@@ -401,4 +417,5 @@ TEST_MAIN(cmocka_unit_test(an_answer_of_events_begins), cmocka_unit_test(events_
           cmocka_unit_test(a_full_client_gets_no_comments), cmocka_unit_test(who_asks_for_the_head_gets_no_events),
           cmocka_unit_test(who_left_before_gets_no_events),
           cmocka_unit_test(an_answer_that_began_is_no_answer_of_events),
-          cmocka_unit_test(fields_that_find_no_room_are_an_error), cmocka_unit_test(every_allocation_fails_once))
+          cmocka_unit_test(fields_that_find_no_room_are_an_error), cmocka_unit_test(without_memory_there_are_no_events),
+          cmocka_unit_test(every_allocation_fails_once))

@@ -214,6 +214,21 @@ static void what_is_written_at_the_peers_end_fails_too(void **state)
     end_with(PLAIT_EPIPE);
 }
 
+/* The service drains, and says so to the peer: what the stream writes then can't be sent any more. */
+static void what_is_written_behind_a_drain_fails(void **state)
+{
+    (void)state;
+    begin();
+    for (struct plait__list *at = t.w.r->streams.next; at != &t.w.r->streams; at = at->next) {
+        struct plait_stream *s = plait__container(at, struct plait_stream, all);
+        if (strcmp(s->protocol->name, "websocket") == 0)
+            s->protocol->drain(s, s->self);
+    }
+    plait_write(given, PLAIT_LIT("late"));
+    spin(&t.w);
+    end_with(PLAIT_EPIPE);
+}
+
 /* All of the output went as the WebSocket became full: nothing waits for its room. */
 static void output_that_just_fits_waits_for_nothing(void **state)
 {
@@ -340,9 +355,10 @@ static void a_file_goes_too(void **state)
     snprintf(path, sizeof path, "%s/file", folder);
     file = open(path, O_RDONLY | O_CLOEXEC);
     begin();
+    plait_write(given, PLAIT_LIT("before"));
     plait_write_file(given, file, 0, 17, close_file, NULL);
     spin(&t.w);
-    assert_came(&t, "B:content of a file");
+    assert_came(&t, "B:before|B:content of a file");
     end_with(PLAIT_ERESET);
     test_folder_remove(folder);
 }
@@ -401,6 +417,7 @@ TEST_MAIN(cmocka_unit_test(messages_are_one_flow), cmocka_unit_test(it_has_the_c
           cmocka_unit_test(the_own_end_still_hears_the_peer),
           cmocka_unit_test(what_is_written_behind_the_peers_end_fails),
           cmocka_unit_test(what_is_written_at_the_peers_end_fails_too),
+          cmocka_unit_test(what_is_written_behind_a_drain_fails),
           cmocka_unit_test(output_that_just_fits_waits_for_nothing), cmocka_unit_test(an_abort_resets),
           cmocka_unit_test(a_connection_that_breaks_is_told), cmocka_unit_test(input_that_is_not_wanted_waits),
           cmocka_unit_test(the_end_waits_for_the_input_before_it), cmocka_unit_test(output_that_is_not_taken_waits),
