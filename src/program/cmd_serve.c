@@ -6,20 +6,26 @@
  */
 #include "program/program.h"
 
+#include <string.h>
+
 enum { LISTENS_MAX = 16 };
 
 /* One service of the command line: its words, up to the next service's name. */
 struct ask {
     const struct service_kind *kind;
     struct service_words words;
+    struct web_words web;
     const char *listen[LISTENS_MAX];
     size_t listens;
 };
 
 static int take_ask(const struct command *command, struct words *words, struct ask *ask)
 {
+    const bool is_web = strcmp(ask->kind->name, "web") == 0;
+    ask->words.web = &ask->web;
     while (words->at < words->end && !find_service(*words->at)) {
         const char *value = "";
+        bool full = false;
         if (take_option(words, "listen", 'l', &value)) {
             if (ask->listens == LISTENS_MAX)
                 return wrong_usage(command, "%s: at most %d endpoints", ask->kind->name, LISTENS_MAX);
@@ -30,6 +36,9 @@ static int take_ask(const struct command *command, struct words *words, struct a
             ask->words.table = value;
         } else if (take_option(words, "quote", 0, &value)) {
             ask->words.quote = value;
+        } else if (is_web && take_web_option(words, &ask->web, &value, &full)) {
+            if (full)
+                return wrong_usage(command, "web: at most %d of one option", WEB_EACH_MAX);
         } else if (take_flag(words, "no-listing", 0)) {
             ask->words.no_listing = true;
         } else {
@@ -97,7 +106,7 @@ const struct command command_serve = {
     .help = "Serves one or several services in one process.\n\n"
             "  web        --root DIR, --no-listing           tcp:8080\n"
             "  finger     --table FILE (user:name:plan)      tcp:7079\n"
-            "  echo, discard, daytime, qotd (--quote TEXT), chargen, time, netstring\n\n"
+            "  echo, discard, daytime, qotd (--quote TEXT), chargen, time, netstring\n\n" WEB_HELP "\n"
             "  -l, --listen ENDPOINT   tcp:PORT, tcp6:PORT, tls:PORT:cert=FILE:key=FILE, unix:PATH, systemd:index=0,\n"
             "                          fd:N, stdio:, haproxy:ENDPOINT; udp:PORT for the small services.\n"
             "                          Without interface= it binds loopback only; interface=* is for all.\n" LOG_HELP,

@@ -59,6 +59,31 @@ bool asked_for_help(const struct command *command, struct words *words);
 
 /* --- services, shared by up and serve ----------------------------------------------------------------------------- */
 
+enum { WEB_EACH_MAX = 16 };
+
+/* An option that may come several times. */
+struct several {
+    const char *value[WEB_EACH_MAX];
+    size_t count;
+};
+
+/* What the web server was told beside its folder; web.c. */
+struct web_words {
+    const char *access_log, *realm, *access_form, *hsts, *https, *rate, *in_flight;
+    struct several user, redirect, host, rewrite, error_page;
+    bool compress, health, metrics;
+    struct plait_access_log *log; /* opened by the first endpoint */
+};
+
+/* Takes one of these options: returns false when none is next. *value is NULL when its value lacks, *full is set when
+ * there are too many of one. */
+bool take_web_option(struct words *words, struct web_words *web, const char **value, bool *full);
+#define WEB_HELP                                                                                                       \
+    "  web also takes: --compress; --access-log FILE, --access-form combined|json; --user NAME:PASSWORD, --realm "     \
+    "NAME;\n"                                                                                                          \
+    "             --redirect PATH=URL; --host NAME=DIR; --rewrite FROM=TO; --error-page STATUS=FILE; --health;\n"      \
+    "             --metrics; --rate N[/BURST]; --in-flight N; --https PORT; --hsts SECONDS\n"
+
 /* What a service was told on the command line. */
 struct service_words {
     const char *root;  /* web: folder */
@@ -66,6 +91,7 @@ struct service_words {
     const char *quote; /* qotd */
     bool no_listing;
     bool welcome;
+    struct web_words *web; /* NULL: nothing more */
 };
 
 /* What keeps a service from starting, and the exit status that it means. */
@@ -82,6 +108,11 @@ struct service_kind {
     struct plait_service *(*make)(struct plait_reactor *r, const struct service_words *words, struct trouble *trouble);
     int small; /* enum plait_small for a datagram form; -1: none */
 };
+
+struct plait_service *make_web(struct plait_reactor *r, const struct service_words *words, struct trouble *trouble);
+
+/* Writes down what is wrong; returns false for the caller to pass on. */
+bool told(struct trouble *trouble, int status, const char *fmt, ...) PLAIT_PRINTF(3, 4);
 
 extern const struct service_kind service_kinds[];
 extern const size_t service_kind_count;

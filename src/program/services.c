@@ -12,10 +12,7 @@
 
 enum { TABLE_BYTES = 64 * 1024, PEOPLE = 256 };
 
-/* Writes down what is wrong; returns false for the caller to pass on. */
-static bool told(struct trouble *trouble, int status, const char *fmt, ...) PLAIT_PRINTF(3, 4);
-
-static bool told(struct trouble *trouble, int status, const char *fmt, ...)
+bool told(struct trouble *trouble, int status, const char *fmt, ...)
 {
     va_list args;
     trouble->status = status;
@@ -23,20 +20,6 @@ static bool told(struct trouble *trouble, int status, const char *fmt, ...)
     vsnprintf(trouble->why, sizeof trouble->why, fmt, args);
     va_end(args);
     return false;
-}
-
-static struct plait_service *make_web(struct plait_reactor *r, const struct service_words *words,
-                                      struct trouble *trouble)
-{
-    struct plait_resource *root = NULL;
-    const struct plait_files_options options = {.no_listing = words->no_listing, .welcome = words->welcome};
-    const char *folder = words->root ? words->root : ".";
-    const plait_err err = plait_files_new(r, folder, &options, &root);
-    if (err != PLAIT_OK) {
-        told(trouble, EXIT_FAILED, "the folder '%s' cannot be served: %s", folder, plait_err_text(err));
-        return NULL;
-    }
-    return plait_http(root);
 }
 
 static struct plait_service *make_small(struct plait_reactor *r, enum plait_small which,
@@ -140,7 +123,7 @@ static struct plait_service *make_finger(struct plait_reactor *r, const struct s
 }
 
 const struct service_kind service_kinds[] = {
-    {"web", "tcp:8080", "a folder over HTTP: --root DIR, --no-listing", make_web, -1},
+    {"web", "tcp:8080", "a folder over HTTP: --root DIR, --no-listing …", make_web, -1},
     {"finger", "tcp:7079", "people of this machine, or --table FILE of user:name:plan", make_finger, -1},
     {"echo", "tcp:7007", "what comes goes back", make_echo, PLAIT_ECHO},
     {"discard", "tcp:7009", "what comes is thrown away", make_discard, PLAIT_DISCARD},

@@ -6,7 +6,7 @@
  * whatever a client asks for. Test: tests/web/test_http_resource.c.
  */
 #include "base/try.h"
-#include "web/http_core.h"
+#include "web/web_layer.h"
 
 #include <stdlib.h>
 
@@ -316,6 +316,15 @@ plait_err plait_resource_wrap(struct plait_resource *resource, const struct plai
     if (resource)
         resource->failed |= err != PLAIT_OK;
     return err;
+}
+
+void *plait__resource_layer(struct plait_resource *resource, const struct plait_layer *layer)
+{
+    for (size_t i = 0; resource && i < resource->layer_count; i++) {
+        if (resource->layer[i].ops == layer)
+            return resource->layer[i].ctx;
+    }
+    return NULL;
 }
 
 /* --- finding --------------------------------------------------------------------------------------------------- */

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""plait serve web with what stands around the folder: compression, users, limits, hosts, pages, the log; wrong values
+are told in one line."""
+import base64
+import gzip
+import json
+import os
+import signal
+import sys
+import time
+import urllib.error
+import urllib.request
+
+sys.dont_write_bytecode = True
+
+from harness import Server, check, finish, folder, wrong
+
+
+class Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *args):
+        return None
+
+
+opener = urllib.request.build_opener(Stay)
+
+
+def get(port, path, **fields):
+    """(status, fields, body)"""
+    request = urllib.request.Request("http://127.0.0.1:%d%s" % (port, path),
+                                     headers={name.replace("_", "-"): value for name, value in fields.items()})
+    try:
+        with opener.open(request, timeout=20) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as answer:
+        return answer.code, answer.headers, answer.read()
+
+
+def write(where, name, text):
+    path = os.path.join(where, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as file:
+        file.write(text)
+    return path
+
+
+ANN = "Basic " + base64.b64encode(b"ann:secret").decode()
+
+with folder() as where:
+    root = os.path.join(where, "root")
+    write(where, "root/page.txt", "a page of some length\n" * 500)
+    write(where, "root/new/x.txt", "moved")
+    write(where, "other/page.txt", "the other site")
+    lost = write(where, "lost.html", "<h1>lost</h1>")
+    log = os.path.join(where, "access")
+    with Server("serve", "web", "--root", root, "--compress", "--access-log", log, "--access-form", "json",
+                "--redirect", "/away=https://example.org/", "--rewrite", "old=new", "--error-page", "404=" + lost,
+                "--health", "--metrics", "--host", "other.example=" + os.path.join(where, "other"),
+                "--in-flight", "100", "--listen", "tcp:0") as s:
+        port = s.port("web")
+        status, fields, body = get(port, "/page.txt", Accept_Encoding="gzip")
+        check("compressed", fields["Content-Encoding"] == "gzip" and gzip.decompress(body).startswith(b"a page"),
+              fields.items())
+        check("brotli where it is liked", get(port, "/page.txt", Accept_Encoding="br")[1]["Content-Encoding"] == "br")
+        check("plain for who wants it plain", len(get(port, "/page.txt")[2]) == 11000)
+        status, fields, _ = get(port, "/away/x?y")
+        check("redirected", status == 308 and fields["Location"] == "https://example.org/x?y", fields.items())
+        check("rewritten", get(port, "/old/x.txt")[2] == b"moved")
+        check("an error page of one's own", get(port, "/nothing")[0] == 404)
+        check("whole", get(port, "/nothing")[2] == b"<h1>lost</h1>")
+        check("live", get(port, "/health/live")[2] == b"live\n")
+        check("ready", get(port, "/health/ready")[2] == b"ready\n")
+        check("metrics", b"plait_http_requests_total" in get(port, "/metrics")[2])
+        check("another host", get(port, "/page.txt", Host="other.example")[2] == b"the other site")
+        os.rename(log, log + ".1")
+        s.process.send_signal(signal.SIGHUP)
+        time.sleep(1.5)
+        get(port, "/after")
+        code, err = s.end()
+        check("it ends well", code == 0, (code, err))
+        before = [json.loads(line) for line in open(log + ".1")]
+        after = [json.loads(line) for line in open(log)]
+        check("the log has every request", len(before) == 11 and before[0]["target"] == "/page.txt", len(before))
+        check("the log is opened anew by SIGHUP", [line["target"] for line in after] == ["/after"], after)
+    with Server("serve", "web", "--root", root, "--user", "ann:secret", "--realm", "home", "--rate", "1/5", "--listen",
+                "tcp:0", "web", "--root", root, "--https", "8443", "--hsts", "60", "--listen", "tcp:0", lines=2) as s:
+        port = s.port("web")
+        status, fields, _ = get(port, "/page.txt")
+        offers = fields.get_all("WWW-Authenticate")
+        check("users are asked for", status == 401 and len(offers) == 2 and offers[0].startswith('Digest realm="home"'),
+              offers)
+        check("who is known comes in", get(port, "/page.txt", Authorization=ANN)[0] == 200)
+        check("a wrong password does not", get(port, "/page.txt", Authorization="Basic eDp5")[0] == 401)
+        many = [get(port, "/page.txt", Authorization=ANN) for _ in range(6)]
+        check("too many are 429", many[-1][0] == 429 and int(many[-1][1]["Retry-After"]) > 0, many[-1][0])
+        other = int(s.lines[1].rsplit(":", 1)[1].strip().rstrip("/"))
+        status, fields, _ = get(other, "/page.txt?x", Host="example.org")
+        check("to TLS", status == 308 and fields["Location"] == "https://example.org:8443/page.txt?x", fields.items())
+    web = ["serve", "web", "--root", root]
+    wrong("--user", web + ["--user", "ann"], "--user wants a name and a password, as in ann:secret")
+    wrong("--user without a name", web + ["--user", ":x"], "--user wants")
+    wrong("--realm", web + ["--user", "a:b", "--realm", 'a"b'], "--realm 'a\"b' has a quote")
+    wrong("--rate", web + ["--rate", "x"], "--rate 'x' is not requests a second, as in 10, or 10/50")
+    wrong("--rate's burst", web + ["--rate", "1/0"], "--rate '1/0'")
+    wrong("--in-flight", web + ["--in-flight", "0"], "--in-flight '0' is not a number of requests from 1 on")
+    wrong("--https", web + ["--https", "65536"], "--https '65536' is not a port from 1 to 65535")
+    wrong("--hsts", web + ["--https", "443", "--hsts", "x"], "--hsts 'x' is not a number of seconds")
+    wrong("--hsts alone", web + ["--hsts", "60"], "--hsts wants --https PORT")
+    wrong("--redirect", web + ["--redirect", "x"], "--redirect 'x' is not of the form PATH=URL")
+    wrong("--redirect to nowhere", web + ["--redirect", "../x=y"], "--redirect '../x=y'")
+    wrong("--rewrite", web + ["--rewrite", "x"], "--rewrite 'x' is not of the form FROM=TO")
+    wrong("--host", web + ["--host", "x"], "--host 'x' is not of the form NAME=DIR")
+    wrong("--host's name", web + ["--host", "a b=" + root], "--host 'a b=")
+    wrong("--host's folder", web + ["--host", "a=/nowhere"], "the folder '/nowhere' cannot be served", status=1)
+    wrong("--error-page", web + ["--error-page", "200=x"], "--error-page '200=x' is not of the form STATUS=FILE")
+    wrong("--error-page's file", web + ["--error-page", "404=/nowhere"], "the error page '/nowhere' cannot be read",
+          status=78)
+    wrong("--error-page too large", web + ["--error-page", "404=/dev/zero"], "has 256 KiB and more", status=78)
+    wrong("--access-form", web + ["--access-form", "xml"], "--access-form 'xml' is neither combined nor json")
+    wrong("--access-log", web + ["--access-log", "/nowhere/log"], "the access log '/nowhere/log' cannot be opened",
+          status=78)
+    wrong("too many of one", web + ["--rewrite", "a=b"] * 17, "at most 16 of one option")
+    wrong("a value that lacks", web + ["--user"], "the last option lacks its value")
+    wrong("an option of web alone", ["serve", "echo", "--compress"], "'--compress' is neither an option nor a service")
+
+finish()
