@@ -121,9 +121,10 @@ struct plait_files_options {
 };
 
 /** Makes a resource that serves the files below a folder: GET and HEAD, conditional requests, ranges, types by
- * extension. Hidden files are refused, and the kernel keeps every name below the folder. Errors: PLAIT_ENOTFOUND,
- * PLAIT_EACCESS, PLAIT_EINVAL (no folder), PLAIT_EDESCRIPTORS, PLAIT_ENOMEM. Ownership: one reference, the caller's.
- * Source: RFC 9110 sections 13 and 14, openat2(2). */
+ * extension; for clients that take them, precompressed forms ("page.html.br", "page.html.gz") in their files' places.
+ * Hidden files are refused, and the kernel keeps every name below the folder. Errors: PLAIT_ENOTFOUND, PLAIT_EACCESS,
+ * PLAIT_EINVAL (no folder), PLAIT_EDESCRIPTORS, PLAIT_ENOMEM. Ownership: one reference, the caller's. Source: RFC 9110
+ * sections 13 and 14, openat2(2). */
 PLAIT_API plait_err plait_files_new(struct plait_reactor *reactor, const char *folder,
                                     const struct plait_files_options *options, struct plait_resource **out) PLAIT_MUST;
 

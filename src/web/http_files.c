@@ -35,6 +35,8 @@ struct file {
     plait_time checked;
     uint64_t hash;
     size_t name_len, etag_len;
+    plait_time coded_absent[2]; /* no precompressed form beside it until then */
+    bool coded;                 /* there is one */
     char *content;
     char etag[64];
     char name[];
@@ -225,6 +227,65 @@ static plait_err open_name(struct files *f, const char *name, struct file **out,
 
 /* --- answering ------------------------------------------------------------------------------------------------- */
 
+/* Precompressed forms beside a file, the better one first. */
+static const struct coding {
+    const char *name, *ending;
+} codings[] = {{"br", ".br"}, {"gzip", ".gz"}};
+
+enum { CODINGS = 2, ENDING = 3 };
+
+/* Opens a file's form in a coding; NULL where there is none. */
+static struct file *open_coded(struct file *file, size_t which)
+{
+    struct files *f = file->owner;
+    char name[CACHE_NAME + ENDING + 1];
+    struct file *coded = NULL;
+    int folder = -1;
+    if (file->name_len > CACHE_NAME || plait_now(f->reactor) < file->coded_absent[which])
+        return NULL;
+    memcpy(name, file->name, file->name_len);
+    memcpy(name + file->name_len, codings[which].ending, ENDING + 1);
+    if (open_name(f, name, &coded, &folder) == PLAIT_OK && coded) {
+        file->coded = true;
+        return coded;
+    }
+    if (folder >= 0)
+        (void)f->reactor->sys->ops->close(f->reactor->sys, folder);
+    file->coded_absent[which] = plait_now(f->reactor) + plait_seconds(1);
+    return NULL;
+}
+
+/* The form that the client likes best; the file itself where that is as good, or there is no other. */
+static struct file *choose_form(struct plait_request *req, struct file *file, const struct coding **coding)
+{
+    struct file *best = file;
+    unsigned most = 0;
+    *coding = NULL;
+    for (size_t i = 0; i < CODINGS && plait_request_field(req, "accept-encoding").ptr; i++) {
+        const unsigned weight = plait_request_weight(req, "accept-encoding", plait_slice_text(codings[i].name));
+        struct file *coded = weight > most ? open_coded(file, i) : NULL;
+        if (!coded)
+            continue;
+        if (best != file)
+            file_unref(best);
+        best = coded;
+        most = weight;
+        *coding = &codings[i];
+    }
+    if (file->coded)
+        (void)plait_reply_field_list(req, "Vary", PLAIT_LIT("Accept-Encoding"));
+    if (best != file)
+        file_unref(file);
+    return best;
+}
+
+/* By the name without the ending of a coding. */
+static const char *type_of(const struct plait_request *req, const struct file *file)
+{
+    const size_t ending = plait_reply_field_of(req, "Content-Encoding").ptr ? ENDING : 0;
+    return plait__http_mime(plait_slice_of(file->name, file->name_len - ending));
+}
+
 static void released(void *ctx)
 {
     file_unref(ctx);
@@ -233,7 +294,7 @@ static void released(void *ctx)
 /* Sends part of a file, and gives the file back. */
 static void reply_part(struct plait_request *req, int status, struct file *file, const struct plait__http_range *part)
 {
-    const char *type = plait__http_mime(plait_slice_of(file->name, file->name_len));
+    const char *type = type_of(req, file);
     if (file->content) {
         plait_reply(req, status, type, plait_slice_of(file->content + part->from, (size_t)part->bytes));
         file_unref(file);
@@ -248,6 +309,7 @@ static void reply_no_range(struct plait_request *req, struct file *file)
     char text[64];
     int len = snprintf(text, sizeof(text), "bytes */%lld", (long long)file->info.st_size);
     (void)plait_reply_field(req, "Content-Range", plait_slice_of(text, (size_t)len));
+    plait_reply_field_remove(req, "Content-Encoding"); /* the page that says it has none */
     file_unref(file);
     plait_reply_error(req, 416, NULL);
 }
@@ -258,6 +320,7 @@ static void reply_range(struct plait_request *req, struct file *file, const stru
     int len = snprintf(text, sizeof(text), "bytes %llu-%llu/%lld", (unsigned long long)part->from,
                        (unsigned long long)(part->from + part->bytes - 1), (long long)file->info.st_size);
     if (plait_reply_field(req, "Content-Range", plait_slice_of(text, (size_t)len)) != PLAIT_OK) {
+        plait_reply_field_remove(req, "Content-Encoding");
         file_unref(file);
         plait_reply_error(req, 503, NULL);
         return;
@@ -268,16 +331,21 @@ static void reply_range(struct plait_request *req, struct file *file, const stru
 /* --- several ranges (RFC 9110 section 15.3.7.2) ---------------------------------------------------------------- */
 
 /* Head of one part, or with part NULL the end of them all. */
-static size_t part_head(const struct file *file, uint64_t boundary, const struct plait__http_range *part, char out[320])
+struct parts {
+    const struct file *file;
+    const char *type;
+    uint64_t boundary;
+};
+
+static size_t part_head(const struct parts *parts, const struct plait__http_range *part, char out[320])
 {
     int len;
     if (!part)
-        len = snprintf(out, 320, "\r\n--%016llx--\r\n", (unsigned long long)boundary);
+        len = snprintf(out, 320, "\r\n--%016llx--\r\n", (unsigned long long)parts->boundary);
     else
         len = snprintf(out, 320, "\r\n--%016llx\r\nContent-Type: %s\r\nContent-Range: bytes %llu-%llu/%lld\r\n\r\n",
-                       (unsigned long long)boundary, plait__http_mime(plait_slice_of(file->name, file->name_len)),
-                       (unsigned long long)part->from, (unsigned long long)(part->from + part->bytes - 1),
-                       (long long)file->info.st_size);
+                       (unsigned long long)parts->boundary, parts->type, (unsigned long long)part->from,
+                       (unsigned long long)(part->from + part->bytes - 1), (long long)parts->file->info.st_size);
     return (size_t)len;
 }
 
@@ -294,24 +362,26 @@ static void write_part(struct plait_request *req, struct file *file, const struc
 
 static void reply_parts(struct plait_request *req, struct file *file, const struct plait__http_range *part, int count)
 {
-    uint64_t boundary = plait_random_u64(req->web->reactor);
+    const struct parts parts = {file, type_of(req, file), plait_random_u64(req->web->reactor)};
     char text[320], type[64];
-    uint64_t total = part_head(file, boundary, NULL, text);
+    uint64_t total = part_head(&parts, NULL, text);
     for (int i = 0; i < count; i++)
-        total += part_head(file, boundary, &part[i], text) + part[i].bytes;
-    (void)snprintf(type, sizeof(type), "multipart/byteranges; boundary=%016llx", (unsigned long long)boundary);
+        total += part_head(&parts, &part[i], text) + part[i].bytes;
+    (void)snprintf(type, sizeof(type), "multipart/byteranges; boundary=%016llx", (unsigned long long)parts.boundary);
     plait_reply_begin(req, 206, type, total);
     for (int i = 0; i < count; i++) {
-        plait_reply_write(req, plait_slice_of(text, part_head(file, boundary, &part[i], text)));
+        plait_reply_write(req, plait_slice_of(text, part_head(&parts, &part[i], text)));
         write_part(req, file, &part[i]);
     }
-    plait_reply_write(req, plait_slice_of(text, part_head(file, boundary, NULL, text)));
+    plait_reply_write(req, plait_slice_of(text, part_head(&parts, NULL, text)));
     file_unref(file);
     plait_reply_end(req);
 }
 
 static void reply_found(struct plait_request *req, struct file *file)
 {
+    const struct coding *coding;
+    file = choose_form(req, file, &coding);
     plait_slice etag = plait_slice_of(file->etag, file->etag_len), field = plait_request_field(req, "range");
     struct plait__http_range range[PLAIT__HTTP_RANGES];
     struct plait__http_range whole = {0, (uint64_t)file->info.st_size};
@@ -323,6 +393,11 @@ static void reply_found(struct plait_request *req, struct file *file)
         return;
     }
     (void)plait_reply_field(req, "Accept-Ranges", PLAIT_LIT("bytes"));
+    if (coding && plait_reply_field(req, "Content-Encoding", plait_slice_text(coding->name)) != PLAIT_OK) {
+        file_unref(file);
+        plait_reply_error(req, 503, NULL);
+        return;
+    }
     if (field.ptr && !req->head_only) {
         plait_wall_clock(req->web->reactor, &now, &nanoseconds);
         if (plait__http_range_holds(req, etag, modified, now))

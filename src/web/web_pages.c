@@ -70,10 +70,10 @@ static const struct plait_filter pages_filter = {.head = on_head, .body = on_bod
 static void pages_request(struct plait_request *req, void *ctx)
 {
     struct swap *s = plait_request_memory(req, sizeof(*s));
-    if (s) {
+    if (s)
         *s = (struct swap){.pages = ctx};
-        (void)plait_request_filter(req, &pages_filter, s); /* without memory the usual page is shown */
-    }
+    if (s && plait_request_filter(req, &pages_filter, s) != PLAIT_OK)
+        s->page = NULL; /* without memory the usual page is shown */
     plait_request_pass(req);
 }
 
