@@ -11,13 +11,8 @@ libbrotli-dev python3"
 check_debian="$run_debian openssl netbase iproute2 make g++ clang libclang-rt-14-dev llvm-14 libcmocka-dev curl \
 finger netcat-openbsd python3-twisted python3-openssl python3-service-identity libuv1-dev \
 libcurl4-openssl-dev libevent-dev nodejs \
-<<<<<<< HEAD
-libglib2.0-dev nginx-light socat qemu-user-static \
-gcc-aarch64-linux-gnu libc6-dev-arm64-cross python3-websockets python3-wsproto python3-autobahn node-ws chromium"
-=======
 libglib2.0-dev nginx-light socat wget qemu-user-static \
-gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
->>>>>>> 239f88b (web, program: compression, hosts, redirections, TLS only, error pages, health, metrics, access log, limits)
+gcc-aarch64-linux-gnu libc6-dev-arm64-cross python3-websockets python3-wsproto python3-autobahn node-ws chromium"
 
 say() { printf '%s\n' "$*" >&2; }
 

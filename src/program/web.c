@@ -115,6 +115,16 @@ static void keep_open(struct plait_request *req, void *ctx)
 /* Holds the users as long as the resource lives. */
 static const struct plait_layer door_layer = {.name = "door", .request = keep_open, .destroy = plait_mem_free};
 
+static bool guard(struct plait_resource *root, const struct web_words *web, struct door *door, struct trouble *trouble)
+{
+    const struct plait_auth_options options = {
+        .realm = web->realm, .schemes = PLAIT_AUTH_DIGEST | PLAIT_AUTH_BASIC, .check = check_user, .ctx = door};
+    const plait_err err = plait_auth_wrap(root, &options);
+    if (err == PLAIT_EINVAL)
+        return told(trouble, EXIT_USAGE, "--realm '%.40s' has a quote, a backslash or more than 127 bytes", web->realm);
+    return err == PLAIT_OK;
+}
+
 static bool add_users(struct plait_reactor *r, struct plait_resource *root, const struct web_words *web,
                       struct trouble *trouble)
 {
@@ -126,15 +136,9 @@ static bool add_users(struct plait_reactor *r, struct plait_resource *root, cons
             return told(trouble, EXIT_USAGE, "--user wants a name and a password, as in ann:secret");
     }
     struct door *door = plait_mem_new(plait_reactor_budget(r), sizeof *door);
-    if (!door || plait_resource_wrap(root, &door_layer, door) != PLAIT_OK)
-        return false;
-    door->user = web->user;
-    const struct plait_auth_options options = {
-        .realm = web->realm, .schemes = PLAIT_AUTH_DIGEST | PLAIT_AUTH_BASIC, .check = check_user, .ctx = door};
-    const plait_err err = plait_auth_wrap(root, &options);
-    if (err == PLAIT_EINVAL)
-        return told(trouble, EXIT_USAGE, "--realm '%.40s' has a quote, a backslash or more than 127 bytes", web->realm);
-    return err == PLAIT_OK;
+    if (door)
+        door->user = web->user;
+    return door && plait_resource_wrap(root, &door_layer, door) == PLAIT_OK && guard(root, web, door, trouble);
 }
 
 static bool add_limits(struct plait_resource *root, const struct web_words *web, struct trouble *trouble)
@@ -148,8 +152,7 @@ static bool add_limits(struct plait_resource *root, const struct web_words *web,
             return told(trouble, EXIT_USAGE, "--rate '%.40s' is not requests a second, as in 10, or 10/50 with a burst",
                         web->rate);
         const struct plait_rate_options options = {.rate = (double)rate, .burst = (unsigned)burst};
-        if (plait_rate_wrap(root, &options) != PLAIT_OK)
-            return false;
+        (void)plait_rate_wrap(root, &options); /* a failure is kept: plait_http says it */
     }
     if (!web->in_flight)
         return true;
@@ -184,15 +187,12 @@ static bool add_paths(struct plait_reactor *r, struct plait_resource *root, cons
         const plait_err err = pair ? plait_resource_mount(root, left, plait_redirect_new(r, right, 0)) : PLAIT_EINVAL;
         if (err == PLAIT_EINVAL)
             return told(trouble, EXIT_USAGE, "--redirect '%.60s' is not of the form PATH=URL, as in old=/new", text);
-        if (err != PLAIT_OK)
-            return false;
     }
     for (size_t i = 0; i < web->rewrite.count; i++) {
         if (!cut_pair(web->rewrite.value[i], left, &right))
             return told(trouble, EXIT_USAGE, "--rewrite '%.60s' is not of the form FROM=TO, as in old=new",
                         web->rewrite.value[i]);
-        if (plait_rewrite_wrap(root, left, right + (*right == '/')) != PLAIT_OK)
-            return false;
+        (void)plait_rewrite_wrap(root, left, right + (*right == '/')); /* kept as well */
     }
     if (web->health)
         (void)plait_resource_mount(root, "health", plait_health_new(r)); /* a failure is kept: plait_http says it */
@@ -235,8 +235,8 @@ static bool add_error_page(struct plait_reactor *r, struct plait_resource *root,
 static bool add_layers(struct plait_reactor *r, struct plait_resource *root, const struct web_words *web,
                        struct trouble *trouble)
 {
-    if (web->compress && plait_compress_wrap(root, NULL) != PLAIT_OK)
-        return false;
+    if (web->compress)
+        (void)plait_compress_wrap(root, NULL); /* a failure is kept: plait_http says it */
     for (size_t i = 0; i < web->error_page.count; i++) {
         if (!add_error_page(r, root, web->error_page.value[i], trouble))
             return false;

@@ -72,8 +72,8 @@ static void pages_request(struct plait_request *req, void *ctx)
     struct swap *s = plait_request_memory(req, sizeof(*s));
     if (s)
         *s = (struct swap){.pages = ctx};
-    if (s && plait_request_filter(req, &pages_filter, s) != PLAIT_OK)
-        s->page = NULL; /* without memory the usual page is shown */
+    const plait_err err = s ? plait_request_filter(req, &pages_filter, s) : PLAIT_ENOMEM;
+    (void)err; /* without memory the usual page is shown */
     plait_request_pass(req);
 }
 

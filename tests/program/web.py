@@ -95,6 +95,7 @@ with folder() as where:
         other = int(s.lines[1].rsplit(":", 1)[1].strip().rstrip("/"))
         status, fields, _ = get(other, "/page.txt?x", Host="example.org")
         check("to TLS", status == 308 and fields["Location"] == "https://example.org:8443/page.txt?x", fields.items())
+        check("they end well", s.end()[0] == 0)
     web = ["serve", "web", "--root", root]
     wrong("--user", web + ["--user", "ann"], "--user wants a name and a password, as in ann:secret")
     wrong("--user without a name", web + ["--user", ":x"], "--user wants")

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""What stands around our web server's folder beside programs that nobody here wrote: curl, wget and Twisted's Agent,
+with compression, passwords, uploads, redirections. A peer that is missing is a failure."""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from peers import OURS_SERVES, Running, check, failures, free_port, wait_port
+
+BUILD = os.environ["PLAIT_BUILD"]
+AGENT = """
+import base64, sys
+from twisted.internet import reactor
+from twisted.web.client import Agent, ContentDecoderAgent, GzipDecoder, readBody
+from twisted.web.http_headers import Headers
+agent = ContentDecoderAgent(Agent(reactor), [(b'gzip', GzipDecoder)])
+fields = Headers({'Authorization': ['Basic ' + base64.b64encode(b'ann:secret').decode()]})
+d = agent.request(b'GET', sys.argv[1].encode(), fields)
+d.addCallback(readBody).addCallback(sys.stdout.buffer.write).addErrback(print)
+d.addBoth(lambda _: reactor.stop())
+reactor.run()
+"""
+
+
+def output(*words, **more):
+    done = subprocess.run(words, capture_output=True, timeout=40, **more)
+    return done.stdout
+
+
+def curl(*words, **more):
+    return output("curl", "-sS", "--max-time", "20", *words, **more)
+
+
+def around_a_folder(folder, page):
+    port = free_port()
+    base = "http://127.0.0.1:%d/" % port
+    with Running(os.path.join(BUILD, "plait"), "serve", "web", "--root", folder, "--compress", "--user", "ann:secret",
+                 "--redirect", "away=/page.html", "--listen", "tcp:%d" % port, stdout=subprocess.DEVNULL):
+        wait_port(port)
+        ann = ["-u", "ann:secret"]
+        check("curl", "HTTP: Basic", OURS_SERVES, curl(*ann, base + "page.html") == page)
+        check("curl", "HTTP: Digest with SHA-256", OURS_SERVES, curl("--digest", *ann, base + "page.html") == page)
+        check("curl", "HTTP: a wrong password", OURS_SERVES,
+              curl("--digest", "-u", "ann:x", "-o", "/dev/null", "-w", "%{http_code}", base + "page.html") == b"401")
+        for coding in (b"gzip", b"br"):
+            seen = curl(*ann, "-D", "-", "-o", os.path.join(folder, "out"), "--compressed", "-H",
+                        b"Accept-Encoding: " + coding, base + "page.html")
+            with open(os.path.join(folder, "out"), "rb") as file:
+                check("curl", "HTTP: compressed with " + coding.decode(), OURS_SERVES,
+                      b"Content-Encoding: " + coding in seen and file.read() == page, seen)
+        check("curl", "HTTP: a precompressed file", OURS_SERVES,
+              curl(*ann, "-H", "Accept-Encoding: gzip", base + "other.html") == b"as it was compressed")
+        check("curl", "HTTP: a redirected path", OURS_SERVES, curl(*ann, "-L", base + "away") == page)
+        check("wget", "HTTP: Basic", OURS_SERVES,
+              output("wget", "-q", "--user=ann", "--password=secret", "-O", "-", base + "page.html") == page)
+        check("wget", "HTTP: compressed with gzip", OURS_SERVES,
+              output("wget", "-q", "--user=ann", "--password=secret", "--compression=auto", "-O", "-",
+                     base + "page.html") == page)
+        check("Twisted", "HTTP: compressed with gzip", OURS_SERVES,
+              output("/usr/bin/python3", "-W", "ignore", "-c", AGENT, base + "page.html") == page)
+
+
+def uploads(folder):
+    port = free_port()
+    base = "http://127.0.0.1:%d/" % port
+    os.mkdir(os.path.join(folder, "uploads"))
+    sent = os.path.join(folder, "sent")
+    with open(sent, "wb") as file:
+        file.write(os.urandom(3 << 20))
+    upload = subprocess.Popen([os.path.join(BUILD, "examples", "upload"), "tcp:%d" % port], cwd=folder,
+                              stderr=subprocess.DEVNULL)
+    try:
+        wait_port(port)
+        seen = curl("-F", "file=@" + sent, "-F", "field=value", "-F", "file=@%s/page.html" % folder, base)
+        with open(sent, "rb") as one, open(os.path.join(folder, "uploads", "sent"), "rb") as other:
+            check("curl", "HTTP: an upload of two files", OURS_SERVES,
+                  b"page.html: 10000 bytes" in seen and one.read() == other.read(), seen)
+        again = curl("-o", "/dev/null", "-w", "%{http_code}", "-F", "file=@" + sent, base)
+        check("curl", "HTTP: an upload of a name that is taken", OURS_SERVES, again == b"409", again)
+    finally:
+        upload.terminate()
+        upload.wait()
+
+
+def main():
+    folder = tempfile.mkdtemp(prefix="plait-peers-")
+    page = b"<p>page</p>"[:10] * 1000
+    for name, content in (("page.html", page), ("other.html", b"plain"), ("other.html.gz", b"as it was compressed")):
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(content)
+    around_a_folder(folder, page)
+    uploads(folder)
+    shutil.rmtree(folder)
+    print("%d failed" % len(failures))
+    return 1 if failures else 0
+
+
+sys.exit(main())
