@@ -197,6 +197,7 @@ static void enter(struct plait_stream *s)
 
 static void leave(struct plait_stream *s)
 {
+    assert(s->flags & PLAIT__F_IN_CALL);
     s->flags &= ~(uint32_t)PLAIT__F_IN_CALL;
 }
 
@@ -432,6 +433,7 @@ static void call_lost(struct plait_stream *s)
 static void bury(struct plait_stream *s)
 {
     struct plait_reactor *r = s->reactor;
+    assert(s->flags & PLAIT__F_LOST_TOLD); /* from here on its link is that of the graves */
     plait__list_remove(&s->all);
     if (s->flags & PLAIT__F_ADOPTED)
         plait__listener_forget(s);

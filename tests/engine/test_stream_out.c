@@ -175,6 +175,33 @@ static void buffers_and_shared_bytes_go_without_copies_and_a_broken_buffer_ends_
         run_buffers((enum joint)joint);
 }
 
+/* Whatever becomes of the bytes, the buffer is the stream's, and the fault says how far the stream got. */
+static void what_is_given_to_a_stream_is_gone_also_when_nothing_is_sent(void **state)
+{
+    struct bed b;
+    struct plait_buf buf;
+    (void)state;
+    open_joined(&b, JOINT_UNIX);
+    plait_buf_init(&buf, &b.r->budget, 1000);
+    plait_buf_put(&buf, PLAIT_LIT("used up"));
+    plait_buf_consume(&buf, 7);
+    plait_write_take(x.s, &buf);
+    assert_null(buf.ptr);
+    struct plait_shared *empty = plait_shared_new(&b.r->budget, PLAIT_LIT(""));
+    plait_write_shared(x.s, empty);
+    assert_null(x.s->out);
+    plait_write(x.s, PLAIT_LIT("twelve bytes"));
+    plait_close(x.s);
+    plait_buf_put(&buf, PLAIT_LIT("too late"));
+    plait_write_take(x.s, &buf);
+    assert_null(buf.ptr);
+    plait_write_shared(x.s, empty);
+    plait_shared_unref(&empty);
+    bed_settle(&b);
+    assert_int_equal(x.fault.bytes_done, 12);
+    bed_close(&b);
+}
+
 /* --- files -------------------------------------------------------------------------------------------------------- */
 
 static int make_file(size_t bytes)
@@ -333,6 +360,13 @@ static void descriptors_are_refused_where_they_make_no_sense(void **state)
     assert_err(plait_write_fds(x.s, PLAIT_LIT(""), fds, 1), PLAIT_EINVAL);
     assert_err(plait_write_fds(x.s, PLAIT_LIT("x"), fds, 0), PLAIT_EINVAL);
     assert_err(plait_write_fds(x.s, PLAIT_LIT("x"), fds, 17), PLAIT_ELIMIT);
+    assert_err(plait_write_fds(x.s, plait_slice_of(big, 4097), fds, 1), PLAIT_ELIMIT);
+    assert_ok(plait_write_fds(x.s, plait_slice_of(big, 4096), fds, 16)); /* the most of both */
+    bed_settle(&b);
+    assert_int_equal(y.got_len, 4096);
+    assert_int_equal(y.fds, 16);
+    for (size_t i = 0; i < y.fds; i++)
+        close(y.fd[i]);
     fds[0] = -1;
     assert_err(plait_write_fds(x.s, PLAIT_LIT("x"), fds, 1), PLAIT_EINVAL);
     plait_close(x.s);
@@ -455,6 +489,7 @@ TEST_MAIN(cmocka_unit_test(what_a_callback_writes_leaves_in_one_call),
           cmocka_unit_test(above_the_high_mark_data_waits_until_there_is_room),
           cmocka_unit_test(a_protocol_need_not_care_for_room), cmocka_unit_test(a_peer_that_takes_nothing_is_aborted),
           cmocka_unit_test(buffers_and_shared_bytes_go_without_copies_and_a_broken_buffer_ends_the_stream),
+          cmocka_unit_test(what_is_given_to_a_stream_is_gone_also_when_nothing_is_sent),
           cmocka_unit_test(a_range_of_a_file_goes_between_other_bytes),
           cmocka_unit_test(a_file_that_is_shorter_than_said_ends_the_stream),
           cmocka_unit_test(an_empty_range_or_a_closed_stream_releases_the_file_at_once),

@@ -69,7 +69,8 @@ static void connected(struct plait_stream *s, void *self)
         plait_sim_fail(o->sim, "a second connection beside the first");
     o->s = s;
     o->connected++;
-    (void)plait_stream_user_timeout(s, plait_seconds(15)); /* a server without power says nothing any more */
+    if (plait_stream_user_timeout(s, plait_seconds(15)) != PLAIT_OK) /* a server without power says nothing any more */
+        plait_abort(s);
     beat(o);
 }
 
