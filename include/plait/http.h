@@ -236,6 +236,11 @@ PLAIT_API plait_err plait_request_upgrade(struct plait_request *req, const char 
  * field), PLAIT_ESTATE (it has begun), PLAIT_ELIMIT (over 16 KiB of fields). */
 PLAIT_API plait_err plait_reply_field(struct plait_request *req, const char *name, plait_slice value);
 
+/** Sends 103 (Early Hints) with a Link field ahead of the answer, so that the client can begin to fetch what it will
+ * need; may be repeated. A client of HTTP/1.0, or one that has left, gets nothing. Errors: PLAIT_EINVAL (empty, or a
+ * control character), PLAIT_ESTATE (the answer has begun), PLAIT_ENOMEM. Source: RFC 8297. */
+PLAIT_API plait_err plait_reply_early_hints(struct plait_request *req, plait_slice link);
+
 /** Answers with a body and ends the request. `type` is the Content-Type (NULL for none). */
 PLAIT_API void plait_reply(struct plait_request *req, int status, const char *type, plait_slice body);
 

@@ -58,6 +58,24 @@ void plait__reply_offer_upgrade(struct plait_request *req, const char *protocol)
         (void)put_field(req, PLAIT_LIT("Upgrade"), plait_slice_text(protocol));
 }
 
+plait_err plait_reply_early_hints(struct plait_request *req, plait_slice link)
+{
+    if (req->phase != PLAIT__HR_OPEN)
+        return PLAIT_FAIL(PLAIT_ESTATE);
+    if (link.len == 0 || !plait__http1_is_value(link))
+        return PLAIT_FAIL(PLAIT_EINVAL);
+    if (!req->carrier || req->version == 10)
+        return PLAIT_OK;
+    uint8_t *line = plait_request_memory(req, link.len + 8);
+    if (!line)
+        return PLAIT_FAIL(PLAIT_ENOMEM);
+    memcpy(line, "Link: ", 6);
+    memcpy(line + 6, link.ptr, link.len);
+    memcpy(line + 6 + link.len, "\r\n", 2);
+    req->ops->interim(req, 103, plait_slice_of(line, link.len + 8));
+    return PLAIT_OK;
+}
+
 /* --- heads ----------------------------------------------------------------------------------------------------- */
 
 /* Whether an answer has no body whatever its handler says (RFC 9110 section 6.4.1). */

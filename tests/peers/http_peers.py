@@ -79,7 +79,8 @@ def our_server(port, root):
             ("obs-fold", b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n", 400),
             ("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
             ("long target", b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n", 414),
-            ("long head", b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 20000, 431)):
+            ("long head", b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 20000, 431),
+            ("not quite HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSN\r\n\r\n", 505)):
         got = raw(port, request)
         check(None, "HTTP: refused: " + name, OURS_SERVES,
               got.startswith("HTTP/1.1 %d " % status) and "Connection: close" in got, got[:100])
@@ -167,6 +168,33 @@ def our_client_at_twisted(folder):
         check("Twisted", "HTTP: a connection used again", OURS_ASKS, b"uses again the connection" in done.stderr, done)
         done = plait_fetch("-I", base + "/data")
         check("Twisted", "HTTP: HEAD", OURS_ASKS, b"Content-Length: 10\n" in done.stdout, done)
+def our_server_http2(port, folder):
+    """HTTP/2 in the clear, by prior knowledge."""
+    base = f"http://127.0.0.1:{port}"
+    two = "--http2-prior-knowledge"
+    check("curl", "HTTP/2: GET", OURS_SERVES, "HTTP/2 200" in curl(two, "-i", base + "/hello"))
+    check("curl", "HTTP/2: HEAD", OURS_SERVES, "content-length: 13" in curl(two, "-I", base + "/hello"))
+    check("curl", "HTTP/2: several requests on one connection", OURS_SERVES,
+          "Re-using existing connection" in curl(two, "-v", base + "/hello", base + "/hello"))
+    text = "x" * 300000
+    path = os.path.join(folder, "upload")
+    with open(path, "w") as file:
+        file.write(text)
+    check("curl", "HTTP/2: an upload of 300 kB", OURS_SERVES, curl(two, "-d", "@" + path, base + "/echo") == text)
+    out = os.path.join(folder, "two")
+    curl(two, "-o", out, base + "/files/big")
+    with open(out, "rb") as got, open(os.path.join(folder, "big"), "rb") as sent:
+        check("curl", "HTTP/2: a file of 3 MiB", OURS_SERVES, got.read() == sent.read())
+    check("curl", "HTTP/2: several ranges", OURS_SERVES,
+          curl(two, "-r", "0-1,8-9", base + "/files/data").count("Content-Range") == 2)
+    load = subprocess.run(["h2load", "-n", "2000", "-c", "8", "-m", "32", base + "/hello"], capture_output=True,
+                          timeout=60)
+    check("h2load", "HTTP/2: 2,000 requests, 32 at once on each of 8 connections", OURS_SERVES,
+          b"2000 succeeded" in load.stdout, load.stdout.decode())
+    nghttp = subprocess.run(["nghttp", "-nv", base + "/hello", base + "/files/data"], capture_output=True, timeout=30)
+    check("nghttp", "HTTP/2: GET", OURS_SERVES, nghttp.stdout.count(b":status: 200") == 2, nghttp.stdout.decode())
+    nghttp = subprocess.run(["nghttp", "-d", path, base + "/echo"], capture_output=True, timeout=30)
+    check("nghttp", "HTTP/2: an upload of 300 kB", OURS_SERVES, nghttp.stdout.decode() == text)
 
 
 def our_client(folder):
@@ -217,6 +245,7 @@ def main():
     with Running(os.path.join(BUILD, "tests", "web", "web_peer"), "serve", str(port), folder):
         wait_port(port)
         our_server(port, folder)
+        our_server_http2(port, folder)
     our_client(folder)
     our_client_at_node(folder)
     our_client_at_twisted(folder)

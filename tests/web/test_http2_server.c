@@ -286,6 +286,26 @@ static void with_fields(struct plait_request *req, void *ctx)
     plait_reply(req, 204, NULL, plait_slice_of(NULL, 0));
 }
 
+static void hint(struct plait_request *req, void *ctx)
+{
+    (void)ctx;
+    assert_ok(plait_reply_early_hints(req, PLAIT_LIT("</style.css>; rel=preload")));
+    plait_reply_text(req, 200, "hinted");
+}
+
+static void hints_come_before_the_answer(void **state)
+{
+    struct world w;
+    (void)state;
+    world_open(&w);
+    assert_ok(plait_resource_get(w.root, "x", hint, NULL));
+    world_serve(&w, NULL);
+    h2_ask(&w, &p, GET_FIELDS("/x"));
+    assert_non_null(strstr(p.log, ":status=103; link=</style.css>; rel=preload;\nHEADERS 1 "));
+    assert_string_equal(p.answer[0].body, "hinted");
+    world_close(&w);
+}
+
 static void fields_are_in_lower_case_and_without_those_of_http1(void **state)
 {
     static const struct plait_http_options options = {.server = ""};
@@ -508,6 +528,7 @@ TEST_MAIN(cmocka_unit_test(a_request_is_answered), cmocka_unit_test(a_connection
           cmocka_unit_test(a_handler_sees_what_http1_would_show),
           cmocka_unit_test(methods_and_places_are_answered_as_in_http1),
           cmocka_unit_test(answers_come_in_the_order_in_which_they_are_ready),
+          cmocka_unit_test(hints_come_before_the_answer),
           cmocka_unit_test(fields_are_in_lower_case_and_without_those_of_http1),
           cmocka_unit_test(what_is_urgent_goes_first), cmocka_unit_test(a_client_that_gives_up_is_noticed),
           cmocka_unit_test(a_lost_connection_ends_its_requests), cmocka_unit_test(a_handler_can_give_up),

@@ -384,9 +384,40 @@ static void answers_survive_any_lack_of_memory(void **state)
     }
 }
 
-TEST_MAIN(cmocka_unit_test(fields_are_added_and_judged), cmocka_unit_test(bodies_are_framed),
-          cmocka_unit_test(what_can_not_be_answered_is_500), cmocka_unit_test(some_statuses_have_no_body),
-          cmocka_unit_test(buffers_small_and_large_are_sent), cmocka_unit_test(error_pages_are_escaped),
-          cmocka_unit_test(redirects_have_a_location), cmocka_unit_test(files_are_sent_and_released),
-          cmocka_unit_test(conditions_are_judged), cmocka_unit_test(long_answers_wait_for_room),
-          cmocka_unit_test(answers_survive_any_lack_of_memory))
+static void hint(struct plait_request *req, void *ctx)
+{
+    (void)ctx;
+    assert_err(plait_reply_early_hints(req, PLAIT_LIT("")), PLAIT_EINVAL);
+    assert_err(plait_reply_early_hints(req, PLAIT_LIT("a\r\nb: c")), PLAIT_EINVAL);
+    assert_ok(plait_reply_early_hints(req, PLAIT_LIT("</a.css>; rel=preload")));
+    assert_ok(plait_reply_early_hints(req, PLAIT_LIT("</b.js>; rel=preload")));
+    plait_reply_begin(req, 200, "text/plain", 2);
+    assert_err(plait_reply_early_hints(req, PLAIT_LIT("</c.js>")), PLAIT_ESTATE);
+    plait_reply_write(req, PLAIT_LIT("ok"));
+    plait_reply_end(req);
+}
+
+static void hints_come_before_the_answer(void **state)
+{
+    static const char expected[] = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
+                                   "HTTP/1.1 103 Early Hints\r\nLink: </b.js>; rel=preload\r\n\r\nHTTP/1.1 200 OK\r\n";
+    struct world w;
+    static struct peer p;
+    (void)state;
+    world_open(&w);
+    assert_ok(plait_resource_get(w.root, "x", hint, NULL));
+    world_serve(&w, NULL);
+    ask(&w, &p, "GET /x HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_memory_equal(p.got, expected, sizeof expected - 1);
+    ask(&w, &p, "GET /x HTTP/1.0\r\n\r\n");
+    assert_int_equal(count_of(&p, "103"), 0);
+    assert_int_equal(status_of(&p), 200);
+    world_close(&w);
+}
+
+TEST_MAIN(cmocka_unit_test(hints_come_before_the_answer), cmocka_unit_test(fields_are_added_and_judged),
+          cmocka_unit_test(bodies_are_framed), cmocka_unit_test(what_can_not_be_answered_is_500),
+          cmocka_unit_test(some_statuses_have_no_body), cmocka_unit_test(buffers_small_and_large_are_sent),
+          cmocka_unit_test(error_pages_are_escaped), cmocka_unit_test(redirects_have_a_location),
+          cmocka_unit_test(files_are_sent_and_released), cmocka_unit_test(conditions_are_judged),
+          cmocka_unit_test(long_answers_wait_for_room), cmocka_unit_test(answers_survive_any_lack_of_memory))
