@@ -168,6 +168,8 @@ def our_client_at_twisted(folder):
         check("Twisted", "HTTP: a connection used again", OURS_ASKS, b"uses again the connection" in done.stderr, done)
         done = plait_fetch("-I", base + "/data")
         check("Twisted", "HTTP: HEAD", OURS_ASKS, b"Content-Length: 10\n" in done.stdout, done)
+
+
 def our_server_http2(port, folder):
     """HTTP/2 in the clear, by prior knowledge."""
     base = f"http://127.0.0.1:{port}"
