@@ -129,8 +129,8 @@ struct plait_results {
 PLAIT_API struct plait_deferred *plait_all(struct plait_reactor *reactor, struct plait_deferred *const *deferreds,
                                            size_t count) PLAIT_MUST;
 
-/** Fires with struct plait_results when all have fired, faults among them. Ownership and NULL: as plait_all. Errors:
- * none. */
+/** Fires with struct plait_results when all have fired, faults among them. Ownership and NULL: as plait_all; the
+ * addresses that faults name live as long as the results. Errors: none. */
 PLAIT_API struct plait_deferred *plait_settled(struct plait_reactor *reactor, struct plait_deferred *const *deferreds,
                                                size_t count) PLAIT_MUST;
 

@@ -39,7 +39,7 @@ PLAIT_API plait_err plait_task_yield(struct plait_task *task) PLAIT_MUST;
 PLAIT_API void plait_task_detach(struct plait_task *task, plait_value value);
 
 /** Fault behind the last error that a function of this header gave the task. Ownership: borrowed until the next
- * await. */
+ * await, with the address that it names. */
 PLAIT_API const struct plait_fault *plait_task_fault(const struct plait_task *task);
 
 /** Sets the time left for the innermost open scope; a deadline further out never outlasts a nearer one around it.
@@ -63,7 +63,8 @@ struct plait_scope {
     bool shield;
     bool expired;
     struct plait_fault failed; /* of the first child that failed */
-    void *reserved[2];
+    struct plait_address *failed_peer; /* what `failed` names, held here */
+    void *reserved[1];
 };
 
 /** Opens a scope inside the current one. Ownership: the caller's memory on the task's stack, ended with

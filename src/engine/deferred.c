@@ -117,6 +117,16 @@ static void keep_peer(struct plait_deferred *d, struct plait_fault *fault)
     fault->peer = d->peer;
 }
 
+struct plait_address *plait__deferred_take_peer(struct plait_deferred *d)
+{
+    struct plait_address *peer = d->peer;
+    if (!peer || d->result.fault.peer != peer)
+        return NULL;
+    d->peer = NULL;
+    d->result.fault.peer = NULL;
+    return peer;
+}
+
 static void settle(struct plait_deferred *d, plait_value value, struct plait_fault fault)
 {
     keep_peer(d, &fault);

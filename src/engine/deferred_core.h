@@ -81,6 +81,10 @@ void plait__deferred_forget(struct plait_deferred *d, plait_result_fn fn, void *
 /* Cancels what nobody will look at any more; NULL is allowed. */
 void plait__deferred_drop(struct plait_deferred *d);
 
+/* Inside a chain's last callback: takes over the address that the fault names, which the deferred holds. NULL: it names
+ * none. Ended with plait_mem_free. */
+struct plait_address *plait__deferred_take_peer(struct plait_deferred *d);
+
 void plait__value_destroy(plait_value *value);
 
 #endif

@@ -29,22 +29,34 @@ struct group {
 
 /* --- results ------------------------------------------------------------------------------------------------------ */
 
+/* What a group's results stand in. The addresses that their faults name are apart, for whoever gets the results may
+ * change them. */
+struct kept {
+    struct plait_results results;
+    struct plait_address **peer; /* one a result, NULL where there is none */
+    struct plait_result result[];
+};
+
 static void results_free(void *ptr)
 {
-    struct plait_results *results = ptr;
-    for (size_t i = 0; i < results->count; i++)
-        plait__value_destroy(&results->result[i].value);
-    plait_mem_free(results);
+    struct kept *kept = plait__container(ptr, struct kept, results);
+    for (size_t i = 0; i < kept->results.count; i++) {
+        plait__value_destroy(&kept->result[i].value);
+        plait_mem_free(kept->peer[i]);
+    }
+    plait_mem_free(kept);
 }
 
 static struct plait_results *results_new(struct plait_reactor *r, size_t count)
 {
-    struct plait_results *results = plait_mem_new(&r->budget, sizeof *results + count * sizeof(struct plait_result));
-    if (!results)
+    const size_t each = sizeof(struct plait_result) + sizeof(struct plait_address *);
+    struct kept *kept = plait_mem_new(&r->budget, sizeof *kept + count * each);
+    if (!kept)
         return NULL;
-    results->count = count;
-    results->result = (struct plait_result *)(results + 1);
-    return results;
+    kept->results.count = count;
+    kept->results.result = kept->result;
+    kept->peer = (struct plait_address **)(kept->result + count);
+    return &kept->results;
 }
 
 /* --- deciding ----------------------------------------------------------------------------------------------------- */
@@ -78,19 +90,22 @@ static void decide_results(struct group *g)
     decide_value(g, plait_value_ptr(results, results_free));
 }
 
-static void keep(struct group *g, size_t index, struct plait_result *result)
+/* The address that a fault names goes with the member's deferred: the results take it over. */
+static void keep(struct group *g, size_t index, struct plait_deferred *d, struct plait_result *result)
 {
-    g->results->result[index].fault = result->fault;
-    g->results->result[index].fault.peer = NULL; /* it goes with the deferred */
-    g->results->result[index].value = plait_result_take(result);
+    struct kept *kept = plait__container(g->results, struct kept, results);
+    kept->result[index].fault = result->fault;
+    kept->peer[index] = d ? plait__deferred_take_peer(d) : NULL;
+    kept->result[index].fault.peer = kept->peer[index];
+    kept->result[index].value = plait_result_take(result);
 }
 
-/* One member's result, while the group is undecided. */
-static void look_at(struct group *g, size_t index, struct plait_result *result)
+/* One member's result, while the group is undecided. `d` is NULL where the member could not be made. */
+static void look_at(struct group *g, size_t index, struct plait_deferred *d, struct plait_result *result)
 {
     const bool failed = result->fault.err != PLAIT_OK;
     if (g->kind == GROUP_SETTLED || (g->kind == GROUP_ALL && !failed)) {
-        keep(g, index, result);
+        keep(g, index, d, result);
         if (g->left == 0)
             decide_results(g);
     } else if (!failed) {
@@ -111,10 +126,11 @@ static void member_done(struct plait_result *result, void *ctx)
 {
     struct member *m = ctx;
     struct group *g = m->group;
+    struct plait_deferred *d = m->deferred;
     m->deferred = NULL;
     g->left--;
     if (g->deferred)
-        look_at(g, m->index, result);
+        look_at(g, m->index, d, result);
     result->fault.err = PLAIT_OK; /* it was looked at, or nobody wants it any more */
     if (g->left == 0)
         group_free(g);

@@ -27,6 +27,20 @@ void plait_scope_open(struct plait_task *task, struct plait_scope *scope)
     task->scope = scope;
 }
 
+static void drop_failed_peer(struct plait_scope *scope)
+{
+    plait_mem_free(scope->failed_peer);
+    scope->failed_peer = NULL;
+    scope->failed.peer = NULL;
+}
+
+/* The child that fails next is the first one again. */
+static void forget_failed(struct plait_scope *scope)
+{
+    scope->failed.err = PLAIT_OK;
+    drop_failed_peer(scope);
+}
+
 void plait_scope_shield(struct plait_scope *scope)
 {
     scope->shield = true;
@@ -49,6 +63,7 @@ void plait__scope_destroy_values(struct plait_scope *scope)
         plait__value_destroy(&item->value);
         plait_mem_free(item);
     }
+    drop_failed_peer(scope);
 }
 
 static struct plait__scope_item **find_value(struct plait_scope *scope, plait_value value)
@@ -115,6 +130,8 @@ void plait__scope_child_ended(struct plait_task *child, const struct plait_fault
     unlink_child(&child->child);
     if (fault->err != PLAIT_OK && scope->failed.err == PLAIT_OK) {
         scope->failed = *fault;
+        scope->failed_peer = fault->peer ? plait__task_take_peer(child) : NULL;
+        scope->failed.peer = scope->failed_peer;
         cancel_children(scope);
     }
     if (scope->task->joins)
@@ -146,13 +163,14 @@ plait_err plait_scope_join(struct plait_scope *scope)
     }
     if (err != PLAIT_OK) {
         end_children(scope);
-        scope->failed.err = PLAIT_OK;
+        forget_failed(scope);
         return plait__task_fail(t, PLAIT_FAIL(err), "join");
     }
     if (scope->failed.err == PLAIT_OK)
         return PLAIT_OK;
-    t->fault = scope->failed;
-    scope->failed.err = PLAIT_OK;
+    plait__task_keep_fault(t, &scope->failed, scope->failed_peer);
+    scope->failed_peer = NULL;
+    forget_failed(scope);
     return PLAIT_FAIL(t->fault.err);
 }
 

@@ -99,6 +99,8 @@ static void bury(struct plait_task *t)
     plait_soon_cancel(&t->resume);
     plait__list_remove(&t->all);
     plait_mem_free(t->spare);
+    plait_mem_free(t->peer);
+    plait_mem_free(t->got_peer);
     plait__context_deinit(&t->own);
     stack_free(tasks, t->stack, t->stack_bytes);
 }
@@ -201,7 +203,7 @@ struct plait_deferred *plait_task_spawn(struct plait_reactor *reactor, const cha
 }
 
 /* What a task ended with. What the fault borrowed from an awaited object may be gone with it; a step is a static
- * word. */
+ * word, and the address is the task's own. */
 static struct plait_fault end_fault(const struct plait_task *t, plait_err err)
 {
     struct plait_fault fault = plait_fault_make(err, t->name);
@@ -209,7 +211,6 @@ static struct plait_fault end_fault(const struct plait_task *t, plait_err err)
         return fault;
     fault = t->fault;
     fault.detail = NULL;
-    fault.peer = NULL;
     return fault;
 }
 
@@ -300,6 +301,22 @@ plait_err plait__task_fail(struct plait_task *t, plait_err err, const char *step
     return err;
 }
 
+void plait__task_keep_fault(struct plait_task *t, const struct plait_fault *fault, struct plait_address *peer)
+{
+    plait_mem_free(t->peer);
+    t->peer = peer;
+    t->fault = *fault;
+    t->fault.peer = peer;
+}
+
+struct plait_address *plait__task_take_peer(struct plait_task *t)
+{
+    struct plait_address *peer = t->peer;
+    t->peer = NULL;
+    t->fault.peer = NULL;
+    return peer;
+}
+
 /* --- waiting ------------------------------------------------------------------------------------------------------ */
 
 void plait__task_wait(struct plait_task *t, plait_time until)
@@ -323,8 +340,8 @@ static void go_round(struct plait_task *t)
 static void awaited(struct plait_result *result, void *ctx)
 {
     struct plait_task *t = ctx;
+    t->got_peer = plait__deferred_take_peer(t->awaits); /* it would go with the deferred */
     t->got.fault = result->fault;
-    t->got.fault.peer = NULL; /* it goes with the deferred */
     t->got.value = plait_result_take(result);
     t->awaits = NULL;
     plait_soon_queue(&t->resume);
@@ -343,7 +360,8 @@ static plait_err start_awaiting(struct plait_task *t, struct plait_deferred *d)
 static plait_err take_fault(struct plait_task *t)
 {
     const plait_err why = t->got.fault.err == PLAIT_ECANCELLED ? plait__task_interrupted(t) : PLAIT_OK;
-    t->fault = t->got.fault;
+    plait__task_keep_fault(t, &t->got.fault, t->got_peer);
+    t->got_peer = NULL;
     if (why != PLAIT_OK)
         t->fault.err = why;
     return PLAIT_FAIL(t->fault.err);

@@ -40,7 +40,9 @@ struct plait_task {
     struct plait__scope_child child;
     struct plait_deferred *awaits;
     struct plait_result got; /* of what was awaited */
+    struct plait_address *got_peer; /* what its fault names */
     struct plait_fault fault;
+    struct plait_address *peer; /* what it names */
     struct plait__scope_item *spare; /* for the next value, so that receiving one cannot fail */
     bool sleeps, joins, cancelled, ended;
     unsigned last_rounds; /* through the ready list since the reactor began to end */
@@ -68,6 +70,10 @@ void plait__task_wait(struct plait_task *t, plait_time until);
 plait_err plait__task_interrupted(struct plait_task *t);
 /* Keeps an error as the task's fault and returns it. */
 plait_err plait__task_fail(struct plait_task *t, plait_err err, const char *step);
+/* Keeps a fault as the task's, and the address that it names, which is the task's from now on. */
+void plait__task_keep_fault(struct plait_task *t, const struct plait_fault *fault, struct plait_address *peer);
+/* Gives away the address that the task's fault names; NULL: it names none. */
+struct plait_address *plait__task_take_peer(struct plait_task *t);
 
 /* scope.c */
 void plait__scope_init(struct plait_task *t, struct plait_scope *scope);
