@@ -196,15 +196,9 @@ plait_err plait__chain_file(struct plait__chain *chain, int fd, uint64_t offset,
     return PLAIT_OK;
 }
 
-static void drop_first(struct plait__chain *chain)
+/* What a piece holds beside itself. */
+static void let_go(struct plait__chain *chain, struct plait__piece *p)
 {
-    struct plait__piece *p = chain->first;
-    chain->first = p->next;
-    if (!chain->first) {
-        chain->last_next = &chain->first;
-        chain->tail = NULL;
-    }
-    chain->bytes -= p->left;
     switch (p->kind) {
     case TAKEN:
         plait_buf_deinit(&p->taken);
@@ -220,16 +214,39 @@ static void drop_first(struct plait__chain *chain)
     case COPIED:
         break;
     }
-    if (p->is_lent)
+}
+
+static inline void drop_first(struct plait__chain *chain)
+{
+    struct plait__piece *p = chain->first;
+    chain->first = p->next;
+    if (!chain->first) {
+        chain->last_next = &chain->first;
+        chain->tail = NULL;
+    }
+    chain->bytes -= p->left;
+    if (p->is_lent) { /* its bytes are copied ones */
         chain->lent_free = true;
-    else
-        plait_mem_free(p);
+        return;
+    }
+    let_go(chain, p);
+    plait_mem_free(p);
 }
 
 void plait__chain_deinit(struct plait__chain *chain)
 {
     while (chain->first)
         drop_first(chain);
+}
+
+bool plait__chain_is_one(const struct plait__chain *chain, struct iovec *out)
+{
+    const struct plait__piece *p = chain->first;
+    if (!p || p->next || p->kind == FILED)
+        return false;
+    out->iov_base = (void *)(uintptr_t)p->at;
+    out->iov_len = (size_t)p->left;
+    return true;
 }
 
 size_t plait__chain_gather(const struct plait__chain *chain, struct iovec *iov, size_t max)
@@ -270,6 +287,10 @@ void plait__chain_next_file(const struct plait__chain *chain, int *fd, uint64_t 
 
 void plait__chain_consume(struct plait__chain *chain, size_t bytes)
 {
+    if (bytes == chain->bytes && chain->files == 0) { /* nearly always all of it left */
+        plait__chain_deinit(chain);
+        return;
+    }
     while (bytes > 0 && chain->first) {
         struct plait__piece *p = chain->first;
         const size_t n = bytes < p->left ? bytes : (size_t)p->left;

@@ -52,6 +52,9 @@ static inline bool plait__chain_empty(const struct plait__chain *chain)
     return chain->bytes == 0;
 }
 
+/* Whether a chain is one piece of memory, and which. */
+bool plait__chain_is_one(const struct plait__chain *chain, struct iovec *out);
+
 /* Fills at most `max` vectors with the bytes in front, up to the first file. Returns how many. */
 size_t plait__chain_gather(const struct plait__chain *chain, struct iovec *iov, size_t max);
 

@@ -45,7 +45,8 @@ static struct plait_reactor *reactor_of(struct fd_carrier *c)
     return plait__container(c, struct fd_stream, c)->s.reactor;
 }
 
-static void tell_failed(struct fd_carrier *c, int os_errno, const char *step)
+/* Apart from the way of what works, which then needs no memory for a fault. */
+static __attribute__((noinline)) void tell_failed(struct fd_carrier *c, int os_errno, const char *step)
 {
     const struct plait_fault fault = plait_fault_os(os_errno, step);
     c->c.up_ops->failed(c->c.up, &fault);
@@ -105,7 +106,7 @@ static void want_input(struct plait__carrier *carrier, size_t max)
 
 /* A send failed. What the peer said before it hung up may still be there: it is read first, and then the failure
  * told. */
-static plait_err send_failed(struct fd_carrier *c, int os_errno)
+static __attribute__((noinline)) plait_err send_failed(struct fd_carrier *c, int os_errno)
 {
     const bool last_words = os_errno == EPIPE || os_errno == ECONNRESET;
     if (os_errno == ENODATA) {

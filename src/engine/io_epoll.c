@@ -177,12 +177,8 @@ static size_t take_fds(struct msghdr *msg, int *fds)
     return count;
 }
 
-static ssize_t receive(struct plait__io *io, struct plait__handle *h, size_t max, int *fds, size_t *fd_count)
+static ssize_t receive_message(struct plait__io *io, struct plait__handle *h, size_t max, int *fds, size_t *fd_count)
 {
-    if (h->kind == PLAIT__H_FILE)
-        return io->sys->ops->read(io->sys, h->fd, io->window, max);
-    if (h->kind == PLAIT__H_SOCKET)
-        return io->sys->ops->recv(io->sys, h->fd, io->window, max, MSG_DONTWAIT);
     union {
         struct cmsghdr align;
         char bytes[CMSG_SPACE(FDS_AT_ONCE * sizeof(int))];
@@ -210,7 +206,7 @@ static void settle_input(struct plait__io *io, struct plait__handle *h, bool dra
         run_again(io, h);
         return;
     }
-    const int res = watch(io, h);
+    const int res = h->flags & PLAIT__REGISTERED ? 0 : watch(io, h);
     if (res < 0)
         h->ops->received(h, res, io->window, NULL, 0);
     else if (h->flags & PLAIT__UNPOLLED)
@@ -228,27 +224,23 @@ static void watch_reader(struct plait__io *io, struct plait__handle *h)
     }
 }
 
-static void input_once(struct plait__io *io, struct plait__handle *h)
+static void nothing_to_read(struct plait__io *io, struct plait__handle *h)
 {
-    h->flags |= PLAIT__IN_READY;
-    if (!(h->flags & PLAIT__IN_ON))
-        return;
-    if (h->flags & PLAIT__OUT_ONLY) {
-        watch_reader(io, h);
-        return;
-    }
-    const size_t max = h->input_max > 0 && h->input_max < WINDOW ? h->input_max : WINDOW;
-    int fds[FDS_AT_ONCE] __attribute__((uninitialized)); /* fd_count of them are filled */
-    size_t fd_count = 0;
-    const ssize_t res = receive(io, h, max, fds, &fd_count);
-    if (res == -EAGAIN && (h->flags & PLAIT__LAST_WORDS)) {
+    if (h->flags & PLAIT__LAST_WORDS) {
         h->flags &= (uint16_t)~PLAIT__IN_ON;
-        h->ops->received(h, -EPIPE, io->window, fds, 0);
+        h->ops->received(h, -EPIPE, io->window, NULL, 0);
         return;
     }
+    h->flags &= (uint16_t)~PLAIT__HUP; /* said too early, or used up: TQ-40 */
+    settle_input(io, h, true);
+}
+
+/* What a receive of at most `max` bytes brought. */
+static inline void tell_received(struct plait__io *io, struct plait__handle *h, ssize_t res, size_t max, const int *fds,
+                                 size_t fd_count)
+{
     if (res == -EAGAIN) {
-        h->flags &= (uint16_t)~PLAIT__HUP; /* said too early, or used up: TQ-40 */
-        settle_input(io, h, true);
+        nothing_to_read(io, h);
         return;
     }
     /* A UNIX socket ends a read where descriptors were sent with the bytes, a terminal where a line ends: a short read
@@ -259,6 +251,32 @@ static void input_once(struct plait__io *io, struct plait__handle *h)
         h->flags &= (uint16_t)~PLAIT__IN_ON; /* nothing comes behind the end or an error */
     h->ops->received(h, res, io->window, fds, fd_count);
     settle_input(io, h, drained);
+}
+
+/* Apart from input_once, which then needs no memory for descriptors. */
+static void input_message(struct plait__io *io, struct plait__handle *h, size_t max)
+{
+    int fds[FDS_AT_ONCE] __attribute__((uninitialized)); /* fd_count of them are filled */
+    size_t fd_count = 0;
+    const ssize_t res = receive_message(io, h, max, fds, &fd_count);
+    tell_received(io, h, res, max, fds, fd_count);
+}
+
+static void input_once(struct plait__io *io, struct plait__handle *h)
+{
+    struct plait_sys *sys = io->sys;
+    h->flags |= PLAIT__IN_READY;
+    if (!(h->flags & PLAIT__IN_ON))
+        return;
+    const size_t max = h->input_max > 0 && h->input_max < WINDOW ? h->input_max : WINDOW;
+    if (h->kind == PLAIT__H_SOCKET)
+        tell_received(io, h, sys->ops->recv(sys, h->fd, io->window, max, MSG_DONTWAIT), max, NULL, 0);
+    else if (h->flags & PLAIT__OUT_ONLY)
+        watch_reader(io, h);
+    else if (h->kind == PLAIT__H_FILE)
+        tell_received(io, h, sys->ops->read(sys, h->fd, io->window, max), max, NULL, 0);
+    else
+        input_message(io, h, max);
 }
 
 static void accept_some(struct plait__io *io, struct plait__handle *h)
@@ -427,17 +445,27 @@ static ssize_t send_file_piece(struct plait__io *io, struct plait__handle *h, st
     return res == 0 ? -ENODATA : res; /* the file is shorter than it was */
 }
 
-/* What stands in front of a chain: bytes, or a piece of a file. */
-static ssize_t send_front(struct plait__io *io, struct plait__handle *h, struct plait__chain *chain)
+static ssize_t send_vectors(struct plait__io *io, struct plait__handle *h, struct iovec *iov, size_t count)
 {
-    struct iovec iov[IOVECS] __attribute__((uninitialized)); /* a kilobyte: to zero it costs more than to fill one */
-    const size_t count = plait__chain_gather(chain, iov, IOVECS);
-    if (count == 0)
-        return send_file_piece(io, h, chain);
     if (h->kind == PLAIT__H_FILE)
         return io->sys->ops->writev(io->sys, h->fd, iov, (int)count);
     const struct msghdr msg = {.msg_iov = iov, .msg_iovlen = count};
     return io->sys->ops->sendmsg(io->sys, h->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Several pieces, or a file in front. */
+static ssize_t send_pieces(struct plait__io *io, struct plait__handle *h, struct plait__chain *chain)
+{
+    struct iovec iov[IOVECS] __attribute__((uninitialized)); /* a kilobyte: to zero it costs more than to fill one */
+    const size_t count = plait__chain_gather(chain, iov, IOVECS);
+    return count > 0 ? send_vectors(io, h, iov, count) : send_file_piece(io, h, chain);
+}
+
+/* What stands in front of a chain: bytes, or a piece of a file. */
+static inline ssize_t send_front(struct plait__io *io, struct plait__handle *h, struct plait__chain *chain)
+{
+    struct iovec one __attribute__((uninitialized));
+    return plait__chain_is_one(chain, &one) ? send_vectors(io, h, &one, 1) : send_pieces(io, h, chain);
 }
 
 ssize_t plait__io_send(struct plait__io *io, struct plait__handle *h, struct plait__chain *chain)

@@ -31,15 +31,13 @@ static bool bounds_output(const struct plait_stream *s)
 }
 
 /* Whether `data` may be called now. */
-static bool may_read(const struct plait_stream *s)
+static inline bool may_read(const struct plait_stream *s)
 {
     /* `secured` comes before `data` */
     const uint32_t not_now = PLAIT__F_PAUSED | PLAIT__F_HANDSHAKE | PLAIT__F_CALL_SECURED | PLAIT__F_STOPPED;
-    if (s->state != PLAIT__S_OPEN || (s->flags & not_now))
+    if (s->state != PLAIT__S_OPEN || (s->flags & (not_now | PLAIT__F_CONNECTED)) != PLAIT__F_CONNECTED)
         return false;
-    if ((s->flags & PLAIT__F_FULL) && !bounds_output(s))
-        return false;
-    return (s->flags & PLAIT__F_CONNECTED) != 0;
+    return !(s->flags & PLAIT__F_FULL) || bounds_output(s);
 }
 
 void plait__stream_mark(struct plait_stream *s)
@@ -236,6 +234,8 @@ static size_t offer(struct plait_stream *s, const uint8_t *bytes, size_t len)
         const size_t took = call_data(s, bytes + taken, lent);
         more = took > 0 && lent < left;
         taken += took;
+        if (taken == len)
+            return taken;
     } while (may_read(s) && goes_on(s, before, more, len - taken));
     if (goes_on(s, before, more, len - taken))
         s->flags |= PLAIT__F_CALL_DATA; /* when reading may go on */
@@ -537,8 +537,6 @@ static void linger(struct plait_stream *s)
 void plait__stream_flushed(struct plait_stream *s)
 {
     const bool closing = s->state == PLAIT__S_CLOSING;
-    if (!closing && !(s->flags & PLAIT__F_SHUT_WANTED))
-        return;
     const bool brief = closing && (s->flags & PLAIT__F_BRIEF);
     if (!(s->flags & PLAIT__F_SHUT) && !(brief && !s->carrier->ops->tls)) {
         s->flags |= PLAIT__F_SHUT;

@@ -58,11 +58,8 @@ static struct plait__out *new_out(struct plait_reactor *r)
     return out;
 }
 
-static struct plait__out *out_of(struct plait_stream *s)
+static struct plait__out *take_out(struct plait_stream *s)
 {
-    assert(plait__own_thread(s->reactor));
-    if (s->out)
-        return s->out;
     struct plait_reactor *r = s->reactor;
     struct plait__out *out = r->spare_out ? r->spare_out : new_out(r);
     r->spare_out = NULL;
@@ -75,12 +72,22 @@ static struct plait__out *out_of(struct plait_stream *s)
     return out;
 }
 
+static inline struct plait__out *out_of(struct plait_stream *s)
+{
+    assert(plait__own_thread(s->reactor));
+    return s->out ? s->out : take_out(s);
+}
+
 void plait__out_free(struct plait_reactor *r, struct plait__out *out)
 {
-    plait_timer_stop(&out->stall);
-    plait__load_leave(out);
-    plait__chain_deinit(&out->chain);
-    plait__chain_deinit(&out->loaded);
+    if (plait_timer_runs(&out->stall))
+        plait_timer_stop(&out->stall);
+    if (out->load)
+        plait__load_leave(out);
+    if (!plait__chain_empty(&out->chain))
+        plait__chain_deinit(&out->chain);
+    if (!plait__chain_empty(&out->loaded))
+        plait__chain_deinit(&out->loaded);
     if (r->spare_out)
         plait__slab_free(&r->outs, out);
     else
@@ -95,14 +102,15 @@ void plait__stream_drop_output(struct plait_stream *s)
         plait__out_free(s->reactor, out);
 }
 
-static void fail(struct plait_stream *s, plait_err err)
+/* Apart from the way of what works, which then needs no memory for a fault. */
+static __attribute__((noinline)) void fail(struct plait_stream *s, plait_err err)
 {
     const struct plait_fault fault = plait_fault_make(err, "send");
     plait__stream_fail(s, &fault);
 }
 
 /* After something was added. */
-static void added(struct plait_stream *s, plait_err err)
+static inline void added(struct plait_stream *s, plait_err err)
 {
     if (err != PLAIT_OK) {
         fail(s, err);
@@ -229,7 +237,7 @@ static bool sends_files(const struct plait_stream *s)
 
 static bool must_load(const struct plait_stream *s, const struct plait__out *out)
 {
-    return plait__chain_front_is_file(&out->chain) && !sends_files(s);
+    return out->chain.files > 0 && plait__chain_front_is_file(&out->chain) && !sends_files(s);
 }
 
 /* One step of offering. Returns false when the carrier wants no more now, or broke. */
@@ -257,10 +265,11 @@ static bool offer_some(struct plait_stream *s)
     return true;
 }
 
+/* For one that is FULL. */
 static void mind_room(struct plait_stream *s)
 {
     const size_t low = s->flags & PLAIT__F_EMPTY ? 0 : plait__stream_low(s);
-    if (!(s->flags & PLAIT__F_FULL) || pending(s) > low || (s->flags & PLAIT__F_BLOCKED && !s->out))
+    if (pending(s) > low || (s->flags & PLAIT__F_BLOCKED && !s->out))
         return;
     s->flags = (s->flags & ~(uint32_t)(PLAIT__F_FULL | PLAIT__F_EMPTY)) | PLAIT__F_CALL_ROOM;
     plait__stream_mark(s);
@@ -285,8 +294,9 @@ void plait__stream_push(struct plait_stream *s)
         plait__stream_drop_output(s);
     else if (s->out && (left < before || !plait_timer_runs(&s->out->stall)))
         plait_timer_arm(&s->out->stall, plait_seconds(s->stall_s ? s->stall_s : STALL_S));
-    mind_room(s);
-    if (left == 0)
+    if (s->flags & PLAIT__F_FULL)
+        mind_room(s);
+    if (left == 0 && (s->state == PLAIT__S_CLOSING || (s->flags & PLAIT__F_SHUT_WANTED)))
         plait__stream_flushed(s);
 }
 
