@@ -421,11 +421,17 @@ int plait__io_turn(struct plait__io *io, int64_t wait_ns)
     return n < 0 ? n : 0;
 }
 
+/* Whether a send failed for want of the kernel's memory only: the same one may go a moment later. */
+static bool is_starved(ssize_t res)
+{
+    return res == -ENOBUFS || res == -ENOMEM;
+}
+
 /* Makes output wait for what a send lacked: room, or the kernel's memory. Returns 0 or -errno. */
 static int block_output(struct plait__io *io, struct plait__handle *h, ssize_t why)
 {
     h->flags |= PLAIT__OUT_BLOCKED;
-    if (why == -ENOBUFS)
+    if (is_starved(why))
         run_later(io, h);
     const int res = watch(io, h);
     if (h->flags & PLAIT__UNPOLLED)
@@ -473,7 +479,7 @@ ssize_t plait__io_send(struct plait__io *io, struct plait__handle *h, struct pla
     ssize_t total = 0;
     while (!plait__chain_empty(chain)) {
         const ssize_t res = send_front(io, h, chain);
-        if (res == -EAGAIN || res == -ENOBUFS) { /* TQ-42 */
+        if (res == -EAGAIN || is_starved(res)) { /* TQ-42 */
             const int blocked = block_output(io, h, res);
             return blocked < 0 ? blocked : total;
         }
@@ -503,7 +509,7 @@ ssize_t plait__io_send_fds(struct plait__io *io, struct plait__handle *h, plait_
     c->cmsg_len = CMSG_LEN(count * sizeof(int));
     memcpy(CMSG_DATA(c), fds, count * sizeof(int));
     const ssize_t res = io->sys->ops->sendmsg(io->sys, h->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (res != -EAGAIN && res != -ENOBUFS)
+    if (res != -EAGAIN && !is_starved(res))
         return res;
     const int blocked = block_output(io, h, res);
     return blocked < 0 ? blocked : -EAGAIN;
