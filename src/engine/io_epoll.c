@@ -337,13 +337,15 @@ static void handle_event(struct plait__io *io, struct plait__handle *h, unsigned
     if (ev & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         handle_input(io, h);
     if ((ev & (EPOLLOUT | EPOLLHUP | EPOLLERR)) && (h->flags & PLAIT__OUT_BLOCKED) && !(h->flags & PLAIT__CLOSED)) {
-        h->flags &= (uint16_t) ~(PLAIT__OUT_BLOCKED | PLAIT__STARVED);
+        h->flags &= (uint16_t)~PLAIT__OUT_BLOCKED; /* but starved it stays, for as long as it waits on that list */
         h->ops->writable(h);
     }
 }
 
 static void handle_again(struct plait__io *io, struct plait__handle *h)
 {
+    const bool asks = (h->flags & (PLAIT__UNPOLLED | PLAIT__STARVED)) != 0;
+    h->flags &= (uint16_t)~PLAIT__STARVED;
     if (h->kind >= PLAIT__H_POLL) {
         h->ops->ready(h, EPOLLIN | EPOLLOUT);
         return;
@@ -352,8 +354,8 @@ static void handle_again(struct plait__io *io, struct plait__handle *h)
         connect_done(io, h);
         return;
     }
-    if ((h->flags & PLAIT__OUT_BLOCKED) && (h->flags & (PLAIT__UNPOLLED | PLAIT__STARVED))) {
-        h->flags &= (uint16_t) ~(PLAIT__OUT_BLOCKED | PLAIT__STARVED);
+    if (asks && (h->flags & PLAIT__OUT_BLOCKED)) {
+        h->flags &= (uint16_t)~PLAIT__OUT_BLOCKED;
         h->ops->writable(h);
     }
     if ((h->flags & PLAIT__IN_ON) && !(h->flags & PLAIT__CLOSED))

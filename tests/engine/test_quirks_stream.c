@@ -163,6 +163,26 @@ static void a_stream_may_end_while_its_output_has_no_memory(void **state)
     bed_close(&b);
 }
 
+/* An edge of input tells of room as well: the output goes before its moment, and the stream still stands in line. */
+static void a_stream_may_end_when_an_edge_was_faster_than_the_moment(void **state)
+{
+    struct bed b;
+    (void)state;
+    open_joined(&b, JOINT_TCP);
+    b.ops.sendmsg = sometimes_send;
+    sending.refusals = 1;
+    sending.os_errno = ENOBUFS;
+    plait_write(x.s, PLAIT_LIT("hello"));
+    plait_flush(x.s);
+    plait_write(y.s, PLAIT_LIT("world"));
+    bed_settle(&b);
+    assert_slice(plait_slice_of(y.got, y.got_len), "hello");
+    plait_abort(x.s);
+    bed_settle(&b);
+    assert_int_equal(x.story[x.told - 1], 'l');
+    bed_close(&b);
+}
+
 /* --- TQ-46, TQ-61 to 63: what nobody serves doesn't spin ---------------------------------------------------------- */
 
 static int woken; /* waits that found something */
@@ -497,6 +517,7 @@ TEST_MAIN(cmocka_unit_test(a_kernel_without_memory_is_asked_again_after_a_moment
           cmocka_unit_test(input_goes_on_while_output_has_no_memory),
           cmocka_unit_test(output_without_memory_waits_its_turn_behind_input),
           cmocka_unit_test(a_stream_may_end_while_its_output_has_no_memory),
+          cmocka_unit_test(a_stream_may_end_when_an_edge_was_faster_than_the_moment),
           cmocka_unit_test(a_peer_that_hung_up_unread_does_not_spin),
           cmocka_unit_test(room_that_nobody_needs_does_not_spin),
           cmocka_unit_test(an_event_of_a_stream_that_ended_earlier_in_the_batch_is_skipped),
