@@ -23,9 +23,9 @@
     X(last_words) \
     X(marks) \
     X(netstring) \
-    X(outage) \
     X(packets) \
     X(pair_echo) \
+    X(reconnect) \
     X(results) \
     X(serve) \
     X(service) \
