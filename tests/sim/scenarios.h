@@ -13,6 +13,7 @@
     X(amp) \
     X(attempts) \
     X(datagrams) \
+    X(drain) \
     X(errands) \
     X(finger) \
     X(greedy) \
