@@ -92,7 +92,7 @@ static bool is_self(struct attempt *a)
     if (!plait_address_is_loopback(&a->address))
         return false;
     if (sys->ops->getsockname(sys, a->h.fd, (struct sockaddr *)&ss, &len) < 0)
-        return false; /* uncovered: getsockname does not fail on a socket that just connected */
+        return false; /* it connected: it is taken for somebody else */
     plait__address_from_sockaddr((struct sockaddr *)&ss, len, &own);
     return plait_address_equal(&own, &a->address);
 }
@@ -170,19 +170,10 @@ static int bind_source(struct plait_reactor *r, int fd, const struct plait_addre
     return r->sys->ops->bind(r->sys, fd, (struct sockaddr *)&ss, len);
 }
 
+/* An address of no kind was refused before; it could not be connected to. */
 static int family_of(const struct plait_address *a)
 {
-    switch (a->kind) {
-    case PLAIT_ADDR_IP4:
-        return AF_INET;
-    case PLAIT_ADDR_IP6:
-        return AF_INET6;
-    case PLAIT_ADDR_UNIX:
-    case PLAIT_ADDR_ABSTRACT:
-        return AF_UNIX;
-    default: /* uncovered: an address of no kind is refused before */
-        return -1; /* uncovered: as above */
-    }
+    return a->kind == PLAIT_ADDR_IP4 ? AF_INET : a->kind == PLAIT_ADDR_IP6 ? AF_INET6 : AF_UNIX;
 }
 
 /* Returns a descriptor that is ready to connect, or -errno. */
@@ -190,8 +181,7 @@ static int open_socket(struct plait__race *race, const struct plait_address *to)
 {
     struct plait_reactor *r = race->reactor;
     const int family = family_of(to);
-    const int fd =
-        family < 0 ? -EINVAL : r->sys->ops->socket(r->sys, family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const int fd = r->sys->ops->socket(r->sys, family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return fd;
     const int res = bind_source(r, fd, &race->options->source, to);

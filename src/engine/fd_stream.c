@@ -127,7 +127,7 @@ static plait_err output(struct plait__carrier *carrier, struct plait__chain *cha
 {
     struct fd_carrier *c = of_carrier(carrier);
     if (c->send_error != 0)
-        return PLAIT_OK; /* uncovered: only TLS offers again after a failure, in a race that no test provokes */
+        return PLAIT_OK; /* TLS may offer again after a failure */
     const size_t before = plait__chain_bytes(chain);
     const ssize_t res = plait__io_send(reactor_of(c)->io, &c->h, chain);
     c->sent += before - plait__chain_bytes(chain);

@@ -74,11 +74,11 @@ static int place_fds(const struct plait_sys_spawn *spawn)
     }
     for (size_t i = 0; i < spawn->map_count; i++) {
         if (dup2(moved[i], spawn->map[i].child_fd) < 0)
-            return errno; /* uncovered: a number below one that could be had */
+            return errno;
     }
     for (int fd = 0; fd < 3; fd++) {
         if (!is_mapped(spawn, fd) && dup2(null_moved, fd) < 0)
-            return errno; /* uncovered: as above */
+            return errno;
     }
     return close_rest(spawn, safe);
 }
@@ -87,15 +87,15 @@ static int place_fds(const struct plait_sys_spawn *spawn)
 static int take_identity(const struct plait_sys_spawn *spawn)
 {
     if (spawn->new_session && setsid() < 0)
-        return errno; /* uncovered: a new process leads no group */
+        return errno;
     if (spawn->set_ids) {
         /* The raw calls: the C library's would ask every thread of the parent to follow. */
         if (syscall(SYS_setgroups, 0, NULL) != 0 || syscall(SYS_setresgid, spawn->gid, spawn->gid, spawn->gid) != 0 ||
             syscall(SYS_setresuid, spawn->uid, spawn->uid, spawn->uid) != 0)
-            return errno; /* uncovered: the tests may run as root, who may */
+            return errno;
     }
     if (spawn->kill_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
-        return errno; /* uncovered: it is a valid signal */
+        return errno;
     if (spawn->cwd && chdir(spawn->cwd) != 0)
         return errno;
     return 0;
@@ -147,18 +147,18 @@ int plait__sys_spawn_kernel(struct plait_sys *sys, const struct plait_sys_spawn 
     const int fork_errno = errno;
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (child < 0)
-        return -fork_errno; /* uncovered: the system is out of processes */
+        return -fork_errno;
     if (error != 0) {
         reap_now(child);
         return -error;
     }
     const int pidfd = (int)syscall(SYS_pidfd_open, child, 0);
-    if (pidfd < 0) { /* uncovered-begin: the child had more descriptors than this one a moment ago */
+    if (pidfd < 0) {
         const int err = errno;
         kill(child, SIGKILL);
         reap_now(child);
         return -err;
-    } /* uncovered-end */
+    }
     *pid = child;
     return pidfd;
 }

@@ -226,6 +226,28 @@ static void a_peer_that_only_stops_reading_ends_the_stream(void **state)
     bed_close(&b);
 }
 
+/* As TLS does, which has records of its own to send. */
+static void what_is_offered_behind_a_failed_send_stays(void **state)
+{
+    struct bed b;
+    struct plait__chain more;
+    (void)state;
+    open_joined(&b, JOINT_UNIX);
+    b.ops.sendmsg = broken_send;
+    plait_write(x.s, PLAIT_LIT("nobody reads"));
+    plait_flush(x.s);
+    b.ops.sendmsg = plait__sys_kernel()->ops->sendmsg;
+    plait__chain_init(&more, &x.s->budget);
+    assert_ok(plait__chain_put(&more, PLAIT_LIT("more")));
+    assert_ok(x.s->carrier->ops->output(x.s->carrier, &more));
+    assert_int_equal(plait__chain_bytes(&more), 4);
+    plait__chain_deinit(&more);
+    bed_settle(&b);
+    assert_int_equal(x.fault.err, PLAIT_EPIPE);
+    assert_int_equal(y.got_len, 0);
+    bed_close(&b);
+}
+
 static ssize_t broken_recv(struct plait_sys *sys, int fd, void *buf, size_t len, int flags)
 {
     (void)sys, (void)fd, (void)buf, (void)len, (void)flags;
@@ -599,6 +621,7 @@ TEST_MAIN(cmocka_unit_test(a_stream_knows_its_reactor_its_number_and_its_counts)
           cmocka_unit_test(a_refused_option_is_an_io_error), cmocka_unit_test(tcp_options_reach_the_socket),
           cmocka_unit_test(what_the_peer_said_before_it_hung_up_is_heard),
           cmocka_unit_test(a_peer_that_only_stops_reading_ends_the_stream),
+          cmocka_unit_test(what_is_offered_behind_a_failed_send_stays),
           cmocka_unit_test(a_failing_receive_is_told_with_its_errno), cmocka_unit_test(two_pipes_make_a_stream),
           cmocka_unit_test(the_end_of_ones_own_side_of_a_pipe_reaches_the_reader),
           cmocka_unit_test(the_end_of_ones_own_side_of_a_pipe_reaches_the_reader),

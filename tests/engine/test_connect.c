@@ -24,6 +24,19 @@ static void a_connection_carries_bytes_both_ways(void **state)
     place_close(&p);
 }
 
+/* Whether a socket met itself can't be told then: it most likely did not. */
+static void a_connection_whose_own_address_is_unknown_is_one(void **state)
+{
+    struct place p;
+    (void)state;
+    place_open(&p);
+    net_fail(&p.n, "getsockname", 1, 1000, ENOBUFS);
+    client_start(p.c, plait_connect_address(p.n.r, &p.at, NULL));
+    client_expect(&p.n, p.c, PLAIT_OK);
+    assert_true(plait_injector_count(p.n.inj, "getsockname", NULL) > 0);
+    place_close(&p);
+}
+
 static void nothing_happens_inside_the_call(void **state)
 {
     struct place p;
@@ -595,8 +608,9 @@ static void a_literal_needs_no_resolver(void **state)
     place_close(&p);
 }
 
-TEST_MAIN(cmocka_unit_test(a_connection_carries_bytes_both_ways), cmocka_unit_test(nothing_happens_inside_the_call),
-          cmocka_unit_test(a_port_without_listener_refuses),
+TEST_MAIN(cmocka_unit_test(a_connection_carries_bytes_both_ways),
+          cmocka_unit_test(a_connection_whose_own_address_is_unknown_is_one),
+          cmocka_unit_test(nothing_happens_inside_the_call), cmocka_unit_test(a_port_without_listener_refuses),
           cmocka_unit_test(who_refused_is_told_to_those_that_wait_for_it),
           cmocka_unit_test(the_systems_errors_arrive_as_faults),
           cmocka_unit_test(no_address_and_tls_without_name_are_invalid), cmocka_unit_test(a_source_address_is_bound),

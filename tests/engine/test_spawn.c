@@ -4,7 +4,12 @@
  */
 #include "tests/engine/process_bed.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 /* --- descriptors -------------------------------------------------------------------------------------------------- */
 
@@ -455,6 +460,65 @@ static void a_child_that_gets_no_descriptor_is_an_error(void **state)
     close_bed(&b, before);
 }
 
+/* A start in a thread in which the kernel refuses one system call: nothing else makes them fail. */
+struct refused {
+    unsigned call;
+    int os_errno;
+    struct plait_sys_spawn spawn;
+    int res;
+};
+
+static void *start_refused(void *ctx)
+{
+    struct refused *r = ctx;
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, r->call, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)r->os_errno),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = {.len = TEST_COUNT(filter), .filter = filter};
+    int pid;
+    r->res = 1;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0)
+        r->res = plait__sys_kernel()->ops->spawn(plait__sys_kernel(), &r->spawn, &pid);
+    return NULL;
+}
+
+#ifdef SYS_vfork
+enum { CALL_FORK = SYS_vfork, CALL_DUP = SYS_dup2 };
+#else
+enum { CALL_FORK = SYS_clone, CALL_DUP = SYS_dup3 };
+#endif
+
+static void each_step_of_a_start_that_the_kernel_refuses_is_told(void **state)
+{
+    static const struct plait_sys_fd_map map[] = {{.parent_fd = -1, .child_fd = 0}};
+    static const char *const argv[] = {"true", NULL};
+#define TRUE_ .path = "/bin/true", .argv = argv
+    struct refused row[] = {
+        {.call = CALL_FORK, .os_errno = EAGAIN, .spawn = {TRUE_}},
+        {.call = CALL_DUP, .os_errno = EMFILE, .spawn = {TRUE_, .map = map, .map_count = 1}},
+        {.call = CALL_DUP, .os_errno = EBUSY, .spawn = {TRUE_}},
+        {.call = SYS_setsid, .os_errno = EPERM, .spawn = {TRUE_, .new_session = true}},
+        {.call = SYS_setgroups, .os_errno = EPERM, .spawn = {TRUE_, .set_ids = true, .uid = 1, .gid = 1}},
+        {.call = SYS_prctl, .os_errno = EINVAL, .spawn = {TRUE_, .kill_with_parent = true}},
+        {.call = SYS_pidfd_open, .os_errno = EMFILE, .spawn = {TRUE_}},
+    };
+#undef TRUE_
+    const size_t before = test_open_descriptors();
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(row); i++) {
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, start_refused, &row[i]), 0);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_int_equal(row[i].res, -row[i].os_errno);
+        assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left, not even a dead one */
+        assert_int_equal(errno, ECHILD);
+    }
+    assert_int_equal(test_open_descriptors(), before);
+}
+
 static void streams_without_memory_are_an_error(void **state)
 {
     struct bed b;
@@ -492,4 +556,5 @@ TEST_MAIN(cmocka_unit_test(a_socket_speaks_both_ways), cmocka_unit_test(descript
           cmocka_unit_test(a_child_that_is_slow_to_die_is_asked_for_again),
           cmocka_unit_test(the_reactors_end_waits_for_no_child_for_ever),
           cmocka_unit_test(a_child_that_gets_no_descriptor_is_an_error),
+          cmocka_unit_test(each_step_of_a_start_that_the_kernel_refuses_is_told),
           cmocka_unit_test(streams_without_memory_are_an_error))
