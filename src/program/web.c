@@ -220,7 +220,7 @@ static bool add_error_page(struct plait_reactor *r, struct plait_resource *root,
     char left[256];
     const char *path;
     uint64_t status;
-    size_t len;
+    size_t len = 0;
     if (!cut_pair(text, left, &path) || !read_number(left, strlen(left), 599, &status) || status < 400)
         return told(trouble, EXIT_USAGE, "--error-page '%.60s' is not of the form STATUS=FILE, as in 404=lost.html",
                     text);

@@ -38,7 +38,6 @@ static const struct {
     {PLAIT_SIM_ERRNO, "sendfile", "no scenario serves files"},
     {PLAIT_SIM_ERRNO, "pread", "no scenario serves files"},
     {PLAIT_SIM_ERRNO, "pread_nowait", "no scenario serves files"},
-    {PLAIT_SIM_ERRNO, "getdents", "no scenario serves files"},
 };
 
 static struct report total;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Attempts to connect, and what becomes of them: two addresses race over a slow link and one wins, nobody answers and
- * the time runs out, the caller changes its mind. Each ends once and in time, and leaves no descriptor behind. Beside
- * it programs run, whose output must be whole and who must not stay as zombies.
+ * Attempts to connect, and what becomes of them: two addresses race over a slow link and one wins, one of the two
+ * refuses and the other must do, both refuse, nobody answers and the time runs out, the caller changes its mind. Each
+ * ends once and in time, and leaves no descriptor behind. Beside it programs run, whose output must be whole and who
+ * must not stay as zombies.
  */
 #include "tests/sim/scenarios.h"
 
@@ -12,10 +13,22 @@
 #include <string.h>
 
 #define ATTEMPTS 18
-#define PROGRAMS 2
+#define PROGRAMS 3
 #define PATIENCE plait_seconds(5)
 
-enum kind { RACE, SILENCE, CHANGE_OF_MIND, KINDS };
+enum kind { RACE, SILENCE, CHANGE_OF_MIND, ONLY_IP4, ONLY_IP6, REFUSAL, KINDS };
+
+static const struct {
+    const char *what, *host;
+    plait_err may[2]; /* it ends with one of these */
+} kinds[KINDS] = {
+    [RACE] = {"a race", "slow", {PLAIT_OK, PLAIT_ETIMEDOUT}},
+    [SILENCE] = {"silence", "silent", {PLAIT_ETIMEDOUT, PLAIT_ETIMEDOUT}},
+    [CHANGE_OF_MIND] = {"a change of mind", "slow", {PLAIT_OK, PLAIT_ECANCELLED}},
+    [ONLY_IP4] = {"a race of which IPv6 is refused", "four", {PLAIT_OK, PLAIT_ETIMEDOUT}},
+    [ONLY_IP6] = {"a race of which IPv4 is refused", "six", {PLAIT_OK, PLAIT_ETIMEDOUT}},
+    [REFUSAL] = {"a refusal", "closed", {PLAIT_EREFUSED, PLAIT_ETIMEDOUT}},
+};
 
 struct attempt {
     struct plait_sim *sim;
@@ -69,12 +82,12 @@ static void change_mind(void *ctx)
     plait_deferred_cancel(((struct attempt *)ctx)->d);
 }
 
-static void attempt(struct attempt *a, plait_slice host)
+static void attempt(struct attempt *a)
 {
     const struct plait_connect_options options = {.timeout = PATIENCE};
     a->began = plait_now(a->r);
     plait_timer_init(&a->change, a->r, "change", change_mind, a);
-    a->d = plait_connect_host(a->r, host, 7, &options);
+    a->d = plait_connect_host(a->r, plait_slice_text(kinds[a->kind].host), 7, &options);
     if (plait_then(a->d, ended, a) != PLAIT_OK)
         plait_sim_fail(a->sim, "no memory");
     if (a->kind == CHANGE_OF_MIND)
@@ -83,13 +96,13 @@ static void attempt(struct attempt *a, plait_slice host)
 
 static void check(struct plait_sim *sim, const struct attempt *a)
 {
-    static const char *const what[KINDS] = {"a race", "silence", "a change of mind"};
-    const bool never = a->kind == SILENCE;
-    const plait_err because = never ? PLAIT_ETIMEDOUT : PLAIT_ECANCELLED;
+    const plait_err *may = kinds[a->kind].may;
     if (a->ends != 1)
-        plait_sim_fail(sim, "%s ended %u times", what[a->kind], a->ends);
-    else if (a->err == PLAIT_OK ? never : a->kind == RACE ? a->err != PLAIT_ETIMEDOUT : a->err != because)
-        plait_sim_fail(sim, "%s ended with %s", what[a->kind], plait_err_name(a->err));
+        plait_sim_fail(sim, "%s ended %u times", kinds[a->kind].what, a->ends);
+    else if (a->err != may[0] && a->err != may[1])
+        plait_sim_fail(sim, "%s ended with %s", kinds[a->kind].what, plait_err_name(a->err));
+    else if (a->err != may[0] && a->err == PLAIT_ETIMEDOUT && !plait_sim_fault_count(sim, PLAIT_SIM_LOSS, NULL))
+        plait_sim_fail(sim, "%s took too long although nothing was lost", kinds[a->kind].what);
 }
 
 /* --- programs ----------------------------------------------------------------------------------------------------- */
@@ -119,21 +132,30 @@ static void run_program(struct program *p, struct plait_reactor *r)
 
 /* --- the world ---------------------------------------------------------------------------------------------------- */
 
-static bool serve(struct plait_host *host)
+static bool serve(struct plait_host *host, enum plait_address_kind family)
 {
     struct plait_reactor *r = plait_host_reactor(host);
-    struct plait_address at4, at6;
-    plait_host_address(host, PLAIT_ADDR_IP4, 7, &at4);
-    plait_host_address(host, PLAIT_ADDR_IP6, 7, &at6);
-    return r && plait_listen(r, &at4, NULL, plait_service_of(r, &server, NULL), NULL) == PLAIT_OK &&
-           plait_listen(r, &at6, NULL, plait_service_of(r, &server, NULL), NULL) == PLAIT_OK;
+    struct plait_address at;
+    plait_host_address(host, family, 7, &at);
+    return r && plait_listen(r, &at, NULL, plait_service_of(r, &server, NULL), NULL) == PLAIT_OK;
+}
+
+static bool serve_both(struct plait_host *host)
+{
+    return serve(host, PLAIT_ADDR_IP4) && serve(host, PLAIT_ADDR_IP6);
+}
+
+static bool serve_halves(struct plait_sim *sim)
+{
+    return serve(plait_sim_host(sim, "four"), PLAIT_ADDR_IP4) && serve(plait_sim_host(sim, "six"), PLAIT_ADDR_IP6) &&
+           plait_sim_host(sim, "closed");
 }
 
 static bool prepare(struct plait_sim *sim, struct plait_host *client)
 {
     struct plait_host *slow = plait_sim_host(sim, "slow"), *silent = plait_sim_host(sim, "silent");
     const struct plait_sim_link link = {.latency = plait_millis(300), .jitter = plait_millis(200)};
-    return serve(slow) && serve(silent) && plait_host_reactor(client) &&
+    return serve_both(slow) && serve_both(silent) && serve_halves(sim) && plait_host_reactor(client) &&
            plait_host_add_program(client, "/bin/cat", plait_sim_program_cat(), NULL) == PLAIT_OK &&
            plait_sim_set_link(sim, client, slow, &link) == PLAIT_OK &&
            plait_sim_partition(sim, silent, client) == PLAIT_OK;
@@ -151,7 +173,7 @@ static void run(struct plait_sim *sim)
     const size_t before = plait_host_descriptors(client);
     for (unsigned i = 0; i < ATTEMPTS; i++) {
         attempts[i] = (struct attempt){.sim = sim, .r = plait_host_reactor(client), .kind = (enum kind)(i % KINDS)};
-        attempt(&attempts[i], attempts[i].kind == SILENCE ? PLAIT_LIT("silent") : PLAIT_LIT("slow"));
+        attempt(&attempts[i]);
     }
     for (unsigned i = 0; i < PROGRAMS; i++) {
         programs[i] = (struct program){.sim = sim};
@@ -175,8 +197,8 @@ static void run(struct plait_sim *sim)
             plait_abort(attempts[i].s);
     }
     plait_sim_run_for(sim, plait_seconds(10));
-    plait_host_stop(plait_sim_host(sim, "slow")); /* a reset that is lost leaves a server with half a connection */
-    plait_host_stop(plait_sim_host(sim, "silent"));
+    for (unsigned i = 0; i < KINDS; i++) /* a reset that is lost leaves a server with half a connection */
+        plait_host_stop(plait_sim_host(sim, kinds[i].host));
     plait_sim_check_end(sim);
 }
 

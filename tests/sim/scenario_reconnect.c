@@ -167,7 +167,6 @@ static void ask(struct world *w)
 {
     for (unsigned i = 0; i < CLIENTS; i++) {
         struct client *c = &w->client[i];
-        c->patience = plait_sim_random(w->sim, 4);
         c->asked++;
         if (plait_then(plait_reconnect_when(c->keeper, c->patience), told, c) != PLAIT_OK)
             plait_sim_fail(w->sim, "no memory");
@@ -236,8 +235,10 @@ static void misfortune(struct world *w, enum misfortune what)
     const uint64_t before = plait_sim_call_count(w->sim, "connect");
     plait_sim_log(w->sim, "from now on %s, for %llu s", misfortunes[what], (unsigned long long)away);
     strike(w, what);
+    ask(w); /* some are told at once: their connections still seem to stand */
+    plait_sim_run_for(w->sim, plait_millis((int64_t)away * 500));
     ask(w);
-    plait_sim_run_for(w->sim, plait_seconds((int64_t)away));
+    plait_sim_run_for(w->sim, plait_millis((int64_t)away * 500));
     const uint64_t attempts = plait_sim_call_count(w->sim, "connect") - before;
     if (attempts > CLIENTS * (8 + away / 5))
         plait_sim_fail(w->sim, "%llu attempts in %llu s", (unsigned long long)attempts, (unsigned long long)away);
@@ -275,6 +276,7 @@ static bool start(struct world *w)
             return false;
     }
     for (unsigned i = 0; i < CLIENTS; i++) {
+        w->client[i].patience = i;
         if (!start_client(w, &w->client[i], w->from[i % HOSTS]))
             return false;
     }

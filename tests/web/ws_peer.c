@@ -36,7 +36,8 @@ static void open_events(struct plait_request *req, void *ctx)
     struct plait_events *events;
     uint64_t last = 0;
     (void)ctx;
-    (void)plait_slice_to_u64(plait_events_last_id(req), 10, &last);
+    if (plait_slice_to_u64(plait_events_last_id(req), 10, &last) != PLAIT_OK)
+        last = 0; /* the first time there is none */
     if (plait_events_begin(req, NULL, NULL, NULL, &events) != PLAIT_OK)
         return;
     for (uint64_t i = last; i < 3; i++) {

@@ -147,10 +147,10 @@ static inline void ws_put_frame(struct plait_buf *out, uint8_t first, plait_slic
     plait_buf_put(out, plait_slice_of(head, len));
     uint8_t *at = plait_buf_reserve(out, payload.len + 1);
     assert_non_null(at);
-    if (server)
-        memcpy(at, payload.ptr, payload.len);
-    else
+    if (!server)
         plait__ws_mask(at, payload, mask);
+    else if (payload.len > 0)
+        memcpy(at, payload.ptr, payload.len);
     plait_buf_commit(out, payload.len);
 }
 
