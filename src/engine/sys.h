@@ -39,17 +39,16 @@ struct plait_sys_spawn {
     bool kill_with_parent;
 };
 
+/* clang-format off */
 /* Name of each call, in the order of the table: what the fault injector and its counters speak of. */
-#define PLAIT_SYS_CALLS(X)                                                                                             \
-    X(socket)                                                                                                          \
-    X(socketpair)                                                                                                      \
-    X(bind)                                                                                                            \
-    X(listen) X(accept4) X(connect) X(shutdown) X(getsockopt) X(setsockopt) X(getsockname) X(getpeername) X(recv)      \
-        X(recvmsg) X(sendmsg) X(recvmmsg) X(sendmmsg) X(read) X(write) X(writev) X(sendfile) X(close) X(pipe2)         \
-            X(fcntl) X(eventfd) X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(clock) X(getrandom) X(openat2) X(fstat)  \
-                X(fstatat) X(pread) X(pread_nowait) X(pwrite) X(ftruncate) X(fsync) X(unlinkat) X(renameat) X(mkdirat) \
-                    X(fchmodat) X(getdents) X(spawn) X(reap) X(pidfd_signal) X(signalfd) X(sigmask) X(if_nametoindex)  \
-                        X(env) X(isatty)
+#define PLAIT_SYS_CALLS(X) \
+    X(socket) X(socketpair) X(bind) X(listen) X(accept4) X(connect) X(shutdown) X(getsockopt) X(setsockopt) \
+    X(getsockname) X(getpeername) X(recv) X(recvmsg) X(sendmsg) X(recvmmsg) X(sendmmsg) X(read) X(write) X(writev) \
+    X(sendfile) X(close) X(pipe2) X(fcntl) X(eventfd) X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(clock) \
+    X(getrandom) X(openat2) X(fstat) X(fstatat) X(pread) X(pread_nowait) X(pwrite) X(ftruncate) X(fsync) X(unlinkat) \
+    X(renameat) X(mkdirat) X(fchmodat) X(getdents) X(spawn) X(reap) X(pidfd_signal) X(signalfd) X(sigmask) \
+    X(if_nametoindex) X(env) X(isatty)
+/* clang-format on */
 
 enum plait_sys_call {
 #define PLAIT_SYS_CALL_NAME(name) PLAIT_SYS_##name,
