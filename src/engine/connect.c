@@ -373,7 +373,7 @@ static struct plait_deferred *start(struct plait_reactor *r, const struct target
     plait_soon_init(&c->begin, r, "connect", begin, c);
     plait_timer_init(&c->deadline, r, "connect-timeout", too_late, c);
     plait_timer_init(&c->resolution, r, "connect-resolution", start_race, c);
-    c->until = o.timeout == PLAIT_NEVER ? PLAIT_NEVER : plait_now(r) + o.timeout;
+    c->until = plait__later(plait_now(r), o.timeout);
     if (c->until != PLAIT_NEVER)
         plait_timer_arm_at(&c->deadline, c->until);
     plait_soon_queue(&c->begin);

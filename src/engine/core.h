@@ -131,6 +131,12 @@ void plait__callback_end(struct plait_reactor *r, const char *name);
 /* Log shortcuts: room "engine". `fields` as in plait_log_event. */
 void plait__warn(struct plait_reactor *r, const char *event, const char *text, const struct plait_field *fields);
 
+/* Time that is `span` after `now`; a time beyond all times never comes. */
+static inline plait_time plait__later(plait_time now, plait_span span)
+{
+    return span >= PLAIT_NEVER - now ? PLAIT_NEVER : now + span;
+}
+
 /* wheel.c: the timer wheel. */
 struct plait__wheel *plait__wheel_new(struct plait_reactor *r);
 void plait__wheel_free(struct plait__wheel **wheel);

@@ -35,7 +35,7 @@ struct plait_looping *plait_looping_start(struct plait_reactor *reactor, plait_s
     l->every = every > 0 ? every : 1;
     l->fn = fn;
     l->ctx = ctx;
-    l->due = plait_now(reactor) + (now ? 0 : l->every);
+    l->due = plait__later(plait_now(reactor), now ? 0 : l->every);
     plait_timer_init(&l->timer, reactor, "looping", round_begins, l);
     plait_timer_arm_at(&l->timer, l->due);
     return l;
@@ -54,7 +54,7 @@ static void arm_next(struct plait_looping *l)
     const plait_span late = l->reactor->now - l->due;
     const uint64_t passed = late < 0 ? 0 : (uint64_t)(late / l->every) + 1;
     l->missed += passed;
-    l->due += (plait_span)passed * l->every;
+    l->due = plait__later(l->due, (plait_span)passed * l->every);
     plait_timer_arm_at(&l->timer, l->due);
 }
 

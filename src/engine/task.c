@@ -392,15 +392,9 @@ plait_err plait_await(struct plait_task *task, struct plait_deferred *deferred, 
     return PLAIT_OK;
 }
 
-static plait_time later(const struct plait_task *t, plait_span span)
-{
-    const plait_time now = t->reactor->now;
-    return span >= PLAIT_NEVER - now ? PLAIT_NEVER : now + span;
-}
-
 plait_err plait_task_sleep(struct plait_task *task, plait_span span)
 {
-    const plait_time until = later(task, span);
+    const plait_time until = plait__later(task->reactor->now, span);
     plait_err err = plait__task_interrupted(task);
     if (err != PLAIT_OK || span <= 0)
         go_round(task);
@@ -428,7 +422,7 @@ const struct plait_fault *plait_task_fault(const struct plait_task *task)
 
 void plait_task_deadline(struct plait_task *task, plait_span left)
 {
-    task->scope->deadline = later(task, left);
+    task->scope->deadline = plait__later(task->reactor->now, left);
     task->scope->expired = false;
 }
 

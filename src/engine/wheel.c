@@ -243,7 +243,7 @@ void plait_timer_arm(struct plait_timer *timer, plait_span after)
     const plait_time now = plait_now(timer->reactor);
     if (after < 0)
         after = 0;
-    plait_timer_arm_at(timer, after >= PLAIT_NEVER - now ? PLAIT_NEVER : now + after);
+    plait_timer_arm_at(timer, plait__later(now, after));
 }
 
 void plait_timer_stop(struct plait_timer *timer)

@@ -61,7 +61,7 @@ static void sweep(void *ctx)
     while ((s = oldest(all)) && is_over(s, now))
         session_free(s);
     if (s)
-        plait_timer_arm_at(&all->timer, s->used + all->options.idle);
+        plait_timer_arm_at(&all->timer, plait__later(s->used, all->options.idle));
 }
 
 struct plait_sessions *plait_sessions_new(struct plait_reactor *reactor, const struct plait_sessions_options *options)

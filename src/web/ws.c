@@ -305,7 +305,7 @@ static const struct plait_protocol websocket_protocol = {
 /* Silence: a ping, and then the end. What we do not read ourselves can't be held against the peer. */
 static void look_for_life(struct plait_websocket *ws)
 {
-    const plait_time due = ws->heard + ws->ping_interval;
+    const plait_time due = plait__later(ws->heard, ws->ping_interval);
     if (ws->paused || plait_is_full(ws->stream)) {
         ws->pinged = false;
         plait_timer_arm(&ws->timer, ws->ping_interval);

@@ -146,6 +146,12 @@ static void a_session_ends_in_time(void **state)
     plait_testbed_advance(bed, plait_seconds(6));
     assert_int_equal(plait_sessions_count(sessions), 0);
     store_close(&w);
+    const struct plait_sessions_options for_ever = {.idle = PLAIT_NEVER, .life = PLAIT_NEVER};
+    store_open(&w, &for_ever);
+    (void)go(&w, "start");
+    plait_testbed_advance(bed, plait_seconds(100000000));
+    assert_int_equal(plait_sessions_count(sessions), 1);
+    store_close(&w);
 }
 
 static void there_are_not_too_many(void **state)
