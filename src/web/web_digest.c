@@ -168,13 +168,14 @@ static bool read_params(struct plait_request *req, plait_slice text, struct plai
 {
     uint8_t *copy = plait_request_memory(req, text.len + 1);
     plait_slice rest, name, value;
-    bool escaped, quoted = false;
+    bool escaped = false, quoted = false;
     if (!copy)
         return false;
     copy[0] = ';';
     for (size_t i = 0; i < text.len; i++) {
         const uint8_t c = text.ptr[i];
-        quoted ^= c == '"' && (i == 0 || text.ptr[i - 1] != '\\');
+        quoted ^= c == '"' && !escaped;
+        escaped = c == '\\' && quoted && !escaped;
         copy[i + 1] = c == ',' && !quoted ? ';' : c;
     }
     rest = plait_slice_of(copy, text.len + 1);

@@ -36,7 +36,7 @@ static void check(struct plait_request *req, const struct plait_credentials *c, 
         plait_auth_secret(req, PLAIT_LIT("abc123"));
     else if (plait_slice_equal(c->user, PLAIT_LIT("later")))
         waiting = req;
-    else if (plait_slice_equal(c->user, PLAIT_LIT("Mufasa")))
+    else if (plait_slice_equal(c->user, PLAIT_LIT("Mufasa")) || plait_slice_equal(c->user, PLAIT_LIT("back\\")))
         plait_auth_secret(req, PLAIT_LIT("Circle of Life"));
     else
         plait_auth_deny(req);
@@ -283,6 +283,23 @@ static void digest_lets_in_who_knows_the_password(void **state)
     guarded_close(&g);
 }
 
+/* A name whose last character is a backslash: `"back\\"` in its quotes. */
+static void an_escaped_backslash_ends_no_quoting(void **state)
+{
+    char text[1500];
+    struct guarded g;
+    (void)state;
+    guarded_open(&g, &digest_options);
+    (void)get_with(&g, NULL);
+    take_nonce();
+    (void)snprintf(text, sizeof(text),
+                   "Digest username=\"back\\\\\", realm=\"r\", nonce=\"%s\", uri=\"/dir/index.html\", qop=auth, "
+                   "algorithm=SHA-256, nc=00000001, cnonce=\"c\", response=\"%s\"",
+                   nonce, response_of(false, "back\\:r", "Circle of Life", nonce, "00000001", "c"));
+    assert_int_equal(get_with(&g, text), 200);
+    guarded_close(&g);
+}
+
 static void counts_are_good_once(void **state)
 {
     struct guarded g;
@@ -428,6 +445,6 @@ TEST_MAIN(cmocka_unit_test(without_randomness_there_is_no_challenge),
           cmocka_unit_test(basic_and_bearer_let_in_who_is_known), cmocka_unit_test(a_checker_may_take_its_time),
           cmocka_unit_test(a_guard_that_cannot_be_made_lets_nobody_in), cmocka_unit_test(memory_may_fail),
           cmocka_unit_test(the_arithmetic_is_the_standards), cmocka_unit_test(digest_lets_in_who_knows_the_password),
-          cmocka_unit_test(counts_are_good_once), cmocka_unit_test(old_and_foreign_nonces_are_stale),
-          cmocka_unit_test(a_forgotten_nonce_is_stale), cmocka_unit_test(what_does_not_fit_is_refused),
-          cmocka_unit_test(a_race_has_one_winner))
+          cmocka_unit_test(an_escaped_backslash_ends_no_quoting), cmocka_unit_test(counts_are_good_once),
+          cmocka_unit_test(old_and_foreign_nonces_are_stale), cmocka_unit_test(a_forgotten_nonce_is_stale),
+          cmocka_unit_test(what_does_not_fit_is_refused), cmocka_unit_test(a_race_has_one_winner))
