@@ -60,7 +60,8 @@ PLAIT_API plait_err plait_rewrite_wrap(struct plait_resource *resource, const ch
  * PLAIT_ENOMEM, plait_resource_wrap's; kept as its. Ownership: everything is copied. */
 PLAIT_API plait_err plait_error_page(struct plait_resource *resource, int status, const char *type, plait_slice body);
 
-/** Makes a resource with two pages: "live", and "ready", which is 503 while the reactor drains. Returns NULL when there
+/** Makes a resource with two pages: "live", and "ready", which is 503 while the reactor drains and also answers for the
+ * resource itself. Returns NULL when there
  * is no memory. Ownership: one reference, the caller's. */
 PLAIT_API struct plait_resource *plait_health_new(struct plait_reactor *reactor) PLAIT_MUST;
 
@@ -87,9 +88,10 @@ PLAIT_API plait_err plait_in_flight_wrap(struct plait_resource *resource, size_t
 struct plait_access_log;
 enum plait_access_form { PLAIT_ACCESS_COMBINED, PLAIT_ACCESS_JSON };
 
-/** Opens an access log: a line a request in the combined form, or a JSON object. Lines are written by the pool, once a
- * second; when the disk can't follow they are dropped and counted. What clients sent is escaped. Errors: PLAIT_EACCESS,
- * PLAIT_ENOTFOUND and the like, PLAIT_ENOMEM. Ownership: the reactor's, with which it ends. */
+/** Opens an access log: a line a request in the combined form, or a JSON object; "-" is standard output. Lines are
+ * written by the pool, once a second; when the disk can't follow they are dropped and counted. What clients sent is
+ * escaped. Errors: PLAIT_EACCESS, PLAIT_ENOTFOUND and the like, PLAIT_ENOMEM. Ownership: the reactor's, with which it
+ * ends. */
 PLAIT_API plait_err plait_access_log_new(struct plait_reactor *reactor, const char *path, enum plait_access_form form,
                                          struct plait_access_log **out) PLAIT_MUST;
 

@@ -79,10 +79,10 @@ struct web_words {
  * there are too many of one. */
 bool take_web_option(struct words *words, struct web_words *web, const char **value, bool *full);
 #define WEB_HELP                                                                                                       \
-    "  web also takes: --compress; --access-log FILE, --access-form combined|json; --user NAME:PASSWORD, --realm "     \
-    "NAME;\n"                                                                                                          \
-    "             --redirect PATH=URL; --host NAME=DIR; --rewrite FROM=TO; --error-page STATUS=FILE; --health;\n"      \
-    "             --metrics; --rate N[/BURST]; --in-flight N; --https PORT; --hsts SECONDS\n"
+    "  web also takes: --compress; --access-log FILE (- is standard output), --access-form combined|json;\n"           \
+    "             --user NAME:PASSWORD, --realm NAME; --redirect PATH=URL; --host NAME=DIR; --rewrite FROM=TO;\n"      \
+    "             --error-page STATUS=FILE; --health (/health/live, /health/ready); --metrics (/metrics);\n"           \
+    "             --rate N[/BURST]; --in-flight N; --https PORT; --hsts SECONDS\n"
 
 /* What a service was told on the command line. */
 struct service_words {

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <plait/thread.h>
 
@@ -145,6 +146,8 @@ static void put_object(struct plait_buf *out, const struct plait_http_access *a,
 
 static int open_file(struct plait_access_log *l)
 {
+    if (strcmp(l->path, "-") == 0)
+        return l->sys->ops->fcntl(l->sys, STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
     return l->sys->ops->openat2(l->sys, AT_FDCWD, l->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640,
                                 0);
 }

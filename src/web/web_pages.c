@@ -155,6 +155,7 @@ struct plait_resource *plait_health_new(struct plait_reactor *reactor)
     struct plait_resource *resource = plait_resource_new(reactor);
     (void)plait_resource_get(resource, "live", live, NULL); /* a failure is kept: plait_http says it */
     (void)plait_resource_get(resource, "ready", ready, NULL);
+    (void)plait_resource_get(resource, "", ready, NULL);
     return resource;
 }
 

@@ -39,7 +39,8 @@ def wrong(what, words, *parts, status=2):
 
 
 class Server:
-    """plait serve …; `lines` is what it printed, `port(name)` the port in a service's line."""
+    """plait serve …; `lines` is what it printed first, `rest` what it printed later, `port(name)` the port in a
+    service's line."""
 
     def __init__(self, *words, lines=1):
         self.process = subprocess.Popen([PLAIT, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -58,7 +59,7 @@ class Server:
         for signo in signals or (signal.SIGTERM,):
             self.process.send_signal(signo)
         try:
-            out, err = self.process.communicate(timeout=30)
+            self.rest, err = self.process.communicate(timeout=30)
         finally:
             self.watchdog.cancel()
         return self.process.returncode, err

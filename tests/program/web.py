@@ -67,6 +67,7 @@ with folder() as where:
         check("rewritten", get(port, "/old/x.txt")[2] == b"moved")
         check("an error page of one's own", get(port, "/nothing")[0] == 404)
         check("whole", get(port, "/nothing")[2] == b"<h1>lost</h1>")
+        check("healthy", get(port, "/health")[2] == b"ready\n")
         check("live", get(port, "/health/live")[2] == b"live\n")
         check("ready", get(port, "/health/ready")[2] == b"ready\n")
         check("metrics", b"plait_http_requests_total" in get(port, "/metrics")[2])
@@ -79,7 +80,7 @@ with folder() as where:
         check("it ends well", code == 0, (code, err))
         before = [json.loads(line) for line in open(log + ".1")]
         after = [json.loads(line) for line in open(log)]
-        check("the log has every request", len(before) == 11 and before[0]["target"] == "/page.txt", len(before))
+        check("the log has every request", len(before) == 12 and before[0]["target"] == "/page.txt", len(before))
         check("the log is opened anew by SIGHUP", [line["target"] for line in after] == ["/after"], after)
     with Server("serve", "web", "--root", root, "--user", "ann:secret", "--realm", "home", "--rate", "1/5", "--listen",
                 "tcp:0", "web", "--root", root, "--https", "8443", "--hsts", "60", "--listen", "tcp:0", lines=2) as s:
@@ -96,6 +97,11 @@ with folder() as where:
         status, fields, _ = get(other, "/page.txt?x", Host="example.org")
         check("to TLS", status == 308 and fields["Location"] == "https://example.org:8443/page.txt?x", fields.items())
         check("they end well", s.end()[0] == 0)
+    with Server("serve", "web", "--root", root, "--access-log", "-", "--listen", "tcp:0") as s:
+        get(s.port("web"), "/page.txt")
+        s.end()
+        check("the log on standard output", '"GET /page.txt HTTP/1.1" 200 11000' in s.rest and not os.path.exists("-"),
+              s.rest)
     web = ["serve", "web", "--root", root]
     wrong("--user", web + ["--user", "ann"], "--user wants a name and a password, as in ann:secret")
     wrong("--user without a name", web + ["--user", ":x"], "--user wants")

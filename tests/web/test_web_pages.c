@@ -110,9 +110,11 @@ static void health_and_metrics_are_shown(void **state)
     assert_string_equal(body_of(&p), "live\n");
     ask(&w, &p, "GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_string_equal(body_of(&p), "ready\n");
+    ask(&w, &p, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_string_equal(body_of(&p), "ready\n");
     ask(&w, &p, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_int_equal(count_of(&p, "Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"), 1);
-    assert_int_equal(count_of(&p, "plait_http_requests_total 2"), 1);
+    assert_int_equal(count_of(&p, "plait_http_requests_total 3"), 1);
     assert_int_equal(count_of(&p, "# EOF"), 1);
     /* a drain closes the test's own end of a connection: the request is made by hand */
     static const char head[] = "GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n";
