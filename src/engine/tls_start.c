@@ -180,7 +180,8 @@ plait_err plait__tls_start(struct plait_stream *s, struct plait_tls_server *serv
     if (!t)
         return PLAIT_FAIL(PLAIT_ENOMEM);
     t->anonymous = anonymous;
-    t->alpn = alpn;
+    if (server)
+        t->alpn = alpn; /* a client's is OpenSSL's already */
     const plait_err err = make_session(t, name, alpn);
     if (err == PLAIT_OK)
         plait__stream_push(s);

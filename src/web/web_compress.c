@@ -12,9 +12,7 @@
 #include "web/web_layer.h"
 
 #ifdef PLAIT_HAVE_BROTLI
-#ifdef PLAIT_HAVE_BROTLI
 #include <brotli/encode.h>
-#endif
 #include <setjmp.h>
 #endif
 #include <zlib.h>
