@@ -140,6 +140,18 @@ PLAIT_API plait_err plait_notify_manager(struct plait_reactor *reactor, const ch
 
 /* --- connecting --------------------------------------------------------------------------------------------------- */
 
+struct plait_connect_options;
+
+/* A way to hosts that leads through something else: a proxy, a tunnel. */
+struct plait_via {
+    /* Fires with a stream (value.ptr) whose other end is the host, a name or an address as text, which it resolves as
+     * it likes. TLS with the host is begun by who asks. `options` have no TLS context and no `via`, and the time that
+     * is left; they are borrowed for the call. Ownership: as plait_deferred_new. */
+    struct plait_deferred *(*connect)(struct plait_reactor *reactor, plait_slice host, uint16_t port,
+                                      const struct plait_connect_options *options, void *ctx);
+    void *ctx;
+};
+
 /* The zero value of every member is its default. */
 struct plait_connect_options {
     plait_span timeout;          /* for names, racing and handshakes together; 30 s */
@@ -158,7 +170,8 @@ struct plait_connect_options {
     /* each attempt's steps */
     void (*trace)(const char *what, const struct plait_address *address, plait_err err, void *ctx);
     void *trace_ctx;
-    void *reserved[2];
+    const struct plait_via *via; /* the way there; NULL: directly. Borrowed until it fires */
+    void *reserved[1];
 };
 
 /** Connects to one address. Fires with a stream (value.ptr) that is connected, and secured when TLS was asked for;

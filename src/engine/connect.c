@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Connecting: names, the race of their addresses, TLS, and one timeout over all. The two families of a name are looked
- * up side by side; IPv4 addresses that come first wait a moment for the others (RFC 8305 section 3). Nothing is done
- * inside the call but noting what is wanted: the work begins in the ready list.
+ * Connecting: names, the race of their addresses or the way through something else, TLS, and one timeout over all. The
+ * two families of a name are looked up side by side; IPv4 addresses that come first wait a moment for the others (RFC
+ * 8305 section 3). Nothing is done inside the call but noting what is wanted: the work begins in the ready list.
  *
  * Invariant: a struct connecting lives until its deferred has fired, which `finish` and `fail` alone do.
  * Test: tests/engine/test_connect.c.
@@ -37,23 +37,31 @@ struct connecting {
     const char *host;         /* to look up; NULL: `one` */
     uint16_t port;
     const char *step;
-    plait_time until;       /* all of it must be done */
-    struct plait_stream *s; /* TLS shakes hands */
+    plait_time until;               /* all of it must be done */
+    struct plait_deferred *through; /* a stream that `via` makes */
+    struct plait_stream *s;         /* TLS shakes hands */
 };
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
 
 static void looked_up(struct plait_result *result, void *ctx);
+static void came_through(struct plait_result *result, void *ctx);
+
+/* Nobody waits for a deferred of ours any more. */
+static void give_up(struct plait_deferred **deferred, plait_result_fn fn, void *ctx)
+{
+    struct plait_deferred *d = *deferred;
+    *deferred = NULL;
+    if (!d)
+        return;
+    plait__deferred_forget(d, fn, ctx);
+    plait__deferred_drop(d);
+}
 
 static void stop_looking(struct connecting *c)
 {
     for (int f = 0; f < FAMILIES; f++) {
-        struct plait_deferred *d = c->look[f].deferred;
-        c->look[f].deferred = NULL;
-        if (d) {
-            plait__deferred_forget(d, looked_up, &c->look[f]);
-            plait__deferred_drop(d);
-        }
+        give_up(&c->look[f].deferred, looked_up, &c->look[f]);
         if (c->look[f].value.ptr)
             c->look[f].value.destroy(c->look[f].value.ptr);
         c->look[f].value.ptr = NULL;
@@ -69,6 +77,7 @@ static struct plait_deferred *end(struct connecting *c)
     plait_timer_stop(&c->resolution);
     plait__race_stop(&c->race);
     stop_looking(c);
+    give_up(&c->through, came_through, c);
     if (c->s)
         plait__stream_discard(c->s);
     plait__offer_free(&c->offer);
@@ -169,6 +178,14 @@ static void begin_tls(struct connecting *c, struct plait_stream *s)
         fail_with(c, err);
 }
 
+static void go_on_with(struct connecting *c, struct plait_stream *s)
+{
+    if (c->o.tls)
+        begin_tls(c, s);
+    else
+        finish(c, s);
+}
+
 /* --- the race ----------------------------------------------------------------------------------------------------- */
 
 static struct connecting *of_race(struct plait__race *race)
@@ -191,15 +208,49 @@ static void race_won(struct plait__race *race, int fd, const struct plait_addres
     }
     plait_timer_stop(&c->resolution);
     stop_looking(c);
-    if (c->o.tls)
-        begin_tls(c, s);
-    else
-        finish(c, s);
+    go_on_with(c, s);
 }
 
 static void race_failed(struct plait__race *race, const struct plait_fault *fault)
 {
     fail(of_race(race), *fault);
+}
+
+/* --- through something else --------------------------------------------------------------------------------------- */
+
+static void came_through(struct plait_result *result, void *ctx)
+{
+    struct connecting *c = ctx;
+    c->through = NULL;
+    if (result->fault.err != PLAIT_OK) {
+        const struct plait_fault fault = result->fault;
+        plait_result_set(result, plait_value_num(0));
+        fail(c, fault);
+        return;
+    }
+    struct plait_stream *s = plait_result_take(result).ptr;
+    if (s->flags & PLAIT__F_HELD)
+        plait__offer_taken(s);
+    go_on_with(c, s);
+}
+
+static void go_through(struct connecting *c)
+{
+    char text[PLAIT_ADDR_TEXT_MAX];
+    struct plait_connect_options o = c->o;
+    const struct plait_via *via = o.via;
+    const char *host = c->host ? c->host : plait_address_format_host(&c->one, text);
+    o.via = NULL;
+    o.tls = NULL;
+    o.timeout = c->until == PLAIT_NEVER ? PLAIT_NEVER : c->until - plait_now(c->reactor);
+    struct plait_deferred *d =
+        via->connect(c->reactor, plait_slice_text(host), c->host ? c->port : c->one.port, &o, via->ctx);
+    if (plait_then(d, came_through, c) == PLAIT_OK) {
+        c->through = d;
+        return;
+    }
+    plait__deferred_drop(d);
+    fail_with(c, PLAIT_ENOMEM);
 }
 
 /* --- names -------------------------------------------------------------------------------------------------------- */
@@ -267,6 +318,10 @@ static void look_up(struct connecting *c, unsigned f, enum plait_family family)
 static void begin(void *ctx)
 {
     struct connecting *c = ctx;
+    if (c->o.via) {
+        go_through(c);
+        return;
+    }
     if (!c->host) {
         plait__race_add(&c->race, c->one.kind == PLAIT_ADDR_IP4, &c->one, 1);
         start_race(c);
@@ -394,6 +449,8 @@ struct plait_deferred *plait_connect_address(struct plait_reactor *reactor, cons
     const bool local = address->kind == PLAIT_ADDR_UNIX || address->kind == PLAIT_ADDR_ABSTRACT;
     if (address->kind == PLAIT_ADDR_NONE)
         return refuse(reactor, "there is no address");
+    if (local && options && options->via)
+        return refuse(reactor, "a UNIX socket is not to be reached through anything");
     if (local && options && options->tls && !options->server_name)
         return refuse(reactor, "TLS over a UNIX socket needs a server name");
     return start(reactor, &to, options);

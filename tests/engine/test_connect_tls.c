@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Connecting and listening with TLS: what is verified, what is told when, how a handshake ends, alone and behind a
- * PROXY header.
+ * PROXY header or through something else.
  */
 #include "tests/engine/connect_bed.h"
 #include "tests/support/certs.h"
@@ -281,6 +281,132 @@ static void no_memory_for_tls_fails_and_leaves_nothing(void **state)
     assert_true(worked);
 }
 
+/* --- through something else --------------------------------------------------------------------------------------- */
+
+/* A way that leads to one address whatever is asked for, or nowhere. */
+struct way {
+    struct plait_via via;
+    struct tls_place *t;
+    const char *host;
+    uint16_t port;
+    bool absent, silent;
+    int asked, cancelled;
+};
+
+static void way_cancel(struct plait_deferred *d, void *ctx)
+{
+    struct way *way = ctx;
+    way->cancelled++;
+    plait_fire_fault(d, plait_fault_make(PLAIT_ECANCELLED, "way"));
+}
+
+static struct plait_deferred *way_connect(struct plait_reactor *r, plait_slice host, uint16_t port,
+                                          const struct plait_connect_options *options, void *ctx)
+{
+    struct way *way = ctx;
+    way->asked++;
+    assert_slice(host, way->host);
+    assert_int_equal(port, way->port);
+    assert_null(options->via);
+    assert_null(options->tls);
+    assert_true(options->timeout == PLAIT_NEVER || options->timeout <= plait_seconds(30));
+    if (way->absent)
+        return NULL;
+    if (way->silent)
+        return plait_deferred_new(r, "way", way_cancel, way);
+    return plait_connect_address(r, &way->t->at, options);
+}
+
+static void way_open(struct way *way, struct tls_place *t, const char *host, uint16_t port)
+{
+    tls_open(t);
+    *way = (struct way){.t = t, .host = host, .port = port};
+    way->via.connect = way_connect;
+    way->via.ctx = way;
+}
+
+static void a_way_through_something_leads_to_tls_with_the_host(void **state)
+{
+    struct tls_place t;
+    struct way way;
+    (void)state;
+    way_open(&way, &t, "host.example", 99);
+    struct plait_connect_options o = {.tls = t.client, .via = &way.via};
+    client_start(t.p.c, plait_connect_host(t.p.n.r, PLAIT_LIT("host.example"), 99, &o));
+    t.p.c->p.greeting = PLAIT_LIT("hello");
+    net_until(&t.p.n, t.p.c->p.got_len == 5);
+    assert_true(plait_stream_tls(t.p.c->p.s)->verified);
+    assert_int_equal(way.asked, 1);
+    t.p.c->seen.calls = 0;
+    way.host = "other.example";
+    client_start(t.p.c, plait_connect_host(t.p.n.r, PLAIT_LIT("other.example"), 99, &o));
+    client_expect(&t.p.n, t.p.c, PLAIT_EVERIFY);
+    tls_close(&t);
+}
+
+static void a_way_through_something_gives_a_plain_stream_too(void **state)
+{
+    struct tls_place t;
+    struct way way;
+    struct plait_address literal;
+    (void)state;
+    way_open(&way, &t, "2001:db8::1", 7);
+    t.at = t.p.at; /* the one in the clear */
+    assert_ok(plait_address_parse_ip(PLAIT_LIT("2001:db8::1"), 7, &literal));
+    const struct plait_connect_options o = {.via = &way.via, .timeout = PLAIT_NEVER};
+    client_start(t.p.c, plait_connect_address(t.p.n.r, &literal, &o));
+    t.p.c->p.greeting = PLAIT_LIT("hello");
+    net_until(&t.p.n, t.p.c->p.got_len == 5);
+    assert_string_equal(t.p.v.got, "hello");
+    tls_close(&t);
+}
+
+static void a_way_that_ends_nowhere_fails_with_its_fault(void **state)
+{
+    struct tls_place t;
+    struct way way;
+    struct plait_address local;
+    (void)state;
+    way_open(&way, &t, "host.example", 99);
+    t.at.port = 1; /* nobody listens there */
+    const struct plait_connect_options o = {.via = &way.via};
+    client_start(t.p.c, plait_connect_host(t.p.n.r, PLAIT_LIT("host.example"), 99, &o));
+    client_expect(&t.p.n, t.p.c, PLAIT_EREFUSED);
+    assert_int_equal(t.p.c->with.port, 1);
+    t.p.c->seen.calls = 0;
+    way.absent = true;
+    client_start(t.p.c, plait_connect_host(t.p.n.r, PLAIT_LIT("host.example"), 99, &o));
+    client_expect(&t.p.n, t.p.c, PLAIT_ENOMEM);
+    t.p.c->seen.calls = 0;
+    assert_ok(plait_address_unix(PLAIT_LIT("/nowhere"), &local));
+    client_start(t.p.c, plait_connect_address(t.p.n.r, &local, &o));
+    client_expect(&t.p.n, t.p.c, PLAIT_EINVAL);
+    tls_close(&t);
+}
+
+static void a_way_is_given_up_with_the_connect(void **state)
+{
+    struct tls_place t;
+    struct way way;
+    (void)state;
+    way_open(&way, &t, "host.example", 99);
+    way.silent = true;
+    const struct plait_connect_options o = {.via = &way.via};
+    client_start(t.p.c, plait_connect_host(t.p.n.r, PLAIT_LIT("host.example"), 99, &o));
+    net_turn(&t.p.n);
+    bed_pass(&t.p.n.b, plait_seconds(31));
+    client_expect(&t.p.n, t.p.c, PLAIT_ETIMEDOUT);
+    assert_int_equal(way.cancelled, 1);
+    t.p.c->seen.calls = 0;
+    struct plait_deferred *d = plait_connect_host(t.p.n.r, PLAIT_LIT("host.example"), 99, &o);
+    client_start(t.p.c, d);
+    net_turn(&t.p.n);
+    plait_deferred_cancel(d);
+    client_expect(&t.p.n, t.p.c, PLAIT_ECANCELLED);
+    assert_int_equal(way.cancelled, 2);
+    tls_close(&t);
+}
+
 TEST_MAIN(cmocka_unit_test(tls_on_both_sides_is_up_before_anybody_is_told),
           cmocka_unit_test(a_name_that_does_not_fit_is_refused),
           cmocka_unit_test(the_hosts_name_is_verified_without_its_dot),
@@ -289,4 +415,8 @@ TEST_MAIN(cmocka_unit_test(tls_on_both_sides_is_up_before_anybody_is_told),
           cmocka_unit_test(tls_follows_a_proxy_header), cmocka_unit_test(a_drain_ends_a_handshake),
           cmocka_unit_test(tls_comes_in_one_piece_with_a_proxy_header),
           cmocka_unit_test(what_a_server_says_first_is_not_lost),
-          cmocka_unit_test(no_memory_for_tls_fails_and_leaves_nothing))
+          cmocka_unit_test(no_memory_for_tls_fails_and_leaves_nothing),
+          cmocka_unit_test(a_way_through_something_leads_to_tls_with_the_host),
+          cmocka_unit_test(a_way_through_something_gives_a_plain_stream_too),
+          cmocka_unit_test(a_way_that_ends_nowhere_fails_with_its_fault),
+          cmocka_unit_test(a_way_is_given_up_with_the_connect))
