@@ -7,6 +7,7 @@
 
 #include <plait/resolve.h>
 #include <plait/stream.h>
+#include <plait/target.h>
 
 PLAIT_BEGIN
 
@@ -171,6 +172,9 @@ struct plait_connect_options {
     void (*trace)(const char *what, const struct plait_address *address, plait_err err, void *ctx);
     void *trace_ctx;
     const struct plait_via *via; /* the way there; NULL: directly. Borrowed until it fires */
+    /* what may be connected to: each address is judged after looking up, and that very one is connected to. NULL:
+     * all */
+    struct plait_target_rules *targets; /* a reference is taken for the call */
     void *reserved[1];
 };
 

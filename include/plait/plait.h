@@ -28,6 +28,7 @@
 #include <plait/resolve.h>
 #include <plait/small.h>
 #include <plait/stream.h>
+#include <plait/target.h>
 #include <plait/task.h>
 #include <plait/thread.h>
 #include <plait/time.h>

@@ -2,7 +2,8 @@
  *
  * Connecting: names, the race of their addresses or the way through something else, TLS, and one timeout over all. The
  * two families of a name are looked up side by side; IPv4 addresses that come first wait a moment for the others (RFC
- * 8305 section 3). Nothing is done inside the call but noting what is wanted: the work begins in the ready list.
+ * 8305 section 3). Addresses that the rules for targets refuse never get into the race. Nothing is done inside the call
+ * but noting what is wanted: the work begins in the ready list.
  *
  * Invariant: a struct connecting lives until its deferred has fired, which `finish` and `fail` alone do.
  * Test: tests/engine/test_connect.c.
@@ -82,6 +83,7 @@ static struct plait_deferred *end(struct connecting *c)
         plait__stream_discard(c->s);
     plait__offer_free(&c->offer);
     plait_tls_client_unref(&c->o.tls);
+    plait_target_rules_unref(&c->o.targets);
     plait_mem_free(c);
     return d;
 }
@@ -280,11 +282,28 @@ static void names_came(struct connecting *c)
         plait_timer_arm(&c->resolution, c->o.resolution_delay);
 }
 
+/* Whether an address may be connected to; one that may not is blamed. */
+static bool may_connect(struct connecting *c, const struct plait_address *address)
+{
+    struct plait_fault fault = plait_fault_make(PLAIT_EFORBIDDEN, "connect");
+    if (!c->o.targets || plait_target_check(c->o.targets, address, &fault.detail) == PLAIT_OK)
+        return true;
+    fault.peer = address;
+    if (c->o.trace)
+        c->o.trace("failed", address, fault.err, c->o.trace_ctx);
+    plait__race_blame(&c->race, &fault);
+    return false;
+}
+
 static void take_addresses(struct connecting *c, unsigned family, struct plait_addresses *found)
 {
-    for (size_t i = 0; i < found->count; i++)
+    size_t count = 0;
+    for (size_t i = 0; i < found->count; i++) {
         found->address[i].port = c->port;
-    plait__race_add(&c->race, family, found->address, found->count);
+        if (may_connect(c, &found->address[i]))
+            found->address[count++] = found->address[i];
+    }
+    plait__race_add(&c->race, family, found->address, count);
 }
 
 static void looked_up(struct plait_result *result, void *ctx)
@@ -320,6 +339,10 @@ static void begin(void *ctx)
     struct connecting *c = ctx;
     if (c->o.via) {
         go_through(c);
+        return;
+    }
+    if (!c->host && !may_connect(c, &c->one)) {
+        fail(c, c->race.fault);
         return;
     }
     if (!c->host) {
@@ -380,6 +403,7 @@ static void fill(struct connecting *c, const struct target *to, const struct pla
     char *at = (char *)(c + 1);
     c->o = *o;
     c->o.tls = o->tls ? plait_tls_client_ref(o->tls) : NULL;
+    c->o.targets = o->targets ? plait_target_rules_ref(o->targets) : NULL;
     c->o.server_name = copy(&at, name);
     c->o.alpn = plait_slice_of(copy(&at, o->alpn), o->alpn.len);
     if (to->address)

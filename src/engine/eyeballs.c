@@ -36,9 +36,9 @@ static void trace(struct plait__race *race, const char *what, const struct plait
 /* How much an error says: one of this machine's own more than the peer's no, that more than silence. */
 static int rank(plait_err err)
 {
-    static const plait_err order[] = {PLAIT_OK,           PLAIT_ENAMEFAILED,   PLAIT_ENAMENOTFOUND,
-                                      PLAIT_EINVAL,       PLAIT_EADDRNOTAVAIL, PLAIT_EUNREACHABLE,
-                                      PLAIT_ENETTIMEDOUT, PLAIT_ERESET,        PLAIT_EREFUSED};
+    static const plait_err order[] = {PLAIT_OK,     PLAIT_ENAMEFAILED,   PLAIT_ENAMENOTFOUND, PLAIT_EFORBIDDEN,
+                                      PLAIT_EINVAL, PLAIT_EADDRNOTAVAIL, PLAIT_EUNREACHABLE,  PLAIT_ENETTIMEDOUT,
+                                      PLAIT_ERESET, PLAIT_EREFUSED};
     const int count = (int)(sizeof order / sizeof order[0]);
     for (int i = 0; i < count; i++) {
         if (order[i] == err)

@@ -9,18 +9,14 @@
  */
 #include "base/try.h"
 #include "engine/listen_core.h"
+#include "engine/target_core.h"
 
 enum { NETS_MAX = 64 };
-
-struct net {
-    struct plait_address address;
-    unsigned bits;
-};
 
 struct plait_proxy_trust {
     bool local; /* UNIX peers */
     size_t count;
-    struct net net[NETS_MAX];
+    struct plait__net net[NETS_MAX];
 };
 
 struct proxied {
@@ -31,21 +27,6 @@ struct proxied {
 
 /* --- trust -------------------------------------------------------------------------------------------------------- */
 
-static plait_err parse_net(plait_slice text, struct net *out)
-{
-    const size_t slash = plait_slice_find_byte(text, '/', 0);
-    uint64_t bits;
-    PLAIT_TRY(plait_address_parse_ip(plait_slice_sub(text, 0, slash), 0, &out->address));
-    const unsigned most = out->address.kind == PLAIT_ADDR_IP4 ? 32 : 128;
-    out->bits = most;
-    if (slash == SIZE_MAX)
-        return PLAIT_OK;
-    if (plait_slice_to_u64(plait_slice_sub(text, slash + 1, text.len), most, &bits) != PLAIT_OK)
-        return PLAIT_FAIL(PLAIT_ESYNTAX);
-    out->bits = (unsigned)bits;
-    return PLAIT_OK;
-}
-
 static plait_err add(struct plait_proxy_trust *trust, plait_slice word)
 {
     if (plait_slice_equal(word, PLAIT_LIT("unix"))) {
@@ -54,20 +35,17 @@ static plait_err add(struct plait_proxy_trust *trust, plait_slice word)
     }
     if (trust->count == NETS_MAX)
         return PLAIT_FAIL(PLAIT_ESYNTAX);
-    PLAIT_TRY(parse_net(word, &trust->net[trust->count]));
+    PLAIT_TRY(plait__net_parse(word, &trust->net[trust->count]));
     trust->count++;
     return PLAIT_OK;
 }
 
 static plait_err add_all(struct plait_proxy_trust *trust, plait_slice list)
 {
+    plait_slice word;
     size_t at = 0;
-    while (at <= list.len) {
-        size_t comma = plait_slice_find_byte(list, ',', at);
-        comma = comma == SIZE_MAX ? list.len : comma;
-        PLAIT_TRY(add(trust, plait_slice_trim(plait_slice_sub(list, at, comma))));
-        at = comma + 1;
-    }
+    while (plait__list_word(list, &at, &word))
+        PLAIT_TRY(add(trust, word));
     return PLAIT_OK;
 }
 
@@ -96,11 +74,7 @@ bool plait__proxy_trusts(const struct plait_proxy_trust *trust, const struct pla
 {
     if (peer->kind != PLAIT_ADDR_IP4 && peer->kind != PLAIT_ADDR_IP6)
         return trust->local;
-    for (size_t i = 0; i < trust->count; i++) {
-        if (plait_address_in(peer, &trust->net[i].address, trust->net[i].bits))
-            return true;
-    }
-    return false;
+    return plait__net_any(trust->net, trust->count, peer);
 }
 
 /* --- what was told ------------------------------------------------------------------------------------------------ */

@@ -101,6 +101,7 @@ static void settle(struct plait_reconnect *c)
         return;
     plait__module_remove(&c->module);
     plait_tls_client_unref(&c->o.connect.tls);
+    plait_target_rules_unref(&c->o.connect.targets);
     plait_service_unref(&c->service);
     plait_mem_free(c);
 }
@@ -243,6 +244,7 @@ static void fill(struct plait_reconnect *c, const char *endpoint, const struct p
         c->o.connect.server_name = copy(&at, plait_slice_text(o->connect.server_name));
     c->o.connect.alpn = plait_slice_of(copy(&at, o->connect.alpn), o->connect.alpn.len);
     c->o.connect.tls = o->connect.tls ? plait_tls_client_ref(o->connect.tls) : NULL;
+    c->o.connect.targets = o->connect.targets ? plait_target_rules_ref(o->connect.targets) : NULL;
     c->o.first = o->first > 0 ? o->first : plait_seconds(1);
     c->o.max = o->max > 0 ? o->max : plait_seconds(60);
     c->o.factor_permille = o->factor_permille ? o->factor_permille : 1500;

@@ -174,6 +174,7 @@ struct plait__origin {
     struct plait__list hungry_link; /* client's origins that wait for others to close a connection */
     size_t open;                    /* connections, with those that are being made */
     struct plait_tls_client *tls;   /* NULL in the clear */
+    struct plait_target_rules *targets;
     plait_slice key, host;
     uint16_t port;
 };

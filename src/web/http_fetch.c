@@ -31,6 +31,7 @@ static void fetch_free(struct plait__fetch *f)
     plait__decoder_free(&f->decoder);
     plait__fetch_text_deinit(&f->text);
     plait_tls_client_unref(&f->options.connect.tls);
+    plait_target_rules_unref(&f->options.connect.targets);
     plait_cookies_unref(&f->options.cookies);
     plait__slab_free(&web->fetches, f);
 }
@@ -478,6 +479,8 @@ static void keep_options(struct plait__fetch *f, const struct plait_fetch_option
     o->connect.alpn = plait_slice_of(NULL, 0);
     if (o->connect.tls)
         o->connect.tls = plait_tls_client_ref(o->connect.tls);
+    if (o->connect.targets)
+        o->connect.targets = plait_target_rules_ref(o->connect.targets);
     if (o->cookies)
         o->cookies = plait_cookies_ref(o->cookies);
 }

@@ -2,7 +2,8 @@
  *
  * The client's pool: connections to origins, who waits for them, and how many there may be. What makes two requests
  * share a connection is a key of everything that makes connections differ: scheme, host, port, TLS context and whether
- * its certificate is shown, family and source address. What flows over a connection is its carrier's matter.
+ * its certificate is shown, rules for targets, family and source address. What flows over a connection is its carrier's
+ * matter.
  *
  * An exchange that waits has a connection made for it where the limits allow, and takes whichever is free first; a
  * connection that nobody waits for any more is given up. Invariants: an origin is known as long as it has a carrier or
@@ -28,13 +29,14 @@ static void put_lower(struct plait_buf *key, plait_slice text)
     plait_buf_put_u8(key, 0);
 }
 
-/* Invariant: equal keys, interchangeable connections. A TLS context that is in a key is held by its origin, so that no
- * other can have its address. */
+/* Invariant: equal keys, interchangeable connections. TLS context and rules that are in a key are held by its origin,
+ * so that no others can have their addresses. */
 static void write_key(struct plait_buf *key, const struct plait_url *url, const struct plait_connect_options *c)
 {
     put_lower(key, url->host);
     plait_buf_put_u16(key, plait_url_port(url));
     plait_buf_put(key, plait_slice_of(&c->tls, sizeof(c->tls)));
+    plait_buf_put(key, plait_slice_of(&c->targets, sizeof(c->targets)));
     plait_buf_put_u8(key, c->no_client_cert);
     plait_buf_put_u8(key, (uint8_t)c->family);
     plait_buf_put_u8(key, (uint8_t)c->source.kind);
@@ -45,7 +47,7 @@ static void write_key(struct plait_buf *key, const struct plait_url *url, const 
 }
 
 static struct plait__origin *origin_new(struct plait_http_client *client, plait_slice key, const struct plait_url *url,
-                                        struct plait_tls_client *tls)
+                                        const struct plait_connect_options *connect)
 {
     struct plait_budget *budget = plait_reactor_budget(client->reactor);
     struct plait__origin *o = plait_mem_new(budget, sizeof(*o) + key.len + url->host.len);
@@ -66,7 +68,8 @@ static struct plait__origin *origin_new(struct plait_http_client *client, plait_
         plait_mem_free(o);
         return NULL;
     }
-    o->tls = tls ? plait_tls_client_ref(tls) : NULL;
+    o->tls = connect->tls ? plait_tls_client_ref(connect->tls) : NULL;
+    o->targets = connect->targets ? plait_target_rules_ref(connect->targets) : NULL;
     return o;
 }
 
@@ -80,7 +83,7 @@ static struct plait__origin *origin_of(struct plait_http_client *client, const s
     if (!key.err)
         o = plait__table_find(&client->origins, plait_buf_slice(&key));
     if (!key.err && !o)
-        o = origin_new(client, plait_buf_slice(&key), url, connect->tls);
+        o = origin_new(client, plait_buf_slice(&key), url, connect);
     plait_buf_deinit(&key);
     return o;
 }
@@ -93,6 +96,7 @@ static void origin_trim(struct plait__origin *o)
     plait__list_remove(&o->hungry_link);
     (void)plait__table_remove(&o->client->origins, o->key);
     plait_tls_client_unref(&o->tls);
+    plait_target_rules_unref(&o->targets);
     plait_mem_free(o);
 }
 

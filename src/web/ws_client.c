@@ -43,6 +43,7 @@ static void dial_free(struct dial *d)
     plait_timer_stop(&d->timer);
     plait__fetch_text_deinit(&d->text);
     plait_tls_client_unref(&d->options.connect.tls);
+    plait_target_rules_unref(&d->options.connect.targets);
     plait__ws_carrier_drop(d->carrier);
     plait_mem_free(d);
 }
@@ -375,6 +376,8 @@ static struct dial *dial_new(struct plait_reactor *reactor, const struct plait_w
     d->self = self;
     if (d->options.connect.tls)
         d->options.connect.tls = plait_tls_client_ref(d->options.connect.tls);
+    if (d->options.connect.targets)
+        d->options.connect.targets = plait_target_rules_ref(d->options.connect.targets);
     plait_timer_init(&d->timer, reactor, "websocket dial", on_timer, d);
     return d;
 }

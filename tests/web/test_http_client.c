@@ -291,6 +291,21 @@ static void what_can_not_be_fetched_is_told(void **state)
     world_close(&w);
 }
 
+static void rules_for_targets_hold_for_fetches(void **state)
+{
+    struct plait_target_rules *rules;
+    struct world w;
+    (void)state;
+    world_open(&w);
+    plait_resource_unref(&w.root);
+    assert_ok(plait_target_rules_new(w.r, NULL, &rules));
+    const struct plait_fetch_options o = {.connect.targets = rules};
+    struct plait_deferred *d = plait_http_get(w.r, "http://localhost:1/", &o);
+    plait_target_rules_unref(&rules); /* the fetch has its own */
+    assert_err(plait_reactor_run_until(w.r, d, NULL), PLAIT_EFORBIDDEN);
+    world_close(&w);
+}
+
 /* --- our own server -------------------------------------------------------------------------------------------- */
 
 static void tell(struct plait_request *req, void *ctx)
@@ -520,6 +535,7 @@ TEST_MAIN(cmocka_unit_test(bodies_are_read_however_they_are_framed), cmocka_unit
           cmocka_unit_test(a_reset_is_an_error), cmocka_unit_test(endless_interim_responses_are_refused),
           cmocka_unit_test(redirects_are_followed_to_a_limit), cmocka_unit_test(long_bodies_are_refused_or_streamed),
           cmocka_unit_test(silence_and_cancelling_end_a_fetch), cmocka_unit_test(what_can_not_be_fetched_is_told),
+          cmocka_unit_test(rules_for_targets_hold_for_fetches),
           cmocka_unit_test(client_and_server_understand_each_other),
           cmocka_unit_test(https_is_fetched_from_who_can_be_verified),
           cmocka_unit_test(a_client_certificate_stays_with_its_origin),

@@ -337,6 +337,19 @@ static void urls_and_options_are_judged_before(void **state)
     }
 }
 
+static void rules_for_targets_hold_for_websockets(void **state)
+{
+    struct plait_target_rules *rules;
+    (void)state;
+    begin();
+    assert_ok(plait_target_rules_new(t.w.r, NULL, &rules));
+    const struct plait_websocket_options o = {.connect.targets = rules};
+    struct plait_deferred *d = plait_websocket_connect(t.w.r, "ws://localhost:1/", &o, &client_handler, &client);
+    plait_target_rules_unref(&rules);
+    assert_err(plait_reactor_run_until(t.w.r, d, NULL), PLAIT_EFORBIDDEN);
+    end();
+}
+
 /* --- ends before it is open --------------------------------------------------------------------------------------- */
 
 static void a_dial_can_be_cancelled(void **state)
@@ -535,8 +548,8 @@ static void a_websocket_over_tls(void **state)
 TEST_MAIN(cmocka_unit_test(messages_go_there_and_back), cmocka_unit_test(the_server_may_end_it),
           cmocka_unit_test(what_is_asked_for_is_sent), cmocka_unit_test(answers_are_judged),
           cmocka_unit_test(refusals_say_why), cmocka_unit_test(a_head_that_never_ends_is_too_long),
-          cmocka_unit_test(urls_and_options_are_judged_before), cmocka_unit_test(a_dial_can_be_cancelled),
-          cmocka_unit_test(a_server_that_does_not_answer_is_given_up),
+          cmocka_unit_test(urls_and_options_are_judged_before), cmocka_unit_test(rules_for_targets_hold_for_websockets),
+          cmocka_unit_test(a_dial_can_be_cancelled), cmocka_unit_test(a_server_that_does_not_answer_is_given_up),
           cmocka_unit_test(a_reactor_that_ends_takes_a_dial_along), cmocka_unit_test(a_server_that_resets_is_told),
           cmocka_unit_test(a_drain_ends_a_dial), cmocka_unit_test(a_dial_ends_once_whatever_allocation_fails),
           cmocka_unit_test(a_dial_over_tls_ends_once_whatever_allocation_fails),
