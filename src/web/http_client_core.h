@@ -3,10 +3,10 @@
  * The inside of the client, for this room.
  *
  * A fetch is what a caller asked for. It makes one exchange after the other: the request, and again for a redirect or a
- * retry. An exchange waits at its origin until a carrier takes it. A carrier is a connection to one origin, and `room`
- * is how many more exchanges it can take at this moment: one that speaks HTTP/1 has room for one, and one that carries
+ * retry. An exchange waits at its origin until a connection takes it. A connection goes to one origin, and `room` is
+ * how many more exchanges it can take at this moment: one that speaks HTTP/1 has room for one, and one that carries
  * several at once (HTTP/2) for as many as its peer allows. The pool knows nothing else of a protocol: it hands an
- * exchange to a carrier with room, and is told when room came back or the carrier takes no more.
+ * exchange to a connection with room, and is told when room came back or the connection takes no more.
  */
 #ifndef PLAIT_WEB_HTTP_CLIENT_CORE_H
 #define PLAIT_WEB_HTTP_CLIENT_CORE_H
@@ -67,37 +67,37 @@ bool plait__same_site(plait_slice a, plait_slice b);
 
 /* --- exchanges ---------------------------------------------------------------------------------------------------- */
 
-struct plait__exchange;
+struct plait__client_exchange;
 
-/* What a carrier tells a fetch. Each may give the exchange up, or end it and free it. */
-struct plait__exchange_ops {
+/* What a connection tells a fetch. Each may give the exchange up, or end it and free it. */
+struct plait__client_exchange_ops {
     /* An interim response (1xx) came. */
-    void (*interim)(struct plait__exchange *x, int status);
+    void (*interim)(struct plait__client_exchange *x, int status);
     /* The head of the response is in x->head, which has its text at `base` for the call. */
-    void (*head)(struct plait__exchange *x, const uint8_t *base);
-    void (*data)(struct plait__exchange *x, plait_slice piece);
-    /* The response is complete; the exchange is off its carrier. */
-    void (*end)(struct plait__exchange *x);
-    /* It failed; the exchange is off its carrier, or waits no more. `stale`: nothing of a response came, and the
-     * carrier had been used before, so that it may have been closed before the request arrived. */
-    void (*failed)(struct plait__exchange *x, const struct plait_fault *fault, bool stale);
-    /* A carrier took it. */
-    void (*taken)(struct plait__exchange *x);
+    void (*head)(struct plait__client_exchange *x, const uint8_t *base);
+    void (*data)(struct plait__client_exchange *x, plait_slice piece);
+    /* The response is complete; the exchange is off its connection. */
+    void (*end)(struct plait__client_exchange *x);
+    /* It failed; the exchange is off its connection, or waits no more. `stale`: nothing of a response came, and the
+     * connection had been used before, so that it may have been closed before the request arrived. */
+    void (*failed)(struct plait__client_exchange *x, const struct plait_fault *fault, bool stale);
+    /* A connection took it. */
+    void (*taken)(struct plait__client_exchange *x);
     /* There is room for more of the request's body, after it was full. */
-    void (*room)(struct plait__exchange *x);
+    void (*room)(struct plait__client_exchange *x);
 };
 
-/* One request with its response. Invariant: it is in a queue of its origin, or on a carrier, or neither knows it. */
-struct plait__exchange {
+/* One request with its response. Invariant: it is in a queue of its origin, or on a connection, or neither knows it. */
+struct plait__client_exchange {
     struct plait__list link; /* origin's waiting ones */
-    const struct plait__exchange_ops *ops;
-    struct plait__origin *origin;         /* where it waits; NULL else */
-    struct plait__carrier *carrier;       /* that took it */
-    struct plait__carrier *making;        /* the connection that is being made for it, while it waits */
+    const struct plait__client_exchange_ops *ops;
+    struct plait__client_origin *origin;  /* where it waits; NULL else */
+    struct plait__client_conn *conn;      /* that took it */
+    struct plait__client_conn *making;    /* the connection that is being made for it, while it waits */
     struct plait_connect_options connect; /* how to connect for it; its TLS context is the origin's too */
     plait_slice request;                  /* the head to send */
     plait_slice body;                     /* what follows it at once */
-    bool sent;                            /* the request is complete, as far as the carrier was given it */
+    bool sent;                            /* the request is complete, as far as the connection was given it */
     plait_span stall;                     /* how long the server may take no byte of it */
     bool only_head;                       /* the response has no body whatever its head says (HEAD) */
     bool fresh;                           /* wants a connection that was not used before */
@@ -120,57 +120,58 @@ struct plait__upload_file {
     void *ctx;
 };
 
-/* --- carriers ----------------------------------------------------------------------------------------------------- */
+/* --- connections -------------------------------------------------------------------------------------------------- */
 
 /* What a protocol does. None of these calls anybody back. */
-struct plait__carrier_ops {
+struct plait__client_conn_ops {
     /* Begins an exchange: takes of `room`, counts in `running`. */
-    void (*start)(struct plait__carrier *c, struct plait__exchange *x);
-    /* Gives an exchange up; the carrier may have to end with it (plait__carrier_retire). */
-    void (*leave)(struct plait__carrier *c, struct plait__exchange *x);
+    void (*start)(struct plait__client_conn *c, struct plait__client_exchange *x);
+    /* Gives an exchange up; the connection may have to end with it (plait__client_conn_retire). */
+    void (*leave)(struct plait__client_conn *c, struct plait__client_exchange *x);
     /* Looks at x->paused. */
-    void (*pause)(struct plait__carrier *c, struct plait__exchange *x);
+    void (*pause)(struct plait__client_conn *c, struct plait__client_exchange *x);
     /* Sends a piece of a body, or of a file; `chunked` bodies come in chunks, and end with an empty one. */
-    void (*write)(struct plait__carrier *c, plait_slice piece, bool chunked);
-    void (*write_file)(struct plait__carrier *c, const struct plait__upload_file *file, bool chunked);
-    void (*write_end)(struct plait__carrier *c, bool chunked);
+    void (*write)(struct plait__client_conn *c, plait_slice piece, bool chunked);
+    void (*write_file)(struct plait__client_conn *c, const struct plait__upload_file *file, bool chunked);
+    void (*write_end)(struct plait__client_conn *c, bool chunked);
     /* Whether what was written stands back, and `room` will tell; whether some of it has not left. */
-    bool (*full)(const struct plait__carrier *c);
-    bool (*sending)(const struct plait__carrier *c);
+    bool (*full)(const struct plait__client_conn *c);
+    bool (*sending)(const struct plait__client_conn *c);
 };
 
-struct plait__carrier {
-    struct plait__list link;              /* origin's carriers */
-    struct plait__list ready_link;        /* origin's carriers with room, the one used last in front */
-    struct plait__list idle_link;         /* client's carriers that carry nothing, the one idle longest in front */
-    struct plait__origin *origin;         /* NULL: retired; it takes no more, and its memory goes with its stream */
-    const struct plait__carrier_ops *ops; /* NULL: it is being made */
+struct plait__client_conn {
+    struct plait__list link;       /* origin's connections */
+    struct plait__list ready_link; /* origin's connections with room, the one used last in front */
+    struct plait__list idle_link;  /* client's connections that carry nothing, the one idle longest in front */
+    /* NULL: retired; it takes no more, and its memory goes with its stream */
+    struct plait__client_origin *origin;
+    const struct plait__client_conn_ops *ops; /* NULL: it is being made */
     struct plait_deferred *connecting;
-    struct plait__exchange *wanted; /* while it is being made: who waits for it */
+    struct plait__client_exchange *wanted; /* while it is being made: who waits for it */
     struct plait_stream *stream;
     struct plait_timer idle;
     uint32_t room, running;
-    bool used;                        /* has carried an exchange to its end */
-    bool last;                        /* takes no more after those under way */
-    struct plait__exchange *exchange; /* HTTP/1: the one under way */
+    bool used;                               /* has carried an exchange to its end */
+    bool last;                               /* takes no more after those under way */
+    struct plait__client_exchange *exchange; /* HTTP/1: the one under way */
 };
 
-/* http_carrier.c: makes a carrier of a stream whose protocol is HTTP/1.1. Never fails. */
-void plait__carrier_begin_http1(struct plait__carrier *c, struct plait_stream *s);
+/* http1_client.c: makes a connection of a stream whose protocol is HTTP/1.1. Never fails. */
+void plait__client_conn_begin_http1(struct plait__client_conn *c, struct plait_stream *s);
 
-/* http_pool.c: an exchange is over, or gave back what it took: looks who is next. The carrier may be ended by it. */
-void plait__carrier_released(struct plait__carrier *c);
-/* Takes a carrier out of the pool: it takes no more. Its exchanges go on. Never allocates. */
-void plait__carrier_retire(struct plait__carrier *c);
-/* The stream of a carrier is lost: frees it. */
-void plait__carrier_free(struct plait__carrier *c);
+/* http_pool.c: an exchange is over, or gave back what it took: looks who is next. The connection may be ended by it. */
+void plait__client_conn_released(struct plait__client_conn *c);
+/* Takes a connection out of the pool: it takes no more. Its exchanges go on. Never allocates. */
+void plait__client_conn_retire(struct plait__client_conn *c);
+/* The stream of a connection is lost: frees it. */
+void plait__client_conn_free(struct plait__client_conn *c);
 
 /* --- the pool (http_pool.c) ------------------------------------------------------------------------------------ */
 
 /* Where an exchange goes. */
-struct plait__origin {
+struct plait__client_origin {
     struct plait_http_client *client;
-    struct plait__list carriers, ready, waiting;
+    struct plait__list conns, ready, waiting;
     struct plait__list hungry_link; /* client's origins that wait for others to close a connection */
     size_t open;                    /* connections, with those that are being made */
     struct plait_tls_client *tls;   /* NULL in the clear */
@@ -193,10 +194,10 @@ struct plait_http_client {
 
 /* Queues an exchange at the origin of a URL and has it carried as soon as may be. Errors: PLAIT_ELIMIT (too many wait),
  * PLAIT_ENOMEM; later failures are told by `failed`. */
-plait_err plait__pool_enter(struct plait_http_client *client, struct plait__exchange *x, const struct plait_url *url)
-    PLAIT_MUST;
+plait_err plait__pool_enter(struct plait_http_client *client, struct plait__client_exchange *x,
+                            const struct plait_url *url) PLAIT_MUST;
 /* Gives an exchange up, wherever it is; nothing more is told of it. Never allocates. */
-void plait__pool_leave(struct plait__exchange *x);
+void plait__pool_leave(struct plait__client_exchange *x);
 
 /* --- fetches (http_fetch.c) and responses (http_response.c) ---------------------------------------------------- */
 
@@ -215,7 +216,7 @@ struct plait_response {
     const char *url;
     uint64_t length;
     struct plait_buf body;
-    struct plait__exchange *exchange; /* that brings its body; NULL when it is over */
+    struct plait__client_exchange *exchange; /* that brings its body; NULL when it is over */
 };
 
 /* Keeps a head beyond the window that it stands in. NULL: no memory. */

@@ -2,7 +2,7 @@
  *
  * Fetching: what a caller asked for, carried out by one exchange after the other: redirects, retries, and once more
  * where a kept connection turned out to be closed. The text of the request is made by http_client_text.c, its body by
- * http_upload.c; connections are http_pool.c's; what comes is read by the carrier.
+ * http_upload.c; connections are http_pool.c's; what comes is read by the connection.
  *
  * Everything begins in the ready list, so that nothing is called back from inside a call. A fetch that ends while it
  * calls its user is freed when that call returns. Invariant: a fetch waits to begin, or its exchange is in the pool, or
@@ -141,7 +141,7 @@ static void too_long(struct plait__fetch *f, const char *detail)
 static void on_timer(void *ctx)
 {
     struct plait__fetch *f = ctx;
-    const struct plait__carrier *c = f->x.carrier;
+    const struct plait__client_conn *c = f->x.conn;
     switch (f->waits) {
     case PLAIT__WAIT_DELAY:
         plait_soon_queue(&f->begin);
@@ -239,17 +239,16 @@ static void fail_or_retry(struct plait__fetch *f, const struct plait_fault *faul
         plait__fetch_fail(f, *fault);
 }
 
-/* --- what the carrier tells ------------------------------------------------------------------------------------ */
+/* --- what the connection tells ------------------------------------------------------------------------------------ */
 
-static void on_taken(struct plait__exchange *x)
+static void on_taken(struct plait__client_exchange *x)
 {
     struct plait__fetch *f = plait__fetch_of(x);
     struct plait_address peer;
-    plait_stream_peer(x->carrier->stream, &peer);
-    trace(f, &(struct plait_fetch_step){.what = "carried",
-                                        .address = &peer,
-                                        .tls = plait_stream_tls(x->carrier->stream),
-                                        .reused = x->carrier->used});
+    plait_stream_peer(x->conn->stream, &peer);
+    trace(f,
+          &(struct plait_fetch_step){
+              .what = "carried", .address = &peer, .tls = plait_stream_tls(x->conn->stream), .reused = x->conn->used});
     if (x->sent)
         plait__fetch_sent(f);
     else if (f->text.expect)
@@ -258,12 +257,12 @@ static void on_taken(struct plait__exchange *x)
         plait__upload_go(f);
 }
 
-static void on_room(struct plait__exchange *x)
+static void on_room(struct plait__client_exchange *x)
 {
     plait_soon_queue(&plait__fetch_of(x)->pour);
 }
 
-static void on_interim(struct plait__exchange *x, int status)
+static void on_interim(struct plait__client_exchange *x, int status)
 {
     struct plait__fetch *f = plait__fetch_of(x);
     if (f->waits == PLAIT__WAIT_GO && status == 100)
@@ -354,7 +353,7 @@ static void give_head(struct plait__fetch *f, const uint8_t *base)
     (void)plait__fetch_called(f);
 }
 
-static void on_head(struct plait__exchange *x, const uint8_t *base)
+static void on_head(struct plait__client_exchange *x, const uint8_t *base)
 {
     struct plait__fetch *f = plait__fetch_of(x);
     const char *why = NULL;
@@ -396,7 +395,7 @@ static const char *why_not(plait_err err)
     }
 }
 
-static void on_piece(struct plait__exchange *x, plait_slice piece)
+static void on_piece(struct plait__client_exchange *x, plait_slice piece)
 {
     struct plait__fetch *f = plait__fetch_of(x);
     plait__fetch_wait(f, PLAIT__WAIT_BODY, f->options.idle);
@@ -412,7 +411,7 @@ static void on_piece(struct plait__exchange *x, plait_slice piece)
         plait__fetch_fail_with(f, err, why_not(err));
 }
 
-static void on_end(struct plait__exchange *x)
+static void on_end(struct plait__client_exchange *x)
 {
     struct plait__fetch *f = plait__fetch_of(x);
     if (f->discards)
@@ -423,7 +422,7 @@ static void on_end(struct plait__exchange *x)
         fetch_done(f);
 }
 
-static void on_failed(struct plait__exchange *x, const struct plait_fault *fault, bool stale)
+static void on_failed(struct plait__client_exchange *x, const struct plait_fault *fault, bool stale)
 {
     struct plait__fetch *f = plait__fetch_of(x);
     if (f->discards) {
@@ -438,13 +437,13 @@ static void on_failed(struct plait__exchange *x, const struct plait_fault *fault
     again(f);
 }
 
-static const struct plait__exchange_ops exchange_ops = {.interim = on_interim,
-                                                        .head = on_head,
-                                                        .data = on_piece,
-                                                        .end = on_end,
-                                                        .failed = on_failed,
-                                                        .taken = on_taken,
-                                                        .room = on_room};
+static const struct plait__client_exchange_ops exchange_ops = {.interim = on_interim,
+                                                               .head = on_head,
+                                                               .data = on_piece,
+                                                               .end = on_end,
+                                                               .failed = on_failed,
+                                                               .taken = on_taken,
+                                                               .room = on_room};
 
 /* --- what callers use ------------------------------------------------------------------------------------------ */
 

@@ -19,7 +19,7 @@ struct plait_upload {
 };
 
 struct plait__fetch {
-    struct plait__exchange x;
+    struct plait__client_exchange x;
     struct plait__list link; /* client's fetches */
     struct plait_http_client *client;
     struct plait_deferred *deferred;    /* what the caller waits for */
@@ -48,7 +48,7 @@ enum plait__fetch_wait {
     PLAIT__WAIT_DELAY, /* for the next try */
 };
 
-static inline struct plait__fetch *plait__fetch_of(struct plait__exchange *x)
+static inline struct plait__fetch *plait__fetch_of(struct plait__client_exchange *x)
 {
     return plait__container(x, struct plait__fetch, x);
 }

@@ -2,12 +2,12 @@
  *
  * The client's pool: connections to origins, who waits for them, and how many there may be. What makes two requests
  * share a connection is a key of everything that makes connections differ: scheme, host, port, TLS context and whether
- * its certificate is shown, rules for targets, family and source address. What flows over a connection is its carrier's
- * matter.
+ * its certificate is shown, rules for targets, family and source address. What flows over one is the matter of its
+ * protocol.
  *
  * An exchange that waits has a connection made for it where the limits allow, and takes whichever is free first; a
- * connection that nobody waits for any more is given up. Invariants: an origin is known as long as it has a carrier or
- * somebody waits there; nothing here calls a user back. Test: tests/web/test_http_pool.c.
+ * connection that nobody waits for any more is given up. Invariants: an origin is known as long as it has a connection
+ * or somebody waits there; nothing here calls a user back. Test: tests/web/test_http_pool.c.
  */
 #include "base/text.h"
 #include "base/try.h"
@@ -18,7 +18,7 @@
 
 enum { KEY_MAX = 1024, PER_ORIGIN = 16, CONNECTIONS = 256, WAITING = 10000 };
 
-static void pump(struct plait__origin *o);
+static void pump(struct plait__client_origin *o);
 
 /* --- origins --------------------------------------------------------------------------------------------------- */
 
@@ -46,11 +46,11 @@ static void write_key(struct plait_buf *key, const struct plait_url *url, const 
     plait_buf_put(key, plait_slice_of(c->source.name, c->source.name_len));
 }
 
-static struct plait__origin *origin_new(struct plait_http_client *client, plait_slice key, const struct plait_url *url,
-                                        const struct plait_connect_options *connect)
+static struct plait__client_origin *origin_new(struct plait_http_client *client, plait_slice key,
+                                               const struct plait_url *url, const struct plait_connect_options *connect)
 {
     struct plait_budget *budget = plait_reactor_budget(client->reactor);
-    struct plait__origin *o = plait_mem_new(budget, sizeof(*o) + key.len + url->host.len);
+    struct plait__client_origin *o = plait_mem_new(budget, sizeof(*o) + key.len + url->host.len);
     if (!o)
         return NULL;
     uint8_t *text = (uint8_t *)(o + 1);
@@ -60,7 +60,7 @@ static struct plait__origin *origin_new(struct plait_http_client *client, plait_
     o->host = plait_slice_of(text + key.len, url->host.len);
     o->port = plait_url_port(url);
     o->client = client;
-    plait__list_init(&o->carriers);
+    plait__list_init(&o->conns);
     plait__list_init(&o->ready);
     plait__list_init(&o->waiting);
     plait__list_init(&o->hungry_link);
@@ -73,13 +73,13 @@ static struct plait__origin *origin_new(struct plait_http_client *client, plait_
     return o;
 }
 
-static struct plait__origin *origin_of(struct plait_http_client *client, const struct plait_url *url,
-                                       const struct plait_connect_options *connect)
+static struct plait__client_origin *origin_of(struct plait_http_client *client, const struct plait_url *url,
+                                              const struct plait_connect_options *connect)
 {
     struct plait_buf key;
     plait_buf_init(&key, plait_reactor_budget(client->reactor), KEY_MAX);
     write_key(&key, url, connect);
-    struct plait__origin *o = NULL;
+    struct plait__client_origin *o = NULL;
     if (!key.err)
         o = plait__table_find(&client->origins, plait_buf_slice(&key));
     if (!key.err && !o)
@@ -89,9 +89,9 @@ static struct plait__origin *origin_of(struct plait_http_client *client, const s
 }
 
 /* Forgets an origin that nobody needs. */
-static void origin_trim(struct plait__origin *o)
+static void origin_trim(struct plait__client_origin *o)
 {
-    if (!plait__list_empty(&o->carriers) || !plait__list_empty(&o->waiting))
+    if (!plait__list_empty(&o->conns) || !plait__list_empty(&o->waiting))
         return;
     plait__list_remove(&o->hungry_link);
     (void)plait__table_remove(&o->client->origins, o->key);
@@ -105,25 +105,26 @@ static void feed_hungry(void *ctx)
 {
     struct plait_http_client *client = ctx;
     while (!plait__list_empty(&client->hungry) && client->counts.open < client->options.connections) {
-        struct plait__origin *o = plait__container(client->hungry.next, struct plait__origin, hungry_link);
+        struct plait__client_origin *o =
+            plait__container(client->hungry.next, struct plait__client_origin, hungry_link);
         plait__list_remove(&o->hungry_link);
         pump(o);
     }
 }
 
-/* --- carriers -------------------------------------------------------------------------------------------------- */
+/* --- connections ----------------------------------------------------------------------------------------------- */
 
-static void unwant(struct plait__carrier *c)
+static void unwant(struct plait__client_conn *c)
 {
     if (c->wanted)
         c->wanted->making = NULL;
     c->wanted = NULL;
 }
 
-/* Takes a carrier off its origin's books. */
-static void take_off(struct plait__carrier *c)
+/* Takes a connection off its origin's books. */
+static void take_off(struct plait__client_conn *c)
 {
-    struct plait__origin *o = c->origin;
+    struct plait__client_origin *o = c->origin;
     c->origin = NULL;
     unwant(c);
     plait_timer_stop(&c->idle);
@@ -138,8 +139,8 @@ static void take_off(struct plait__carrier *c)
         plait_soon_queue(&o->client->feed);
 }
 
-/* Ends a carrier that carries nothing. */
-static void end_unused(struct plait__carrier *c)
+/* Ends a connection that carries nothing. */
+static void end_unused(struct plait__client_conn *c)
 {
     take_off(c);
     if (c->connecting)
@@ -148,31 +149,31 @@ static void end_unused(struct plait__carrier *c)
         plait_close(c->stream);
 }
 
-void plait__carrier_retire(struct plait__carrier *c)
+void plait__client_conn_retire(struct plait__client_conn *c)
 {
-    struct plait__origin *o = c->origin;
+    struct plait__client_origin *o = c->origin;
     if (!o)
         return;
     take_off(c);
     pump(o);
 }
 
-void plait__carrier_free(struct plait__carrier *c)
+void plait__client_conn_free(struct plait__client_conn *c)
 {
-    plait__carrier_retire(c);
+    plait__client_conn_retire(c);
     plait_mem_free(c);
 }
 
 static void too_long_idle(void *ctx)
 {
-    struct plait__carrier *c = ctx;
+    struct plait__client_conn *c = ctx;
     struct plait_stream *s = c->stream;
-    plait__carrier_retire(c);
+    plait__client_conn_retire(c);
     plait_close(s);
 }
 
-/* Says where a carrier stands among the others: with room, without, idle. */
-static void file_carrier(struct plait__carrier *c)
+/* Says where a connection stands among the others: with room, without, idle. */
+static void file_conn(struct plait__client_conn *c)
 {
     struct plait_http_client *client = c->origin->client;
     plait__list_remove(&c->ready_link);
@@ -189,24 +190,24 @@ static void file_carrier(struct plait__carrier *c)
     plait_timer_arm(&c->idle, client->options.idle);
 }
 
-void plait__carrier_released(struct plait__carrier *c)
+void plait__client_conn_released(struct plait__client_conn *c)
 {
-    struct plait__origin *o = c->origin;
-    file_carrier(c);
+    struct plait__client_origin *o = c->origin;
+    file_conn(c);
     pump(o);
 }
 
-/* --- exchanges meet carriers ----------------------------------------------------------------------------------- */
+/* --- exchanges meet connections -------------------------------------------------------------------------------- */
 
 /* The connection that was being made for an exchange is for the next who has none, or for nobody. */
-static void pass_on(struct plait__exchange *x, struct plait__origin *o)
+static void pass_on(struct plait__client_exchange *x, struct plait__client_origin *o)
 {
-    struct plait__carrier *c = x->making;
+    struct plait__client_conn *c = x->making;
     if (!c)
         return;
     unwant(c);
     for (struct plait__list *at = o->waiting.next; at != &o->waiting; at = at->next) {
-        struct plait__exchange *next = plait__container(at, struct plait__exchange, link);
+        struct plait__client_exchange *next = plait__container(at, struct plait__client_exchange, link);
         if (next->making)
             continue;
         c->wanted = next;
@@ -217,29 +218,29 @@ static void pass_on(struct plait__exchange *x, struct plait__origin *o)
 }
 
 /* Takes an exchange out of its queue. */
-static void stop_waiting(struct plait__exchange *x)
+static void stop_waiting(struct plait__client_exchange *x)
 {
-    struct plait__origin *o = x->origin;
+    struct plait__client_origin *o = x->origin;
     x->origin = NULL;
     o->client->waiting--;
     plait__list_remove(&x->link);
     pass_on(x, o);
 }
 
-static void carry(struct plait__carrier *c, struct plait__exchange *x)
+static void carry(struct plait__client_conn *c, struct plait__client_exchange *x)
 {
     struct plait_http_client *client = c->origin->client;
     client->counts.reused += c->used;
     if (x->making == c)
         unwant(c);
     stop_waiting(x);
-    x->carrier = c;
+    x->conn = c;
     c->ops->start(c, x);
-    file_carrier(c);
+    file_conn(c);
     x->ops->taken(x);
 }
 
-static void fail_waiting(struct plait__exchange *x, const struct plait_fault *fault)
+static void fail_waiting(struct plait__client_exchange *x, const struct plait_fault *fault)
 {
     stop_waiting(x);
     x->ops->failed(x, fault, false);
@@ -248,38 +249,38 @@ static void fail_waiting(struct plait__exchange *x, const struct plait_fault *fa
 /* The connection is there: it goes to who had it made. */
 static void on_connected(struct plait_result *result, void *ctx)
 {
-    struct plait__carrier *c = ctx;
-    struct plait__exchange *x = c->wanted;
+    struct plait__client_conn *c = ctx;
+    struct plait__client_exchange *x = c->wanted;
     c->connecting = NULL;
     if (result->fault.err || !c->origin) {
         const struct plait_fault fault = result->fault;
         plait_result_set(result, plait_value_num(0)); /* a stream that nobody takes is aborted */
-        struct plait__origin *o = c->origin;
+        struct plait__client_origin *o = c->origin;
         unwant(c);
         if (o && x)
             fail_waiting(x, &fault);
-        plait__carrier_free(c);
+        plait__client_conn_free(c);
         return;
     }
-    plait__carrier_begin_http1(c, plait_result_take(result).ptr);
-    file_carrier(c);
-    struct plait__origin *o = c->origin;
+    plait__client_conn_begin_http1(c, plait_result_take(result).ptr);
+    file_conn(c);
+    struct plait__client_origin *o = c->origin;
     carry(c, x);
     pump(o);
 }
 
 static void on_trace(const char *what, const struct plait_address *address, plait_err err, void *ctx)
 {
-    const struct plait__carrier *c = ctx;
+    const struct plait__client_conn *c = ctx;
     if (c->wanted && c->wanted->connect.trace)
         c->wanted->connect.trace(what, address, err, c->wanted->connect.trace_ctx);
 }
 
 /* Begins a connection for an exchange. */
-static plait_err open_for(struct plait__origin *o, struct plait__exchange *x)
+static plait_err open_for(struct plait__client_origin *o, struct plait__client_exchange *x)
 {
     struct plait_reactor *r = o->client->reactor;
-    struct plait__carrier *c = plait_mem_new(plait_reactor_budget(r), sizeof(*c));
+    struct plait__client_conn *c = plait_mem_new(plait_reactor_budget(r), sizeof(*c));
     if (!c)
         return PLAIT_FAIL(PLAIT_ENOMEM);
     struct plait_connect_options connect = x->connect;
@@ -291,7 +292,7 @@ static plait_err open_for(struct plait__origin *o, struct plait__exchange *x)
         return PLAIT_FAIL(PLAIT_ENOMEM);
     }
     plait_timer_init(&c->idle, r, "http idle", too_long_idle, c);
-    plait__list_add_tail(&o->carriers, &c->link);
+    plait__list_add_tail(&o->conns, &c->link);
     plait__list_init(&c->ready_link);
     plait__list_init(&c->idle_link);
     c->origin = o;
@@ -304,10 +305,10 @@ static plait_err open_for(struct plait__origin *o, struct plait__exchange *x)
     return PLAIT_OK;
 }
 
-/* Ends a carrier that carries nothing, so that another can be made in its place. */
-static bool evict(struct plait__carrier *c, const struct plait__origin *for_whom)
+/* Ends a connection that carries nothing, so that another can be made in its place. */
+static bool evict(struct plait__client_conn *c, const struct plait__client_origin *for_whom)
 {
-    struct plait__origin *o = c->origin;
+    struct plait__client_origin *o = c->origin;
     end_unused(c);
     if (o != for_whom)
         origin_trim(o);
@@ -315,34 +316,34 @@ static bool evict(struct plait__carrier *c, const struct plait__origin *for_whom
 }
 
 /* Whether one more connection may be made, perhaps for one that is idle. */
-static bool may_open(struct plait__origin *o)
+static bool may_open(struct plait__client_origin *o)
 {
     struct plait_http_client *client = o->client;
     if (o->open >= client->options.per_origin) {
-        struct plait__carrier *c = plait__container(o->ready.prev, struct plait__carrier, ready_link);
+        struct plait__client_conn *c = plait__container(o->ready.prev, struct plait__client_conn, ready_link);
         return !plait__list_empty(&o->ready) && c->running == 0 && evict(c, o);
     }
     if (client->counts.open < client->options.connections)
         return true;
     if (!plait__list_empty(&client->idle))
-        return evict(plait__container(client->idle.next, struct plait__carrier, idle_link), o);
+        return evict(plait__container(client->idle.next, struct plait__client_conn, idle_link), o);
     if (plait__list_empty(&o->hungry_link))
         plait__list_add_tail(&client->hungry, &o->hungry_link);
     return false;
 }
 
-static struct plait__carrier *ready_for(struct plait__origin *o, const struct plait__exchange *x)
+static struct plait__client_conn *ready_for(struct plait__client_origin *o, const struct plait__client_exchange *x)
 {
     if (x->fresh || plait__list_empty(&o->ready))
         return NULL;
-    return plait__container(o->ready.next, struct plait__carrier, ready_link);
+    return plait__container(o->ready.next, struct plait__client_conn, ready_link);
 }
 
-/* Lets an exchange go on: to a carrier, or at least to one that is being made. Returns false where others behind it
+/* Lets an exchange go on: to a connection, or at least to one that is being made. Returns false where others behind it
  * can't go on either. */
-static bool serve(struct plait__origin *o, struct plait__exchange *x)
+static bool serve(struct plait__client_origin *o, struct plait__client_exchange *x)
 {
-    struct plait__carrier *c = ready_for(o, x);
+    struct plait__client_conn *c = ready_for(o, x);
     if (c) {
         carry(c, x);
         return true;
@@ -360,11 +361,11 @@ static bool serve(struct plait__origin *o, struct plait__exchange *x)
 }
 
 /* Goes through those that wait. The origin may be forgotten by it. */
-static void pump(struct plait__origin *o)
+static void pump(struct plait__client_origin *o)
 {
     struct plait__list *at = o->waiting.next;
     while (at != &o->waiting && !o->client->ending) {
-        struct plait__exchange *x = plait__container(at, struct plait__exchange, link);
+        struct plait__client_exchange *x = plait__container(at, struct plait__client_exchange, link);
         at = at->next;
         if (!serve(o, x))
             break;
@@ -372,15 +373,16 @@ static void pump(struct plait__origin *o)
     origin_trim(o);
 }
 
-plait_err plait__pool_enter(struct plait_http_client *client, struct plait__exchange *x, const struct plait_url *url)
+plait_err plait__pool_enter(struct plait_http_client *client, struct plait__client_exchange *x,
+                            const struct plait_url *url)
 {
     if (client->waiting >= client->options.waiting)
         return PLAIT_FAIL(PLAIT_ELIMIT);
-    struct plait__origin *o = origin_of(client, url, &x->connect);
+    struct plait__client_origin *o = origin_of(client, url, &x->connect);
     if (!o)
         return PLAIT_FAIL(PLAIT_ENOMEM);
     x->origin = o;
-    x->carrier = NULL;
+    x->conn = NULL;
     x->making = NULL;
     client->waiting++;
     plait__list_add_tail(&o->waiting, &x->link);
@@ -388,11 +390,11 @@ plait_err plait__pool_enter(struct plait_http_client *client, struct plait__exch
     return PLAIT_OK;
 }
 
-void plait__pool_leave(struct plait__exchange *x)
+void plait__pool_leave(struct plait__client_exchange *x)
 {
-    struct plait__origin *o = x->origin;
-    if (x->carrier)
-        x->carrier->ops->leave(x->carrier, x);
+    struct plait__client_origin *o = x->origin;
+    if (x->conn)
+        x->conn->ops->leave(x->conn, x);
     if (!o)
         return;
     stop_waiting(x);
@@ -432,9 +434,9 @@ void plait_http_client_free(struct plait_http_client **client)
     c->ending = true;
     plait__fetches_cancel(c);
     while (!plait__list_empty(&c->idle)) {
-        struct plait__carrier *carrier = plait__container(c->idle.next, struct plait__carrier, idle_link);
-        struct plait__origin *o = carrier->origin;
-        end_unused(carrier);
+        struct plait__client_conn *conn = plait__container(c->idle.next, struct plait__client_conn, idle_link);
+        struct plait__client_origin *o = conn->origin;
+        end_unused(conn);
         origin_trim(o);
     }
     plait_soon_cancel(&c->feed);

@@ -90,12 +90,12 @@ const char *plait_response_url(const struct plait_response *response)
 
 static void set_paused(const struct plait_response *response, bool paused)
 {
-    struct plait__exchange *x = response->exchange;
+    struct plait__client_exchange *x = response->exchange;
     if (!x || x->paused == paused)
         return;
     x->paused = paused;
-    if (x->carrier)
-        x->carrier->ops->pause(x->carrier, x);
+    if (x->conn)
+        x->conn->ops->pause(x->conn, x);
 }
 
 void plait_response_pause(const struct plait_response *response)

@@ -17,7 +17,7 @@ static bool is_chunked(const struct plait_upload *u)
 /* Whether what the source writes goes anywhere. */
 static bool flows(const struct plait_upload *u)
 {
-    return u->begun && u->fetch->x.carrier && !(u->ended && is_chunked(u));
+    return u->begun && u->fetch->x.conn && !(u->ended && is_chunked(u));
 }
 
 static void pour(void *ctx)
@@ -45,7 +45,7 @@ void plait__upload_go(struct plait__fetch *f)
     struct plait_upload *u = &f->upload;
     plait_timer_stop(&f->timer);
     if (!f->text.streams) {
-        f->x.carrier->ops->write(f->x.carrier, f->text.body, false);
+        f->x.conn->ops->write(f->x.conn, f->text.body, false);
         f->x.sent = true;
         plait__fetch_sent(f);
         return;
@@ -90,7 +90,7 @@ static void end_body(struct plait_upload *u)
 {
     struct plait__fetch *f = u->fetch;
     u->ended = true;
-    f->x.carrier->ops->write_end(f->x.carrier, is_chunked(u));
+    f->x.conn->ops->write_end(f->x.conn, is_chunked(u));
     f->x.sent = true;
     plait__fetch_sent(f);
 }
@@ -103,7 +103,7 @@ static void end_if_all(struct plait_upload *u)
 
 void plait_upload_write(struct plait_upload *upload, plait_slice piece)
 {
-    struct plait__carrier *c = upload->fetch->x.carrier;
+    struct plait__client_conn *c = upload->fetch->x.conn;
     if (piece.len == 0 || !flows(upload) || !take_length(upload, piece.len))
         return;
     c->ops->write(c, piece, is_chunked(upload));
@@ -113,7 +113,7 @@ void plait_upload_write(struct plait_upload *upload, plait_slice piece)
 void plait_upload_file(struct plait_upload *upload, int fd, uint64_t offset, uint64_t bytes, plait_call_fn released,
                        void *ctx)
 {
-    struct plait__carrier *c = upload->fetch->x.carrier;
+    struct plait__client_conn *c = upload->fetch->x.conn;
     const struct plait__upload_file file = {fd, offset, bytes, released, ctx};
     if (bytes == 0 || !flows(upload) || !take_length(upload, bytes)) {
         released(ctx);
@@ -125,7 +125,7 @@ void plait_upload_file(struct plait_upload *upload, int fd, uint64_t offset, uin
 
 bool plait_upload_is_full(const struct plait_upload *upload)
 {
-    const struct plait__carrier *c = upload->fetch->x.carrier;
+    const struct plait__client_conn *c = upload->fetch->x.conn;
     return !c || c->ops->full(c);
 }
 

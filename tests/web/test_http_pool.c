@@ -569,7 +569,7 @@ static void a_connection_is_one_tls_contexts(void **state)
     (void)state;
     farm_open(&farm, answer);
     struct plait_http_client *client = plait_http_client_new(farm.r, NULL);
-    struct plait__exchange x[5] = {{.origin = NULL}};
+    struct plait__client_exchange x[5] = {{.origin = NULL}};
     assert_ok(plait_url_parse(PLAIT_LIT("https://server/"), &url));
     for (int i = 0; i < 2; i++)
         assert_ok(plait_tls_client_new(farm.r, NULL, &tls[i], NULL));

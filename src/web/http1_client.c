@@ -4,7 +4,7 @@
  * uses, as strictly, and is then free for the next. Bytes that nobody asked for, an end or a broken response end it.
  *
  * A response belongs to the one exchange that is under way; what comes while there is none is nobody's. Invariant: a
- * carrier is freed when its stream is lost, and is out of the pool by the time it closes. Tests:
+ * connection is freed when its stream is lost, and is out of the pool by the time it closes. Tests:
  * tests/web/test_http_pool.c, tests/web/test_http_client.c.
  */
 #include "web/http_client_core.h"
@@ -14,32 +14,32 @@ enum { INTERIM_MAX = 16 };
 /* --- the end of an exchange ------------------------------------------------------------------------------------ */
 
 /* Ends the connection: what was under way on it is off it. */
-static void end_carrier(struct plait__carrier *c, bool abort)
+static void end_conn(struct plait__client_conn *c, bool abort)
 {
-    plait__carrier_retire(c);
+    plait__client_conn_retire(c);
     if (abort)
         plait_abort(c->stream);
     else
         plait_close(c->stream);
 }
 
-static void take_down(struct plait__carrier *c, struct plait__exchange *x)
+static void take_down(struct plait__client_conn *c, struct plait__client_exchange *x)
 {
     c->exchange = NULL;
     c->running = 0;
-    x->carrier = NULL;
+    x->conn = NULL;
 }
 
-static void fail(struct plait__carrier *c, const struct plait_fault *fault)
+static void fail(struct plait__client_conn *c, const struct plait_fault *fault)
 {
-    struct plait__exchange *x = c->exchange;
+    struct plait__client_exchange *x = c->exchange;
     const bool stale = c->used && !x->began;
     take_down(c, x);
-    end_carrier(c, true);
+    end_conn(c, true);
     x->ops->failed(x, fault, stale);
 }
 
-static void fail_with(struct plait__carrier *c, plait_err err, const char *detail)
+static void fail_with(struct plait__client_conn *c, plait_err err, const char *detail)
 {
     struct plait_fault fault = plait_fault_make(err, "http");
     fault.detail = detail;
@@ -47,27 +47,27 @@ static void fail_with(struct plait__carrier *c, plait_err err, const char *detai
 }
 
 /* The response is complete; `clean` when nothing came behind it. */
-static void complete(struct plait__carrier *c, bool clean)
+static void complete(struct plait__client_conn *c, bool clean)
 {
-    struct plait__exchange *x = c->exchange;
+    struct plait__client_exchange *x = c->exchange;
     const bool sent = x->sent && plait_pending(c->stream) == 0; /* an answer may come before the request has left */
     const bool keeps = clean && sent && !c->last && c->origin && plait_is_open(c->stream);
     take_down(c, x);
     c->used = true;
     c->room = keeps;
     if (!keeps)
-        end_carrier(c, false);
+        end_conn(c, false);
     else if (x->paused)
         plait_resume(c->stream);
     x->ops->end(x);
     if (keeps)
-        plait__carrier_released(c);
+        plait__client_conn_released(c);
 }
 
 /* --- reading --------------------------------------------------------------------------------------------------- */
 
 /* RFC 9112 section 6.3 */
-static void choose_body(struct plait__exchange *x)
+static void choose_body(struct plait__client_exchange *x)
 {
     const int status = x->head.status;
     x->body_left = x->head.length;
@@ -83,14 +83,14 @@ static void choose_body(struct plait__exchange *x)
 }
 
 /* RFC 9112 section 9.3: whether the connection ends with this response. */
-static bool is_last(const struct plait__exchange *x)
+static bool is_last(const struct plait__client_exchange *x)
 {
     if (x->framing == PLAIT__HTTP1_UNTIL_CLOSE || x->head.close)
         return true;
     return x->head.minor == 0 && !x->head.keep_alive;
 }
 
-static void take_interim(struct plait__carrier *c, struct plait__exchange *x)
+static void take_interim(struct plait__client_conn *c, struct plait__client_exchange *x)
 {
     if (x->head.status == 101 || x->interim++ == INTERIM_MAX) {
         fail_with(c, PLAIT_EPROTOCOL, "an interim response that nobody asked for");
@@ -101,7 +101,7 @@ static void take_interim(struct plait__carrier *c, struct plait__exchange *x)
     x->ops->interim(x, status);
 }
 
-static size_t take_head(struct plait__carrier *c, struct plait__exchange *x, plait_slice in)
+static size_t take_head(struct plait__client_conn *c, struct plait__client_exchange *x, plait_slice in)
 {
     const enum plait__http1_step step = plait__http1_head_read(&x->head, in);
     if (step == PLAIT__HTTP1_MORE)
@@ -124,7 +124,7 @@ static size_t take_head(struct plait__carrier *c, struct plait__exchange *x, pla
     return used;
 }
 
-static size_t take_chunks(struct plait__carrier *c, struct plait__exchange *x, plait_slice in)
+static size_t take_chunks(struct plait__client_conn *c, struct plait__client_exchange *x, plait_slice in)
 {
     plait_slice piece = {NULL, 0};
     size_t used;
@@ -144,7 +144,7 @@ static size_t take_chunks(struct plait__carrier *c, struct plait__exchange *x, p
     return used;
 }
 
-static size_t take_length(struct plait__carrier *c, struct plait__exchange *x, plait_slice in)
+static size_t take_length(struct plait__client_conn *c, struct plait__client_exchange *x, plait_slice in)
 {
     const size_t used = in.len < x->body_left ? in.len : (size_t)x->body_left;
     x->body_left -= used;
@@ -155,7 +155,7 @@ static size_t take_length(struct plait__carrier *c, struct plait__exchange *x, p
 }
 
 /* Takes what can be taken in one step; 0 when more is needed. */
-static size_t take(struct plait__carrier *c, struct plait__exchange *x, plait_slice in)
+static size_t take(struct plait__client_conn *c, struct plait__client_exchange *x, plait_slice in)
 {
     x->began = true;
     if (x->in_head)
@@ -170,12 +170,12 @@ static size_t take(struct plait__carrier *c, struct plait__exchange *x, plait_sl
 
 static size_t on_data(struct plait_stream *s, plait_slice in, void *self)
 {
-    struct plait__carrier *c = self;
+    struct plait__client_conn *c = self;
     size_t at = 0;
     if (!c->exchange)
-        end_carrier(c, true); /* nobody asked for anything */
+        end_conn(c, true); /* nobody asked for anything */
     while (at < in.len && c->exchange && !c->exchange->paused) {
-        struct plait__exchange *x = c->exchange;
+        struct plait__client_exchange *x = c->exchange;
         const size_t used = take(c, x, plait_slice_sub(in, at, in.len));
         at += used;
         if (c->exchange != x || used == 0)
@@ -188,12 +188,12 @@ static size_t on_data(struct plait_stream *s, plait_slice in, void *self)
 
 static void on_eof(struct plait_stream *s, size_t rest, void *self)
 {
-    struct plait__carrier *c = self;
-    const struct plait__exchange *x = c->exchange;
+    struct plait__client_conn *c = self;
+    const struct plait__client_exchange *x = c->exchange;
     (void)s;
     (void)rest;
     if (!x)
-        end_carrier(c, false);
+        end_conn(c, false);
     else if (!x->in_head && x->framing == PLAIT__HTTP1_UNTIL_CLOSE)
         complete(c, false);
     else
@@ -202,24 +202,24 @@ static void on_eof(struct plait_stream *s, size_t rest, void *self)
 
 static void on_lost(struct plait_stream *s, const struct plait_fault *fault, void *self)
 {
-    struct plait__carrier *c = self;
-    struct plait__exchange *x = c->exchange;
+    struct plait__client_conn *c = self;
+    struct plait__client_exchange *x = c->exchange;
     struct plait_fault copy = *fault;
     (void)s;
     if (copy.err == PLAIT_OK || copy.err == PLAIT_EEOF)
         copy.err = PLAIT_ETRUNCATED;
-    plait__carrier_retire(c);
+    plait__client_conn_retire(c);
     if (x) {
         const bool stale = c->used && !x->began;
         take_down(c, x);
         x->ops->failed(x, &copy, stale);
     }
-    plait__carrier_free(c);
+    plait__client_conn_free(c);
 }
 
 static void on_room(struct plait_stream *s, void *self)
 {
-    struct plait__carrier *c = self;
+    struct plait__client_conn *c = self;
     (void)s;
     if (c->exchange)
         c->exchange->ops->room(c->exchange);
@@ -228,17 +228,17 @@ static void on_room(struct plait_stream *s, void *self)
 /* The reactor drains: what is under way is brought to its end. */
 static void on_drain(struct plait_stream *s, void *self)
 {
-    struct plait__carrier *c = self;
+    struct plait__client_conn *c = self;
     (void)s;
     c->last = true;
     if (!c->exchange)
-        end_carrier(c, false);
+        end_conn(c, false);
 }
 
 static const struct plait_protocol http1_protocol = {
     .name = "http client", .data = on_data, .eof = on_eof, .room = on_room, .lost = on_lost, .drain = on_drain};
 
-static void http1_start(struct plait__carrier *c, struct plait__exchange *x)
+static void http1_start(struct plait__client_conn *c, struct plait__client_exchange *x)
 {
     c->exchange = x;
     c->room = 0;
@@ -255,13 +255,13 @@ static void http1_start(struct plait__carrier *c, struct plait__exchange *x)
 
 /* --- bodies of requests ---------------------------------------------------------------------------------------- */
 
-static void write_chunk_head(struct plait__carrier *c, uint64_t bytes)
+static void write_chunk_head(struct plait__client_conn *c, uint64_t bytes)
 {
     uint8_t line[PLAIT__HTTP1_CHUNK_HEAD];
     plait_write(c->stream, plait_slice_of(line, plait__http1_chunk_head(bytes, line)));
 }
 
-static void http1_write(struct plait__carrier *c, plait_slice piece, bool chunked)
+static void http1_write(struct plait__client_conn *c, plait_slice piece, bool chunked)
 {
     if (chunked)
         write_chunk_head(c, piece.len);
@@ -270,7 +270,7 @@ static void http1_write(struct plait__carrier *c, plait_slice piece, bool chunke
         plait_write(c->stream, PLAIT_LIT("\r\n"));
 }
 
-static void http1_write_file(struct plait__carrier *c, const struct plait__upload_file *file, bool chunked)
+static void http1_write_file(struct plait__client_conn *c, const struct plait__upload_file *file, bool chunked)
 {
     if (chunked)
         write_chunk_head(c, file->bytes);
@@ -279,30 +279,30 @@ static void http1_write_file(struct plait__carrier *c, const struct plait__uploa
         plait_write(c->stream, PLAIT_LIT("\r\n"));
 }
 
-static void http1_write_end(struct plait__carrier *c, bool chunked)
+static void http1_write_end(struct plait__client_conn *c, bool chunked)
 {
     if (chunked)
         plait_write(c->stream, PLAIT_LIT("0\r\n\r\n"));
 }
 
-static bool http1_full(const struct plait__carrier *c)
+static bool http1_full(const struct plait__client_conn *c)
 {
     return plait_is_full(c->stream);
 }
 
-static bool http1_sending(const struct plait__carrier *c)
+static bool http1_sending(const struct plait__client_conn *c)
 {
     return plait_pending(c->stream) > 0;
 }
 
 /* A response whose end nobody waits for can't be told from the next one's: the connection goes. */
-static void http1_leave(struct plait__carrier *c, struct plait__exchange *x)
+static void http1_leave(struct plait__client_conn *c, struct plait__client_exchange *x)
 {
     take_down(c, x);
-    end_carrier(c, true);
+    end_conn(c, true);
 }
 
-static void http1_pause(struct plait__carrier *c, struct plait__exchange *x)
+static void http1_pause(struct plait__client_conn *c, struct plait__client_exchange *x)
 {
     if (x->paused)
         plait_pause(c->stream);
@@ -310,16 +310,16 @@ static void http1_pause(struct plait__carrier *c, struct plait__exchange *x)
         plait_resume(c->stream);
 }
 
-static const struct plait__carrier_ops http1_ops = {.start = http1_start,
-                                                    .leave = http1_leave,
-                                                    .pause = http1_pause,
-                                                    .write = http1_write,
-                                                    .write_file = http1_write_file,
-                                                    .write_end = http1_write_end,
-                                                    .full = http1_full,
-                                                    .sending = http1_sending};
+static const struct plait__client_conn_ops http1_ops = {.start = http1_start,
+                                                        .leave = http1_leave,
+                                                        .pause = http1_pause,
+                                                        .write = http1_write,
+                                                        .write_file = http1_write_file,
+                                                        .write_end = http1_write_end,
+                                                        .full = http1_full,
+                                                        .sending = http1_sending};
 
-void plait__carrier_begin_http1(struct plait__carrier *c, struct plait_stream *s)
+void plait__client_conn_begin_http1(struct plait__client_conn *c, struct plait_stream *s)
 {
     c->stream = s;
     c->ops = &http1_ops;
