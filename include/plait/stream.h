@@ -138,6 +138,11 @@ PLAIT_API void plait_close_with(struct plait_stream *s, plait_err err, const cha
  * both. */
 PLAIT_API struct plait_deferred *plait_pipe(struct plait_stream *from, struct plait_stream *to, bool both) PLAIT_MUST;
 
+/** As plait_pipe, and ends both streams with PLAIT_ETIMEDOUT when neither gave a byte for so long. Errors: as
+ * plait_pipe. Ownership: as plait_deferred_new. */
+PLAIT_API struct plait_deferred *plait_pipe_idle(struct plait_stream *from, struct plait_stream *to, bool both,
+                                                 plait_span idle) PLAIT_MUST;
+
 /* --- what is known of a stream ------------------------------------------------------------------------------------ */
 
 /** Reactor of a stream. Ownership: borrowed. */

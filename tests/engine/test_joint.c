@@ -59,6 +59,36 @@ static void bytes_go_both_ways_and_halves_end_one_by_one(void **state)
     }
 }
 
+static void silence_both_ways_ends_both(void **state)
+{
+    struct bed b;
+    struct outcome o;
+    struct plait_stream *sx, *sy, *ia, *ib;
+    (void)state;
+    memset(&x, 0, sizeof x);
+    memset(&y, 0, sizeof y);
+    bed_open(&b);
+    join(&b, JOINT_UNIX, &sx, &ia);
+    join(&b, JOINT_UNIX, &sy, &ib);
+    peer_attach(&x, sx, &peer_half_protocol);
+    peer_attach(&y, sy, &peer_half_protocol);
+    watch_result(plait_pipe_idle(ia, ib, true, plait_seconds(10)), &o.seen);
+    for (int i = 0; i < 3; i++) { /* what moves, either way, is no silence */
+        bed_pass(&b, plait_seconds(9));
+        plait_write(i == 1 ? y.s : x.s, PLAIT_LIT("."));
+        bed_settle(&b);
+        assert_int_equal(o.seen.calls, 0);
+    }
+    bed_pass(&b, plait_seconds(9));
+    bed_settle(&b);
+    assert_int_equal(o.seen.calls, 0);
+    bed_pass(&b, plait_seconds(2));
+    bed_settle(&b);
+    assert_int_equal(o.seen.calls, 1);
+    assert_err(o.seen.err, PLAIT_ETIMEDOUT);
+    bed_close(&b);
+}
+
 static void one_way_carries_one_way_only(void **state)
 {
     struct bed b;
@@ -146,7 +176,7 @@ static void a_joint_needs_memory(void **state)
     bed_close(&b);
 }
 
-TEST_MAIN(cmocka_unit_test(bytes_go_both_ways_and_halves_end_one_by_one),
+TEST_MAIN(cmocka_unit_test(bytes_go_both_ways_and_halves_end_one_by_one), cmocka_unit_test(silence_both_ways_ends_both),
           cmocka_unit_test(one_way_carries_one_way_only), cmocka_unit_test(a_slow_sink_slows_the_source),
           cmocka_unit_test(a_fault_of_one_is_the_joints_and_ends_the_other), cmocka_unit_test(cancelling_aborts_both),
           cmocka_unit_test(a_joint_needs_memory))
