@@ -10,92 +10,51 @@
 #include "base/try.h"
 #include "web/http2_core.h"
 
-enum { IN_MAX = PLAIT__H2_READING, RATE_GRACE_S = 10, HEAD_CAP = 2 * PLAIT__HTTP1_HEAD_MAX, MALFORMED = -1 };
+enum { IN_MAX = PLAIT__H2_READING, RATE_GRACE_S = 10, STALL_S = 60 };
 
 /* --- streams --------------------------------------------------------------------------------------------------- */
 
 static void on_timer(void *ctx);
 
-struct plait__h2_stream *plait__h2_stream_new(struct plait__h2_conn *conn, int32_t id)
+struct plait__h2_stream *plait__h2_request_new(struct plait__h2_conn *conn, int32_t id)
 {
-    struct plait__web *web = conn->service->web;
+    struct plait__web *web = conn->web;
     struct plait__h2_stream *st = plait__slab_take(&web->streams);
     struct plait_request *req = st ? plait__request_new(conn->service) : NULL;
     if (!req) {
         plait__slab_free(&web->streams, st);
         return NULL;
     }
-    memset(st, 0, offsetof(struct plait__h2_stream, lent));
-    st->conn = conn;
-    st->id = id;
+    plait__h2_stream_init(st, conn, id);
     st->req = req;
     st->head = req->inline_head;
     st->head_cap = PLAIT__HR_INLINE;
-    st->files_last = &st->files;
+    st->stall = plait_seconds(STALL_S);
     req->ops = &plait__h2_carrier;
     req->carrier = st;
     req->stream = conn->stream;
     req->version = 20;
     plait_buf_init(&st->in, plait_stream_budget(conn->stream), IN_MAX);
-    plait__chain_init(&st->out, plait_stream_budget(conn->stream));
-    plait__chain_lend(&st->out, st->lent, sizeof(st->lent));
     plait_timer_init(&st->timer, web->reactor, "http2 stream", on_timer, st);
-    plait__list_add_tail(&conn->streams, &st->link);
-    plait__list_init(&st->work);
-    conn->count++;
-    conn->flags |= PLAIT__HX_ACTIVE;
     return st;
 }
 
-void plait__h2_stream_free(struct plait__h2_stream *st)
+void plait__h2_request_free(struct plait__h2_stream *st)
 {
-    struct plait__h2_conn *conn = st->conn;
-    plait_timer_stop(&st->timer);
-    plait__list_remove(&st->link);
-    plait__list_remove(&st->work);
-    plait__chain_deinit(&st->out);
-    plait_buf_deinit(&st->in);
-    conn->count--;
+    plait__h2_stream_deinit(st);
     if (st->req)
         plait__request_left(st->req);
-    plait__slab_free(&conn->service->web->streams, st);
+    plait__slab_free(&st->conn->web->streams, st);
 }
 
 /* --- the head -------------------------------------------------------------------------------------------------- */
 
-/* The first reason stays. MALFORMED resets the stream (RFC 9113 section 8.1.1), a status is answered. */
-static void refuse_head(struct plait__h2_stream *st, int status)
+uint8_t *plait__h2_request_grow(struct plait__h2_stream *st, size_t bytes)
 {
-    if (!st->refusal)
-        st->refusal = status;
-}
-
-static bool make_room(struct plait__h2_stream *st, size_t bytes)
-{
-    if (bytes <= st->head_cap - st->head_len)
-        return true;
-    uint8_t *more = st->head_cap == HEAD_CAP ? NULL : plait_request_memory(st->req, HEAD_CAP);
-    if (!more) {
-        refuse_head(st, st->head_cap == HEAD_CAP ? 431 : 503);
-        return false;
-    }
-    memcpy(more, st->head, st->head_len);
-    st->head = more;
-    st->head_cap = HEAD_CAP;
-    return true;
-}
-
-/* Puts bytes behind what the head has. Returns false when there is no room; the head is refused then. */
-static bool put(struct plait__h2_stream *st, plait_slice bytes, uint16_t *at, uint16_t *len)
-{
-    if (!make_room(st, bytes.len))
-        return false;
-    *at = (uint16_t)st->head_len;
-    *len = (uint16_t)bytes.len;
-    if (bytes.len)
-        memcpy(st->head + st->head_len, bytes.ptr, bytes.len);
-    st->head_len += (uint32_t)bytes.len;
-    return true;
+    uint8_t *more = plait_request_memory(st->req, bytes);
+    if (more)
+        memcpy(more, st->head, st->head_len);
+    return more;
 }
 
 /* RFC 9113 section 8.3.1. nghttp2 has seen to it that each comes once, and before the fields. */
@@ -104,19 +63,19 @@ static void take_pseudo(struct plait__h2_stream *st, plait_slice name, plait_sli
     struct plait__http1_head *head = &st->req->head;
     if (plait_slice_equal(name, PLAIT_LIT(":method"))) {
         if (value.len > PLAIT__HTTP1_METHOD_MAX)
-            refuse_head(st, 501);
+            plait__h2_head_refuse(st, 501);
         else
-            (void)put(st, value, &head->method, &head->method_len);
+            (void)plait__h2_head_put(st, value, &head->method, &head->method_len);
     } else if (plait_slice_equal(name, PLAIT_LIT(":path"))) {
         if (value.len > PLAIT__HTTP1_TARGET_MAX)
-            refuse_head(st, 414);
+            plait__h2_head_refuse(st, 414);
         else
-            (void)put(st, value, &head->target, &head->target_len);
+            (void)plait__h2_head_put(st, value, &head->target, &head->target_len);
     } else if (plait_slice_equal(name, PLAIT_LIT(":authority"))) {
         head->has_host = true;
-        (void)put(st, value, &head->host, &head->host_len);
+        (void)plait__h2_head_put(st, value, &head->host, &head->host_len);
     } else if (!plait_slice_equal(value, PLAIT_LIT("http")) && !plait_slice_equal(value, PLAIT_LIT("https"))) {
-        refuse_head(st, 400); /* :scheme; a proxy may say https where the last step is in the clear */
+        plait__h2_head_refuse(st, 400); /* :scheme; a proxy may say https where the last step is in the clear */
     }
 }
 
@@ -129,7 +88,7 @@ static void take_meaning(struct plait__h2_stream *st, plait_slice name, plait_sl
     } else if (plait_slice_equal(name, PLAIT_LIT("expect"))) {
         head->expect = plait_slice_equal_nocase(value, PLAIT_LIT("100-continue"));
         if (!head->expect)
-            refuse_head(st, 417);
+            plait__h2_head_refuse(st, 417);
     }
 }
 
@@ -137,7 +96,7 @@ void plait__h2_take_field(struct plait__h2_stream *st, plait_slice name, plait_s
 {
     struct plait__http1_head *head = &st->req->head;
     if (st->list > PLAIT__HTTP1_HEAD_MAX)
-        refuse_head(st, 431);
+        plait__h2_head_refuse(st, 431);
     if (st->refusal)
         return;
     if (name.ptr[0] == ':') {
@@ -146,8 +105,9 @@ void plait__h2_take_field(struct plait__h2_stream *st, plait_slice name, plait_s
     }
     struct plait__http1_field field;
     if (head->count == PLAIT__HTTP1_FIELDS_MAX)
-        refuse_head(st, 431);
-    else if (put(st, name, &field.name, &field.name_len) && put(st, value, &field.value, &field.value_len)) {
+        plait__h2_head_refuse(st, 431);
+    else if (plait__h2_head_put(st, name, &field.name, &field.name_len) &&
+             plait__h2_head_put(st, value, &field.value, &field.value_len)) {
         head->field[head->count++] = field;
         take_meaning(st, name, value);
     }
@@ -175,14 +135,14 @@ static void settle_host(struct plait__h2_stream *st)
         head->host = host->value;
         head->host_len = host->value_len;
     } else if (host && !plait_slice_equal_nocase(authority, plait_slice_of(st->head + host->value, host->value_len))) {
-        refuse_head(st, MALFORMED);
+        plait__h2_head_refuse(st, PLAIT__H2_MALFORMED);
     } else if (!host && head->count < PLAIT__HTTP1_FIELDS_MAX) {
         struct plait__http1_field field = {.value = head->host, .value_len = head->host_len};
-        if (put(st, PLAIT_LIT("host"), &field.name, &field.name_len))
+        if (plait__h2_head_put(st, PLAIT_LIT("host"), &field.name, &field.name_len))
             head->field[head->count++] = field;
     }
     if (!plait__http1_is_host(plait_slice_of(st->head + head->host, head->host_len)))
-        refuse_head(st, 400);
+        plait__h2_head_refuse(st, 400);
 }
 
 /* Crumbs of a cookie become one field again (RFC 9113 section 8.2.3). */
@@ -197,7 +157,7 @@ static void join_cookies(struct plait__h2_stream *st)
         if (f->name_len == 6 && memcmp(st->head + f->name, "cookie", 6) == 0)
             bytes += f->value_len + 2u;
     }
-    if (bytes == 0 || !make_room(st, first->value_len + bytes))
+    if (bytes == 0 || !plait__h2_head_room(st, first->value_len + bytes))
         return;
     uint8_t *out = st->head + st->head_len;
     size_t len = first->value_len;
@@ -226,19 +186,19 @@ static void finish_head(struct plait__h2_stream *st)
     const plait_slice method = plait_slice_of(st->head + head->method, head->method_len);
     const plait_slice target = plait_slice_of(st->head + head->target, head->target_len);
     if (plait_slice_equal(method, PLAIT_LIT("CONNECT")))
-        refuse_head(st, 501);
+        plait__h2_head_refuse(st, 501);
     else
         settle_host(st);
     join_cookies(st);
     if (!st->refusal && ((target.ptr[0] != '/' && target.ptr[0] != '*') || !plait__http1_is_target(target)))
-        refuse_head(st, 400);
+        plait__h2_head_refuse(st, 400);
     if (st->refusal)
         return;
     req->base = st->head;
     req->body_kind = st->flags & PLAIT__HS_ENDED ? PLAIT__HB_NONE : PLAIT__HB_FRAMED;
     const int status = plait__request_ready(req);
     if (status)
-        refuse_head(st, status);
+        plait__h2_head_refuse(st, status);
 }
 
 /* Takes the request from its stream, which ends. */
@@ -260,7 +220,7 @@ static void turn_down(struct plait__h2_stream *st, int status)
     const bool is_head = plait_slice_equal(method, PLAIT_LIT("HEAD"));
     st->req = NULL;
     plait_timer_stop(&st->timer);
-    if (status == MALFORMED)
+    if (status == PLAIT__H2_MALFORMED)
         plait__h2_reset(st, NGHTTP2_PROTOCOL_ERROR);
     else
         plait__h2_refuse(st, status, is_head);

@@ -1,63 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * HTTP/2 connections of a server (RFC 9113): bytes to nghttp2's session and from it, what handlers are owed once the
- * session is not being called, limits and deadlines, the end in two steps.
+ * The server's end of an HTTP/2 connection (RFC 9113): its streams begin with the client, its end with a GOAWAY in two
+ * steps, and what a client may do too often is counted. What both ends share stands in http2_conn.c.
  *
- * Every frame's head is looked at before nghttp2 reads the frame (http2_wire.c). Invariant: nghttp2 reads and writes
- * only from here, never inside a callback of its own; nothing is written while the connection's output is full, so that
+ * Output stands in the connection's stream only up to its high mark: the rest waits in the streams of HTTP/2, so that
  * what is urgent overtakes what is not. Tests: tests/web/test_http2_server.c, tests/web/test_http2_limits.c.
  */
 #include "base/try.h"
 #include "web/http2_core.h"
 
-enum { TICK_S = 15, STALL_S = 60, RESETS_A_SECOND = 50, FLOODS_A_SECOND = 20, REQUEST_EARNS = 4 };
+enum { RESETS_A_SECOND = 50 };
 
 /* --- ends ------------------------------------------------------------------------------------------------------ */
-
-static void quiet(struct plait__h2_conn *conn)
-{
-    conn->flags |= PLAIT__HX_CLOSED;
-    plait_timer_stop(&conn->timer);
-    plait_timer_stop(&conn->partial);
-    plait_soon_cancel(&conn->soon);
-}
-
-static void abort_conn(struct plait__h2_conn *conn, plait_err err, const char *why)
-{
-    if (!(conn->flags & PLAIT__HX_CLOSED)) {
-        quiet(conn);
-        plait_abort_with(conn->stream, err, why);
-    }
-}
-
-void plait__h2_must(struct plait__h2_conn *conn, int rv)
-{
-    if (rv != 0)
-        abort_conn(conn, PLAIT_ENOMEM, NULL);
-}
-
-/* nghttp2 can't go on. */
-static void break_off(struct plait__h2_conn *conn, ssize_t rv)
-{
-    const bool memory = rv == NGHTTP2_ERR_NOMEM || rv == NGHTTP2_ERR_CALLBACK_FAILURE;
-    abort_conn(conn, memory ? PLAIT_ENOMEM : PLAIT_EPROTOCOL, nghttp2_strerror((int)rv));
-}
-
-void plait__h2_fail(struct plait__h2_conn *conn, uint32_t code, plait_err err, const char *why)
-{
-    if (!conn->fault) {
-        conn->fault = err;
-        conn->why = why;
-        plait__h2_must(conn, nghttp2_session_terminate_session(conn->session, code));
-        plait__h2_touch(conn);
-    }
-}
-
-void plait__h2_touch(struct plait__h2_conn *conn)
-{
-    if (!(conn->flags & (PLAIT__HX_BUSY | PLAIT__HX_CLOSED)))
-        plait_soon_queue(&conn->soon);
-}
 
 /* The second GOAWAY: what comes later was not looked at, and may be sent elsewhere. */
 static void say_last(struct plait__h2_conn *conn)
@@ -82,15 +36,15 @@ static void begin_drain(struct plait__h2_conn *conn)
     plait__h2_touch(conn);
 }
 
-void plait__h2_drained(struct plait__h2_conn *conn)
+/* The client has heard that the connection drains. */
+static void heard(struct plait__h2_conn *conn, const nghttp2_frame *frame)
 {
-    if (conn->flags & PLAIT__HX_DRAINING)
+    const bool answers = frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK);
+    if (answers && (conn->flags & PLAIT__HX_DRAINING))
         say_last(conn);
 }
 
 /* --- what a client may do too often ---------------------------------------------------------------------------- */
-
-static const char too_many_frames[] = "too many frames that lead nowhere";
 
 /* CVE-2023-44487 and its kin: requests that are begun and given up cost more than they show. */
 void plait__h2_count_reset(struct plait__h2_conn *conn)
@@ -101,39 +55,18 @@ void plait__h2_count_reset(struct plait__h2_conn *conn)
         plait__h2_fail(conn, NGHTTP2_ENHANCE_YOUR_CALM, PLAIT_ELIMIT, "too many requests were given up");
 }
 
-static bool flood_is_right(struct plait__h2_conn *conn)
-{
-    const size_t max = conn->service->options.limits.floods;
-    return plait__h2_bucket_add(&conn->floods, plait_now(conn->service->web->reactor), max, FLOODS_A_SECOND);
-}
-
-void plait__h2_count_flood(struct plait__h2_conn *conn)
-{
-    if (!flood_is_right(conn))
-        plait__h2_fail(conn, NGHTTP2_ENHANCE_YOUR_CALM, PLAIT_ELIMIT, too_many_frames);
-}
-
 void plait__h2_count_request(struct plait__h2_conn *conn)
 {
-    plait__h2_bucket_earn(&conn->floods, REQUEST_EARNS);
+    plait__h2_bucket_earn(&conn->floods, PLAIT__H2_EARNS);
     if (++conn->requests >= conn->service->options.limits.requests)
         say_last(conn);
 }
 
 /* --- what is due ----------------------------------------------------------------------------------------------- */
 
-void plait__h2_work(struct plait__h2_stream *st, uint32_t flag)
-{
-    st->flags |= flag;
-    if (plait__list_empty(&st->work))
-        plait__list_add_tail(&st->conn->work, &st->work);
-    plait__h2_touch(st->conn);
-}
-
 static void work_on(struct plait__h2_stream *st)
 {
     struct plait_request *req = st->req;
-    plait__list_remove(&st->work);
     if (st->flags & PLAIT__HS_READ) {
         st->flags &= ~(uint32_t)PLAIT__HS_READ;
         plait__h2_read_on(st);
@@ -145,150 +78,49 @@ static void work_on(struct plait__h2_stream *st)
     }
 }
 
-static void send_all(struct plait__h2_conn *conn)
+static void settled(struct plait__h2_conn *conn)
 {
-    while (!plait_is_full(conn->stream) && !(conn->flags & PLAIT__HX_CLOSED)) {
-        const uint8_t *bytes;
-        const ssize_t len = nghttp2_session_mem_send(conn->session, &bytes);
-        if (len < 0)
-            break_off(conn, len);
-        if (len <= 0)
-            return;
-        plait_write(conn->stream, plait_slice_of(bytes, (size_t)len));
-    }
-}
-
-/* All is said on both sides, or one of them has gone. */
-static bool is_over(const struct plait__h2_conn *conn)
-{
-    if ((conn->flags & PLAIT__HX_EOF) && conn->count == 0 && !nghttp2_session_want_write(conn->session))
-        return true;
-    return !nghttp2_session_want_read(conn->session) && !nghttp2_session_want_write(conn->session);
-}
-
-static void settle(struct plait__h2_conn *conn)
-{
-    if (conn->flags & PLAIT__HX_CLOSED)
-        return;
-    if (is_over(conn)) {
-        quiet(conn);
-        if (conn->fault)
-            plait_close_with(conn->stream, conn->fault, conn->why);
-        else
-            plait_close(conn->stream);
-        return;
-    }
     if (conn->count && !plait_timer_runs(&conn->timer)) {
-        plait_timer_arm(&conn->timer, plait_seconds(TICK_S));
+        plait_timer_arm(&conn->timer, plait_seconds(PLAIT__H2_TICK_S));
     } else if (conn->count == 0 && (conn->flags & PLAIT__HX_ACTIVE)) {
         conn->flags &= ~(uint32_t)PLAIT__HX_ACTIVE;
         plait__h2_arm(&conn->timer, conn->service->options.limits.idle);
     }
 }
 
-/* Everything that is due, in the order: handlers, then the network. */
-static void go_on(struct plait__h2_conn *conn)
+/* --- streams --------------------------------------------------------------------------------------------------- */
+
+static int open_stream(struct plait__h2_conn *conn, int32_t id)
 {
-    conn->flags |= PLAIT__HX_BUSY;
-    do {
-        while (!plait__list_empty(&conn->work))
-            work_on(plait__container(conn->work.next, struct plait__h2_stream, work));
-        send_all(conn);
-    } while (!plait__list_empty(&conn->work) && !(conn->flags & PLAIT__HX_CLOSED));
-    conn->flags &= ~(uint32_t)PLAIT__HX_BUSY;
-    settle(conn);
+    if (conn->flags & PLAIT__HX_LAST)
+        return nghttp2_submit_rst_stream(conn->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
+    conn->reading = plait__h2_request_new(conn, id);
+    if (!conn->reading)
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    return nghttp2_session_set_stream_user_data(conn->session, id, conn->reading);
 }
 
-static void on_soon(void *ctx)
+/* The answer is out. A client that still sends is told that nobody listens (RFC 9113 section 8.1). */
+static int sent(struct plait__h2_conn *conn, const nghttp2_frame *frame)
 {
-    go_on(ctx);
+    const bool carries = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
+    if (!carries || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+        return 0;
+    const struct plait__h2_stream *st = nghttp2_session_get_stream_user_data(conn->session, frame->hd.stream_id);
+    if (!st || (st->flags & PLAIT__HS_ENDED))
+        return 0;
+    return nghttp2_submit_rst_stream(conn->session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
 }
 
-/* --- input ----------------------------------------------------------------------------------------------------- */
-
-/* Frames that may come as often as one likes only as long as they go with something. DATA, HEADERS and CONTINUATION
- * are counted where it is known what they hold. */
-static bool leads_nowhere(const struct plait__h2_frame *f)
+static void closed(struct plait__h2_stream *st, uint32_t code)
 {
-    switch (f->type) {
-    case PLAIT__H2_DATA:
-    case PLAIT__H2_HEADERS:
-    case PLAIT__H2_CONTINUATION:
-        return false;
-    default:
-        return true;
-    }
+    (void)code;
+    if (!(st->flags & (PLAIT__HS_DROPPED | PLAIT__HS_FINAL)))
+        plait__h2_count_reset(st->conn);
+    plait__h2_request_free(st);
 }
 
-struct look {
-    size_t good;   /* bytes before the frame that is refused */
-    bool moved;    /* a frame began that does not only continue another */
-    uint32_t code; /* 0: nothing is refused */
-    plait_err err;
-    const char *why;
-};
-
-static struct look judge(struct plait__h2_conn *conn, const struct plait__h2_frame *f)
-{
-    switch (plait__h2_watch_stream(&conn->watch, f)) {
-    case PLAIT__H2_CLOSED:
-        return (struct look){
-            .code = NGHTTP2_STREAM_CLOSED, .err = PLAIT_EPROTOCOL, .why = "a frame on a closed stream"};
-    case PLAIT__H2_WRONG:
-        return (struct look){.code = NGHTTP2_PROTOCOL_ERROR, .err = PLAIT_EPROTOCOL, .why = "a frame on no stream"};
-    default:
-        break;
-    }
-    if (!leads_nowhere(f) || flood_is_right(conn))
-        return (struct look){.code = 0};
-    return (struct look){.code = NGHTTP2_ENHANCE_YOUR_CALM, .err = PLAIT_ELIMIT, .why = too_many_frames};
-}
-
-/* Looks at the heads of all frames in the input. */
-static struct look look_at(struct plait__h2_conn *conn, plait_slice in)
-{
-    struct plait__h2_frame f;
-    size_t at = 0;
-    bool moved = false;
-    while (plait__h2_watch_next(&conn->watch, in, &at, &f)) {
-        struct look look = judge(conn, &f);
-        moved |= f.type != PLAIT__H2_CONTINUATION;
-        if (!look.code)
-            continue;
-        look.good = at > PLAIT__H2_FRAME_HEAD ? at - PLAIT__H2_FRAME_HEAD : 0;
-        return look;
-    }
-    return (struct look){.good = in.len, .moved = moved};
-}
-
-static void watch_partial(struct plait__h2_conn *conn, bool moved)
-{
-    if (!plait__h2_watch_waits(&conn->watch))
-        plait_timer_stop(&conn->partial);
-    else if (moved || !plait_timer_runs(&conn->partial))
-        plait__h2_arm(&conn->partial, conn->service->options.limits.head);
-}
-
-static size_t on_data(struct plait_stream *s, plait_slice in, void *self)
-{
-    struct plait__h2_conn *conn = self;
-    (void)s;
-    const struct look look = look_at(conn, in);
-    conn->flags |= PLAIT__HX_BUSY;
-    const ssize_t rv = nghttp2_session_mem_recv(conn->session, in.ptr, look.good);
-    conn->flags &= ~(uint32_t)PLAIT__HX_BUSY;
-    if (rv < 0)
-        break_off(conn, rv);
-    else if (look.code)
-        plait__h2_fail(conn, look.code, look.err, look.why);
-    if (conn->flags & PLAIT__HX_CLOSED)
-        return in.len;
-    watch_partial(conn, look.moved);
-    go_on(conn);
-    return in.len;
-}
-
-/* --- the other callbacks --------------------------------------------------------------------------------------- */
+/* --- callbacks of the stream ----------------------------------------------------------------------------------- */
 
 /* The client sends nothing more: bodies that are not whole break off, the other requests still get their answers. */
 static void on_eof(struct plait_stream *s, size_t rest, void *self)
@@ -303,13 +135,7 @@ static void on_eof(struct plait_stream *s, size_t rest, void *self)
         next = at->next;
         plait__h2_client_said_all(st);
     }
-    go_on(conn);
-}
-
-static void on_room(struct plait_stream *s, void *self)
-{
-    (void)s;
-    go_on(self);
+    plait__h2_go_on(conn);
 }
 
 static void on_drain(struct plait_stream *s, void *self)
@@ -325,13 +151,9 @@ static void on_drain(struct plait_stream *s, void *self)
 static void free_conn(struct plait__h2_conn *conn)
 {
     struct plait__http_service *service = conn->service;
-    plait_timer_stop(&conn->timer);
-    plait_timer_stop(&conn->partial);
-    plait_soon_cancel(&conn->soon);
     while (!plait__list_empty(&conn->streams))
-        plait__h2_stream_free(plait__container(conn->streams.next, struct plait__h2_stream, link));
-    nghttp2_session_del(conn->session);
-    plait__h2_pool_deinit(&conn->pool);
+        plait__h2_request_free(plait__container(conn->streams.next, struct plait__h2_stream, link));
+    plait__h2_conn_deinit(conn);
     plait_mem_free(conn);
     plait_metric_add(&service->web->connections, -1);
     plait__http_service_unref(service);
@@ -347,37 +169,12 @@ static void on_lost(struct plait_stream *s, const struct plait_fault *fault, voi
 }
 
 static const struct plait_protocol h2_protocol = {.name = "http2",
-                                                  .data = on_data,
+                                                  .data = plait__h2_on_data,
                                                   .eof = on_eof,
-                                                  .room = on_room,
+                                                  .room = plait__h2_on_room,
                                                   .drain = on_drain,
                                                   .lost = on_lost,
                                                   .flags = PLAIT_HALF_CLOSE | PLAIT_BOUNDS_OUTPUT};
-
-/* --- deadlines ------------------------------------------------------------------------------------------------- */
-
-void plait__h2_arm(struct plait_timer *timer, plait_span span)
-{
-    if (span == PLAIT_NEVER)
-        plait_timer_stop(timer);
-    else
-        plait_timer_arm(timer, span);
-}
-
-/* Answers that wait for a window which the client does not open. One that waits for its turn is not among them. */
-static void end_stalled(struct plait__h2_conn *conn)
-{
-    const plait_time before = plait_now(conn->service->web->reactor) - plait_seconds(STALL_S);
-    const bool closed = nghttp2_session_get_remote_window_size(conn->session) <= 0;
-    for (struct plait__list *at = conn->streams.next, *next; at != &conn->streams; at = next) {
-        struct plait__h2_stream *st = plait__container(at, struct plait__h2_stream, link);
-        next = at->next;
-        if (plait__chain_empty(&st->out) || st->moved > before)
-            continue;
-        if (closed ? conn->moved <= before : nghttp2_session_get_stream_remote_window_size(conn->session, st->id) <= 0)
-            plait__h2_give_up(st);
-    }
-}
 
 static void on_timer(void *ctx)
 {
@@ -388,41 +185,66 @@ static void on_timer(void *ctx)
     }
     if (conn->flags & PLAIT__HX_DRAINING)
         say_last(conn);
-    end_stalled(conn);
-    plait_timer_arm(&conn->timer, plait_seconds(TICK_S));
-}
-
-static void on_partial(void *ctx)
-{
-    plait__h2_fail(ctx, NGHTTP2_PROTOCOL_ERROR, PLAIT_ETIMEDOUT, "a frame did not come whole in time");
+    plait__h2_end_stalled(conn);
+    plait_timer_arm(&conn->timer, plait_seconds(PLAIT__H2_TICK_S));
 }
 
 /* --- beginning ------------------------------------------------------------------------------------------------- */
 
+/* The connection's streams hear of its end when it is lost. */
+static void ends(struct plait__h2_conn *conn)
+{
+    (void)conn;
+}
+
+static const struct plait__h2_side server_side = {.open = open_stream,
+                                                  .grow = plait__h2_request_grow,
+                                                  .field = plait__h2_take_field,
+                                                  .head = plait__h2_begin,
+                                                  .data = plait__h2_take_data,
+                                                  .end = plait__h2_take_end,
+                                                  .heard = heard,
+                                                  .sent = sent,
+                                                  .closed = closed,
+                                                  .work = work_on,
+                                                  .settled = settled,
+                                                  .ends = ends,
+                                                  .stalled = plait__h2_give_up,
+                                                  .judges = true};
+
+static plait_err begin(struct plait__h2_conn *conn)
+{
+    const struct plait_http_limits *limits = &conn->service->options.limits;
+    const nghttp2_settings_entry settings[] = {
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, (uint32_t)limits->streams},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, PLAIT__HTTP1_HEAD_MAX},
+        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+    };
+    const size_t count = sizeof(settings) / sizeof(*settings);
+    PLAIT_TRY(plait__h2_session_new(conn, true, settings, count, PLAIT__H2_WINDOW));
+    return PLAIT_OK;
+}
+
 plait_err plait__h2_open(struct plait__http_service *service, struct plait_stream *s)
 {
-    struct plait_reactor *reactor = service->web->reactor;
+    const struct plait_http_limits *limits = &service->options.limits;
     struct plait__h2_conn *conn = plait_mem_new(plait_stream_budget(s), sizeof(*conn));
     if (!conn)
         return PLAIT_FAIL(PLAIT_ENOMEM);
-    conn->stream = s;
+    plait__h2_conn_init(conn, service->web, s, &server_side);
+    plait_timer_init(&conn->timer, service->web->reactor, "http2", on_timer, conn);
     conn->service = service;
+    conn->whole = limits->head;
+    conn->flood_max = limits->floods;
     service->refs++;
     plait_metric_add(&service->web->connections, 1);
-    plait__list_init(&conn->streams);
-    plait__list_init(&conn->work);
-    plait__h2_pool_init(&conn->pool, plait_stream_budget(s));
-    plait__h2_watch_init(&conn->watch, true);
-    plait_timer_init(&conn->timer, reactor, "http2", on_timer, conn);
-    plait_timer_init(&conn->partial, reactor, "http2 frame", on_partial, conn);
-    plait_soon_init(&conn->soon, reactor, "http2", on_soon, conn);
-    const plait_err err = plait__h2_session_new(conn);
+    const plait_err err = begin(conn);
     if (err) {
         free_conn(conn);
         return err;
     }
-    plait__h2_arm(&conn->timer, service->options.limits.idle);
-    plait__h2_arm(&conn->partial, service->options.limits.head);
+    plait__h2_arm(&conn->timer, limits->idle);
+    plait__h2_arm(&conn->partial, limits->head);
     plait_stream_marks(s, PLAIT__H2_OUT_HIGH, PLAIT__H2_OUT_LOW);
     plait_stream_attach(s, &h2_protocol, conn);
     plait__h2_touch(conn);

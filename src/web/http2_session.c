@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * nghttp2's session of a server: its callbacks, its options, our settings. nghttp2 reads and writes frames, keeps the
- * windows, compresses fields, and judges most of RFC 9113; what a frame means to a request stands in http2_request.c.
+ * nghttp2's session: its callbacks, its options, our settings. nghttp2 reads and writes frames, keeps the windows,
+ * compresses fields, and judges most of RFC 9113; what a frame means stands in the files of each side.
  *
  * Callbacks run inside nghttp2_session_mem_recv and _mem_send. They and the handlers that they call may submit to the
  * session, and never make it read or write. Invariant: a stream that nghttp2 knows by our pointer is ours until
@@ -23,23 +23,19 @@ static struct plait__h2_stream *stream_of(nghttp2_session *session, int32_t id)
 
 /* --- heads ----------------------------------------------------------------------------------------------------- */
 
+/* A block of fields begins: a trailer section where a head has come before. */
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 {
     struct plait__h2_conn *conn = ctx;
-    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) {
-        conn->reading = stream_of(session, frame->hd.stream_id);
-        if (conn->reading) {
-            conn->reading->flags |= PLAIT__HS_TRAILER;
-            conn->reading->list = 0;
-        }
-        return 0;
-    }
-    if (conn->flags & PLAIT__HX_LAST)
-        return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
-    conn->reading = plait__h2_stream_new(conn, frame->hd.stream_id);
+    if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+        return conn->side->open(conn, frame->hd.stream_id);
+    conn->reading = stream_of(session, frame->hd.stream_id);
     if (!conn->reading)
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    return nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, conn->reading);
+        return 0;
+    conn->reading->list = 0;
+    if (conn->side->judges || (conn->reading->flags & PLAIT__HS_ANSWER))
+        conn->reading->flags |= PLAIT__HS_TRAILER;
+    return 0;
 }
 
 static plait_slice slice_of(nghttp2_rcbuf *buf)
@@ -61,9 +57,11 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
         return 0;
     st->list += (uint32_t)(name.len + value.len + 32);
     if (!(st->flags & PLAIT__HS_TRAILER))
-        plait__h2_take_field(st, name, value);
+        conn->side->field(st, name, value);
     else if (st->list > PLAIT__H2_TRAILER_MAX)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    else if (conn->side->trailer)
+        conn->side->trailer(st, name, value);
     return 0;
 }
 
@@ -74,9 +72,9 @@ static void head_is_over(struct plait__h2_conn *conn, const nghttp2_frame *frame
     if (st && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
         st->flags |= PLAIT__HS_ENDED;
     if (st && !(st->flags & PLAIT__HS_TRAILER))
-        plait__h2_begin(st);
+        conn->side->head(st);
     else if (st)
-        plait__h2_take_end(st);
+        conn->side->end(st);
 }
 
 /* --- the other frames ------------------------------------------------------------------------------------------ */
@@ -90,7 +88,7 @@ static void data_is_over(struct plait__h2_conn *conn, const nghttp2_frame *frame
     if (!st || !ends)
         return;
     st->flags |= PLAIT__HS_ENDED;
-    plait__h2_take_end(st);
+    conn->side->end(st);
 }
 
 static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
@@ -101,49 +99,40 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
         head_is_over(conn, frame);
     else if (frame->hd.type == NGHTTP2_DATA)
         data_is_over(conn, frame);
-    else if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK))
-        plait__h2_drained(conn);
+    else
+        conn->side->heard(conn, frame);
     return 0;
 }
 
 /* What nobody keeps does not hold the connection's window; a stream's is given back when its body is taken. */
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data, size_t len, void *ctx)
 {
+    struct plait__h2_conn *conn = ctx;
     struct plait__h2_stream *st = stream_of(session, id);
     (void)flags;
-    (void)ctx;
     if (st)
-        plait__h2_take_data(st, plait_slice_of(data, len));
+        conn->side->data(st, plait_slice_of(data, len));
     return nghttp2_session_consume_connection(session, len);
 }
 
-/* The answer is out. A client that still sends is told that nobody listens (RFC 9113 section 8.1). */
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 {
-    const bool carries = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
     struct plait__h2_conn *conn = ctx;
+    (void)session;
     if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code && !conn->fault)
         conn->fault = PLAIT_EPROTOCOL; /* what nghttp2 found by itself */
-    if (!carries || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
-        return 0;
-    struct plait__h2_stream *st = stream_of(session, frame->hd.stream_id);
-    if (!st || (st->flags & PLAIT__HS_ENDED))
-        return 0;
-    return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
+    return conn->side->sent(conn, frame);
 }
 
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *ctx)
 {
     struct plait__h2_conn *conn = ctx;
     struct plait__h2_stream *st = stream_of(session, id);
-    (void)code;
     if (!st)
         return 0;
     if (conn->reading == st)
         conn->reading = NULL;
-    if (!(st->flags & (PLAIT__HS_DROPPED | PLAIT__HS_FINAL)))
-        plait__h2_count_reset(conn);
-    plait__h2_stream_free(st);
+    conn->side->closed(st, code);
     return 0;
 }
 
@@ -203,26 +192,17 @@ void plait__h2_shared_free(struct plait__web *web)
     web->h2 = NULL;
 }
 
-static int say_settings(struct plait__h2_conn *conn)
-{
-    const struct plait_http_limits *limits = &conn->service->options.limits;
-    const nghttp2_settings_entry settings[] = {
-        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, (uint32_t)limits->streams},
-        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, PLAIT__HTTP1_HEAD_MAX},
-        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
-    };
-    int rv = nghttp2_submit_settings(conn->session, NGHTTP2_FLAG_NONE, settings, sizeof(settings) / sizeof(*settings));
-    if (rv == 0)
-        rv = nghttp2_session_set_local_window_size(conn->session, NGHTTP2_FLAG_NONE, 0, PLAIT__H2_WINDOW);
-    return rv;
-}
-
-plait_err plait__h2_session_new(struct plait__h2_conn *conn)
+plait_err plait__h2_session_new(struct plait__h2_conn *conn, bool server, const nghttp2_settings_entry *settings,
+                                size_t count, int32_t window)
 {
     struct plait__h2_shared *shared;
-    PLAIT_TRY(shared_of(conn->service->web, &shared));
-    int rv = nghttp2_session_server_new3(&conn->session, shared->callbacks, conn, shared->option, &conn->pool.mem);
+    nghttp2_mem *mem = &conn->pool.mem;
+    PLAIT_TRY(shared_of(conn->web, &shared));
+    int rv = server ? nghttp2_session_server_new3(&conn->session, shared->callbacks, conn, shared->option, mem)
+                    : nghttp2_session_client_new3(&conn->session, shared->callbacks, conn, shared->option, mem);
     if (rv == 0)
-        rv = say_settings(conn);
+        rv = nghttp2_submit_settings(conn->session, NGHTTP2_FLAG_NONE, settings, count);
+    if (rv == 0)
+        rv = nghttp2_session_set_local_window_size(conn->session, NGHTTP2_FLAG_NONE, 0, window);
     return rv == 0 ? PLAIT_OK : PLAIT_FAIL(PLAIT_ENOMEM);
 }
