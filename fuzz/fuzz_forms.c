@@ -99,6 +99,18 @@ static void read_params(plait_slice in)
     }
 }
 
+static void read_challenges(plait_slice in)
+{
+    struct plait_scan list = plait_scan_of(in);
+    plait_slice name, value;
+    bool escaped;
+    while (plait__auth_next(&list, &name, &value, &escaped)) {
+        inside(name, in);
+        inside(value, in);
+        must(name.len > 0 && (value.ptr || !escaped));
+    }
+}
+
 static void read_list(plait_slice in)
 {
     struct plait_scan list = plait_scan_of(in);
@@ -143,6 +155,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 5:
         read_ranges(in);
+        break;
+    case 6:
+        read_challenges(in);
         break;
     default:
         read_boundary(in);

@@ -121,6 +121,12 @@ struct plait_fetch_options {
     /* bytes of a streamed body after decoding; 16 GiB. Beyond its first MiB a body may not be 256 times as long as what
      * came over the wire. */
     uint64_t decoded_max;
+    /* For the URL's origin, when it asks (401): Digest where it offers that, Basic else. Text of a URL before its '@'
+     * is the same, sent as Basic at once. */
+    const char *user, *password;
+    bool basic_at_once;                   /* Basic without being asked */
+    bool digest_only;                     /* the password itself is never sent */
+    const char *bearer;                   /* a token for the origin, sent at once (RFC 6750) */
     struct plait_cookies *cookies;        /* sent, and kept from every answer; a reference is taken. NULL: none */
     struct plait_connect_options connect; /* timeout, family, source, TLS context … */
     /* The final response's head came. May be NULL. */
@@ -140,7 +146,8 @@ struct plait_fetch_options {
  * with struct plait_response (value.ptr) whatever its status. Errors: PLAIT_EINVAL (URL, method or field),
  * PLAIT_EUNSUPPORTED (another scheme), PLAIT_EMALFORMED, PLAIT_ETRUNCATED, PLAIT_ETOOLONG, PLAIT_ELIMIT (redirects, too
  * many wait), PLAIT_ETIMEDOUT, PLAIT_ECANCELLED, plait_connect_host's. Ownership: as plait_deferred_new; the value goes
- * with its destructor. Callbacks: the options' in later turns, before it fires. Source: RFC 9110, RFC 9112. */
+ * with its destructor. Callbacks: the options' in later turns, before it fires. Source: RFC 9110, RFC 9112, RFC
+ * 7617, RFC 7616. */
 PLAIT_API struct plait_deferred *plait_http_fetch(struct plait_http_client *client, const char *url,
                                                   const struct plait_fetch_options *options) PLAIT_MUST;
 

@@ -44,6 +44,7 @@ struct fetches {
     uint64_t upload_bytes;
     struct plait_buf data; /* of --data, read from a file */
     char json[2][40];      /* fields of --json */
+    char user[512];        /* of --user; `options` has its two halves */
     const char *jar;
     struct progress progress;
     struct plait_http_field field[FIELDS_MAX];
@@ -313,6 +314,44 @@ static bool take_more(struct fetches *f, struct words *words, const char **value
     return true;
 }
 
+/* NAME:PASSWORD, or a file whose first line is that, which others on this machine do not see in the list of
+ * processes. */
+static int take_user(struct fetches *f, const char *text)
+{
+    char *line = f->user;
+    FILE *file = text[0] == '@' ? fopen(text + 1, "re") : NULL;
+    if (text[0] == '@' && !file)
+        return failed(f->command, "the file '%s' cannot be read: %s", text + 1, strerror(errno));
+    const bool fits = file ? fgets(line, sizeof f->user, file) && strlen(line) < sizeof f->user - 1
+                           : snprintf(line, sizeof f->user, "%s", text) < (int)sizeof f->user;
+    if (file)
+        fclose(file);
+    line[strcspn(line, "\r\n")] = '\0';
+    char *colon = strchr(line, ':');
+    if (!fits || !colon)
+        return wrong_usage(f->command, "--user wants a name and a password, as in ann:secret, or @FILE with them");
+    *colon = '\0';
+    f->options.user = line;
+    f->options.password = colon + 1;
+    return EXIT_DONE;
+}
+
+/* Who we are. As take_more. */
+static bool take_who(struct fetches *f, struct words *words, const char **value, int *status)
+{
+    if (take_option(words, "user", 'u', value))
+        *status = *value ? take_user(f, *value) : EXIT_DONE;
+    else if (take_option(words, "bearer", 0, value))
+        f->options.bearer = *value;
+    else if (take_flag(words, "basic", 0))
+        f->options.basic_at_once = true;
+    else if (take_flag(words, "digest", 0))
+        f->options.digest_only = true;
+    else
+        return false;
+    return true;
+}
+
 static int add_url(struct fetches *f, const char *url)
 {
     if (f->count == URLS_MAX)
@@ -326,7 +365,7 @@ static int take_words(struct fetches *f, struct words *words)
     int status = EXIT_DONE;
     while (status == EXIT_DONE && words->at < words->end) {
         const char *value = "";
-        if (take_switch(f, words) || take_more(f, words, &value, &status)) {
+        if (take_switch(f, words) || take_more(f, words, &value, &status) || take_who(f, words, &value, &status)) {
         } else if (take_option(words, "output", 'o', &value)) {
             f->path = value;
         } else if (take_option(words, "cookies", 0, &value)) {
@@ -479,6 +518,9 @@ const struct command command_fetch = {
         "  -T, --upload-file FILE  sends a file of any size\n"
         "  -I, --head              only the answer's head\n"
         "  -i, --include           print the answer's head too\n"
+        "  -u, --user NAME:PASSWORD  for who asks (401); @FILE: what is in the first line of it\n"
+        "      --basic, --digest   with --user: sent at once, or never but as a digest\n"
+        "      --bearer TOKEN      sent to the URL's server\n"
         "      --cookies FILE      send and keep cookies; the file is made when it isn't there\n"
         "      --retry N           try again so often what may be tried again\n"
         "  -m, --max-time SECONDS  for each URL\n"

@@ -18,6 +18,37 @@
 #include <plait/cookies.h>
 #include <plait/http_client.h>
 
+/* --- credentials (http_client_auth.c); no stream, no clock -------------------------------------------------------- */
+
+enum { PLAIT__CNONCE_BYTES = 16 };
+
+/* A user's name and password, and how a server or a proxy wants them. All zero is nobody. */
+struct plait__client_auth {
+    char *user, *password; /* counted memory; NULL: there are none */
+    bool at_once;          /* Basic, without being asked */
+    bool digest_only;      /* the password itself is never sent */
+    bool basic, digest;    /* what was asked for; Digest as follows */
+    bool md5, session, user_hash, has_qop, has_opaque, has_algorithm;
+    uint8_t asked;            /* challenges that were taken */
+    struct plait_buf texts;   /* realm, nonce and opaque as they came, one behind the other */
+    plait_slice field[3];     /* where they are */
+    struct plait_buf cleared; /* realm and nonce without escapes, for hashing */
+    plait_slice clear[2];
+    uint32_t count; /* requests with this nonce */
+};
+
+/* Keeps copies. Errors: PLAIT_EINVAL (a control character; a colon in the name), PLAIT_ENOMEM. */
+plait_err plait__client_auth_init(struct plait__client_auth *auth, struct plait_budget *budget, plait_slice user,
+                                  plait_slice password) PLAIT_MUST;
+void plait__client_auth_deinit(struct plait__client_auth *auth);
+/* Takes challenges, a list. Returns whether a request with credentials may do what one without, or the last one, did
+ * not. */
+bool plait__client_auth_take(struct plait__client_auth *auth, plait_slice challenges);
+/* Writes the field if it is to be sent by now. `cnonce` is random. Errors: PLAIT_ENOMEM, in `out` too. */
+plait_err plait__client_auth_write(struct plait__client_auth *auth, struct plait_buf *out, const char *field,
+                                   plait_slice method, plait_slice uri, const uint8_t cnonce[PLAIT__CNONCE_BYTES])
+    PLAIT_MUST;
+
 /* --- the text of a request (http_client_text.c); no stream, no clock --------------------------------------------- */
 
 /* A request's text with what is needed to make it again for another URL. */
@@ -27,10 +58,13 @@ struct plait__fetch_text {
     struct plait_url parsed;
     char *url_text;
     char method[PLAIT__HTTP1_METHOD_MAX + 1];
-    struct plait_buf fields; /* ready lines that go everywhere */
-    struct plait_buf about;  /* ready lines that describe the body, and go with it */
-    struct plait_buf secret; /* ready lines that stay with the origin */
-    struct plait_buf head;   /* written by plait__fetch_text_write */
+    struct plait_buf fields;             /* ready lines that go everywhere */
+    struct plait_buf about;              /* ready lines that describe the body, and go with it */
+    struct plait_buf secret;             /* ready lines that stay with the origin */
+    struct plait__client_auth auth;      /* so does this */
+    struct plait_buf target;             /* for Digest */
+    struct plait_buf head;               /* written by plait__fetch_text_write */
+    uint8_t cnonce[PLAIT__CNONCE_BYTES]; /* random, for the head that is written next */
     uint8_t *body_copy;
     plait_slice body;
     bool streams; /* the body comes from a source, of `length` bytes */
@@ -41,7 +75,7 @@ struct plait__fetch_text {
     bool strayed;    /* a redirect led to another origin, at some time */
     bool close;      /* the connection is not to be kept */
     bool cross_site; /* a redirect led to another site */
-    bool has_agent, has_accept, has_cookie, has_coding;
+    bool has_agent, has_accept, has_cookie, has_coding, has_authorization;
     bool raw;                      /* no content coding is asked for */
     struct plait_cookies *cookies; /* borrowed; NULL: none */
     const char *why;               /* a sentence when making it failed */

@@ -88,23 +88,49 @@ static plait_err take_field(struct plait__fetch_text *t, const struct plait_http
     t->has_accept |= plait_slice_equal_nocase(name, PLAIT_LIT("accept"));
     t->has_coding |= plait_slice_equal_nocase(name, PLAIT_LIT("accept-encoding"));
     t->has_cookie |= plait_slice_equal_nocase(name, PLAIT_LIT("cookie"));
+    t->has_authorization |= plait_slice_equal_nocase(name, PLAIT_LIT("authorization"));
     put_field(is_secret(name) ? &t->secret : is_about_body(name) ? &t->about : &t->fields, field->name, value);
     return PLAIT_OK;
 }
 
-/* RFC 7617: a URL's user and password, decoded, as a field. */
-static plait_err put_basic(struct plait__fetch_text *t, struct plait_buf *out)
+/* A URL's user and password are sent as Basic without being asked. */
+static plait_err use_userinfo(struct plait__fetch_text *t)
 {
-    uint8_t clear[512];
-    size_t len;
-    plait_slice info = t->parsed.userinfo;
-    if (info.len > sizeof(clear) || plait_percent_decode(info, false, clear, &len) != PLAIT_OK)
-        return PLAIT_FAIL(wrong(t, PLAIT_EINVAL, "the URL's user or password can't be used"));
-    plait_buf_put(out, PLAIT_LIT("Authorization: Basic "));
-    plait__base64_encode(out, plait_slice_of(clear, len));
-    plait_buf_put(out, PLAIT_LIT("\r\n"));
-    plait_mem_wipe(clear, sizeof(clear));
-    return PLAIT_OK;
+    uint8_t user[512], password[512];
+    size_t user_len = 0, password_len = 0;
+    const plait_slice info = t->parsed.userinfo;
+    const size_t colon = plait_slice_find_byte(info, ':', 0);
+    const plait_slice left = plait_slice_sub(info, 0, colon);
+    const plait_slice right = colon == SIZE_MAX ? plait_slice_of(NULL, 0) : plait_slice_sub(info, colon + 1, info.len);
+    if (info.len == 0)
+        return PLAIT_OK;
+    plait_err err = PLAIT_EINVAL;
+    if (info.len <= sizeof(user) && plait_percent_decode(left, false, user, &user_len) == PLAIT_OK &&
+        plait_percent_decode(right, false, password, &password_len) == PLAIT_OK)
+        err = plait__client_auth_init(&t->auth, t->budget, plait_slice_of(user, user_len),
+                                      plait_slice_of(password, password_len));
+    plait_mem_wipe(password, sizeof(password));
+    t->auth.at_once = true;
+    return err == PLAIT_EINVAL ? PLAIT_FAIL(wrong(t, err, "the URL's user or password can't be used")) : err;
+}
+
+static plait_err use_credentials(struct plait__fetch_text *t, const struct plait_fetch_options *options)
+{
+    if (options->bearer) {
+        if (!plait__http1_is_value(plait_slice_text(options->bearer)))
+            return PLAIT_FAIL(wrong(t, PLAIT_EINVAL, "a token has a byte that may not stand there"));
+        plait_buf_put(&t->secret, PLAIT_LIT("Authorization: Bearer "));
+        plait_buf_put_text(&t->secret, options->bearer);
+        plait_buf_put(&t->secret, PLAIT_LIT("\r\n"));
+        t->has_authorization = true;
+    }
+    if (!options->user)
+        return use_userinfo(t);
+    const plait_slice password = options->password ? plait_slice_text(options->password) : PLAIT_LIT("");
+    const plait_err err = plait__client_auth_init(&t->auth, t->budget, plait_slice_text(options->user), password);
+    t->auth.at_once = options->basic_at_once && !options->digest_only;
+    t->auth.digest_only = options->digest_only;
+    return err == PLAIT_EINVAL ? PLAIT_FAIL(wrong(t, err, "the user or password can't be used")) : err;
 }
 
 /* --- what the fetch uses --------------------------------------------------------------------------------------- */
@@ -141,11 +167,13 @@ plait_err plait__fetch_text_init(struct plait__fetch_text *text, struct plait_bu
     plait_buf_init(&text->fields, budget, HEAD_MAX);
     plait_buf_init(&text->about, budget, HEAD_MAX);
     plait_buf_init(&text->secret, budget, HEAD_MAX);
+    plait_buf_init(&text->target, budget, URL_MAX);
     plait_buf_init(&text->head, budget, 4 * HEAD_MAX);
     char *copy = plait_mem_text(budget, url, strlen(url));
     if (!copy)
         return PLAIT_FAIL(PLAIT_ENOMEM);
     PLAIT_TRY(use_url(text, copy));
+    PLAIT_TRY(use_credentials(text, options));
     return keep_request(text, options);
 }
 
@@ -158,6 +186,8 @@ void plait__fetch_text_deinit(struct plait__fetch_text *text)
     plait_buf_deinit(&text->fields);
     plait_buf_deinit(&text->about);
     plait_buf_deinit(&text->secret);
+    plait__client_auth_deinit(&text->auth);
+    plait_buf_deinit(&text->target);
     plait_buf_deinit(&text->head);
 }
 
@@ -201,6 +231,9 @@ plait_err plait__fetch_text_redirect(struct plait__fetch_text *text, int status,
         text->strayed = true;
         text->cross_site |= !plait__same_site(from.host, text->parsed.host);
         plait_buf_clear(&text->secret);
+        text->has_authorization = false;
+        plait__client_auth_deinit(&text->auth);
+        err = use_userinfo(text);
     }
     plait_mem_free(old);
     PLAIT_TRY(err);
@@ -269,6 +302,15 @@ static void put_framing(const struct plait__fetch_text *t, struct plait_buf *out
         plait_buf_put(out, PLAIT_LIT("Expect: 100-continue\r\n"));
 }
 
+static plait_err put_credentials(struct plait__fetch_text *t, struct plait_buf *out)
+{
+    plait_buf_clear(&t->target);
+    if (t->auth.digest)
+        put_target(&t->target, &t->parsed);
+    return plait__client_auth_write(&t->auth, out, "Authorization", plait_slice_text(t->method),
+                                    plait_buf_slice(&t->target), t->cnonce);
+}
+
 plait_err plait__fetch_text_write(struct plait__fetch_text *text)
 {
     struct plait_buf *out = &text->head;
@@ -286,17 +328,16 @@ plait_err plait__fetch_text_write(struct plait__fetch_text *text)
         put_field(out, "Accept-Encoding", plait_slice_text(plait__decode_accepts));
     plait_buf_put(out, plait_buf_slice(&text->fields));
     plait_buf_put(out, plait_buf_slice(&text->about));
-    if (text->secret.len)
-        plait_buf_put(out, plait_buf_slice(&text->secret));
-    else if (text->parsed.userinfo.len)
-        PLAIT_TRY(put_basic(text, out));
+    plait_buf_put(out, plait_buf_slice(&text->secret));
+    if (!text->has_authorization)
+        PLAIT_TRY(put_credentials(text, out));
     if (text->cookies && !(text->has_cookie && !text->strayed))
         put_cookies(text, out);
     put_framing(text, out);
     if (text->close)
         plait_buf_put(out, PLAIT_LIT("Connection: close\r\n"));
     plait_buf_put(out, PLAIT_LIT("\r\n"));
-    if (text->fields.err || text->about.err || text->secret.err || out->err)
+    if (text->fields.err || text->about.err || text->secret.err || text->target.err || out->err)
         return PLAIT_FAIL(PLAIT_ENOMEM);
     return PLAIT_OK;
 }

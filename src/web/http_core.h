@@ -150,7 +150,7 @@ struct plait_request {
     bool filtered;                                  /* the answer's body goes through filters */
     bool told;                                      /* filters know of the end */
     bool complete;                                  /* the answer was */
-    struct plait__auth_try *auth;   /* who wants to be let in */
+    struct plait__auth_try *auth;                   /* who wants to be let in */
     plait_slice user;                               /* who was authenticated */
     struct plait__http_filter *filters, *filter_at; /* innermost first; the one that is being called */
     struct plait__http_feed *feed;                  /* what waits for the filters */

@@ -14,7 +14,7 @@
 #include <plait/task.h>
 #include <plait/tls.h>
 
-enum { BODY_MAX = 16 << 20, REDIRECTS = 10, SKIP_MAX = 65536, RETRY_MAX_SECONDS = 86400 };
+enum { BODY_MAX = 16 << 20, REDIRECTS = 10, SKIP_MAX = 65536, RETRY_MAX_SECONDS = 86400, CHALLENGES_MAX = 16384 };
 
 /* --- the end --------------------------------------------------------------------------------------------------- */
 
@@ -191,6 +191,8 @@ static void trace_connecting(const char *what, const struct plait_address *addre
 static plait_err begin(struct plait__fetch *f)
 {
     trace(f, &(struct plait_fetch_step){.what = "begin", .url = f->text.url_text});
+    if (f->text.auth.digest)
+        PLAIT_TRY(plait_random_bytes(f->client->reactor, f->text.cnonce, sizeof(f->text.cnonce)));
     PLAIT_TRY(plait__fetch_text_write(&f->text));
     f->x.connect = f->options.connect;
     f->x.connect.trace = trace_connecting;
@@ -305,12 +307,34 @@ static plait_err follow(struct plait__fetch *f, plait_slice location, const char
     return PLAIT_OK;
 }
 
+/* Whether the server asks who we are, and we can say it, or say it better than before. */
+static bool is_asked(struct plait__fetch *f, const uint8_t *base)
+{
+    const struct plait__http1_head *head = &f->x.head;
+    struct plait_buf all;
+    plait_buf_init(&all, plait_reactor_budget(f->client->reactor), CHALLENGES_MAX);
+    for (size_t i = 0; i < head->count; i++) {
+        const struct plait__http1_field *field = &head->field[i];
+        if (!plait_slice_equal_nocase(plait_slice_of(base + field->name, field->name_len),
+                                      PLAIT_LIT("www-authenticate")))
+            continue;
+        plait_buf_put(&all, plait_slice_of(base + field->value, field->value_len));
+        plait_buf_put_u8(&all, ',');
+    }
+    const bool asked =
+        !all.err && !f->text.has_authorization && plait__client_auth_take(&f->text.auth, plait_buf_slice(&all));
+    plait_buf_deinit(&all);
+    return asked;
+}
+
 /* Whether the answer whose head came is not the one to give: f->discards then, or an error that ends the fetch. */
 static plait_err judge(struct plait__fetch *f, const uint8_t *base, const char **why)
 {
     const plait_slice location = redirect_of(f, base);
     if (location.len > 0)
         PLAIT_TRY(follow(f, location, why));
+    else if (f->x.head.status == 401 && is_asked(f, base))
+        f->x.fresh = false;
     else if (f->x.head.status == 417 && f->text.expect)
         f->text.expect = false; /* RFC 9110 section 10.1.1 */
     else if (!plait__retry_answer(f, base))

@@ -163,30 +163,20 @@ static plait_slice *place_of(struct plait__digest *d, struct seen *seen, plait_s
     return NULL;
 }
 
-/* "a=b, c=d": as parameters, with commas for semicolons. A parameter that comes twice is refused. */
+/* A parameter that comes twice is refused, and so is another scheme. */
 static bool read_params(struct plait_request *req, plait_slice text, struct plait__digest *d, struct seen *seen)
 {
-    uint8_t *copy = plait_request_memory(req, text.len + 1);
-    plait_slice rest, name, value;
-    bool escaped = false, quoted = false;
-    if (!copy)
-        return false;
-    copy[0] = ';';
-    for (size_t i = 0; i < text.len; i++) {
-        const uint8_t c = text.ptr[i];
-        quoted ^= c == '"' && !escaped;
-        escaped = c == '\\' && quoted && !escaped;
-        copy[i + 1] = c == ',' && !quoted ? ';' : c;
-    }
-    rest = plait_slice_of(copy, text.len + 1);
-    while (plait__param_next(&rest, &name, &value, &escaped)) {
+    struct plait_scan list = plait_scan_of(text);
+    plait_slice name, value;
+    bool escaped;
+    while (plait__auth_next(&list, &name, &value, &escaped)) {
         plait_slice *place = place_of(d, seen, name);
-        if (place && (place->ptr || !keep(req, &value, escaped)))
+        if (!value.ptr || (place && (place->ptr || !keep(req, &value, escaped))))
             return false;
         if (place)
             *place = value;
     }
-    return rest.len == 0;
+    return plait_scan_done(&list);
 }
 
 bool plait__digest_read(struct plait_request *req, struct plait__auth *auth, plait_slice params,

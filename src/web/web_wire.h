@@ -25,6 +25,10 @@ bool plait__form_next(plait_slice *rest, plait_slice *name, plait_slice *value);
  * value is given without its quotes, with `*escaped` when it holds backslashes to take out. False at the end or where
  * it is malformed (then `rest` is not empty). */
 bool plait__param_next(plait_slice *rest, plait_slice *name, plait_slice *value, bool *escaped);
+/* The next part of what is said for authentication, such as `Basic realm="a", Digest realm="b", nonce=c`: a scheme
+ * (`value` has ptr NULL), or a parameter as above. A token68 behind a scheme is passed over. False at the end or where
+ * it is malformed (then `list` is not done). */
+bool plait__auth_next(struct plait_scan *list, plait_slice *name, plait_slice *value, bool *escaped);
 /* Takes the backslashes out of a quoted value in place; returns the new length. */
 size_t plait__param_unescape(uint8_t *text, size_t len);
 

@@ -157,7 +157,41 @@ def our_client_at_node(folder):
         check("node", "HTTP: a connection used again", OURS_ASKS, b"uses again the connection" in done.stderr, done)
 
 
+GUARD = """
+from twisted.cred import checkers, portal
+from twisted.internet import reactor
+from twisted.web import guard, resource, server, static
+
+class Realm:
+    def requestAvatar(self, who, mind, *interfaces):
+        return resource.IResource, static.Data(b"hello " + who, "text/plain"), lambda: None
+
+users = checkers.InMemoryUsernamePasswordDatabaseDontUse(ann=b"secret")
+kinds = {"basic": guard.BasicCredentialFactory(b"home"), "md5": guard.DigestCredentialFactory("md5", b"home"),
+         "sha": guard.DigestCredentialFactory("sha", b"home")}
+root = resource.Resource()
+for name, kind in kinds.items():
+    root.putChild(name.encode(), guard.HTTPAuthSessionWrapper(portal.Portal(Realm(), [users]), [kind]))
+reactor.listenTCP(%d, server.Site(root), interface="127.0.0.1")
+reactor.run()
+"""
+
+
+def our_client_at_guards(port):
+    base = "http://127.0.0.1:%d/" % port
+    with Running("/usr/bin/python3", "-c", GUARD % port):
+        wait_port(port)
+        for name, flag in (("basic", "--basic"), ("basic", None), ("md5", "--digest"), ("md5", None)):
+            done = plait_fetch("-u", "ann:secret", *([flag] if flag else []), base + name)
+            check("Twisted", "HTTP: %s authentication%s" % ("Basic" if name == "basic" else "Digest",
+                                                            "" if flag else ", by its own choice"),
+                  OURS_ASKS, done.stdout == b"hello ann", done)
+        done = plait_fetch("-u", "ann:wrong", base + "md5")
+        check("Twisted", "HTTP: Digest authentication with a wrong password", OURS_ASKS, b"401" in done.stderr, done)
+
+
 def our_client_at_twisted(folder):
+    our_client_at_guards(free_port())
     port = free_port()
     base = "http://127.0.0.1:%d" % port
     with Running("/usr/bin/twist3", "web", "--listen", "tcp:%d:interface=127.0.0.1" % port, "--path", folder):
@@ -216,8 +250,11 @@ def our_client(folder):
                    "events {} http { access_log off; gzip on; gzip_types *; gzip_min_length 100;\n"
                    " client_body_temp_path %s/a; proxy_temp_path %s/b;\n"
                    "fastcgi_temp_path %s/c; uwsgi_temp_path %s/d; scgi_temp_path %s/e;\n"
-                   "server { listen 127.0.0.1:%d; root %s; location = /go { return 301 /data; } } }\n"
-                   % (*(folder,) * 7, port, folder))
+                   "server { listen 127.0.0.1:%d; root %s; location = /go { return 301 /data; }\n"
+                   "location = /text { auth_basic home; auth_basic_user_file %s/users; } } }\n"
+                   % (*(folder,) * 7, port, folder, folder))
+    with open(os.path.join(folder, "users"), "w") as file:
+        file.write("ann:{PLAIN}secret\n")
     program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/sbin:/bin")
     with Running(program, "-c", conf, "-p", folder):
         wait_port(port)
@@ -226,7 +263,8 @@ def our_client(folder):
         text = os.path.join(folder, "text")
         with open(text, "w") as file:
             file.write("text " * 10000)
-        done = plait_fetch("-i", "http://127.0.0.1:%d/text" % port)
+        done = plait_fetch("-i", "-u", "ann:secret", "http://127.0.0.1:%d/text" % port)
+        check("nginx", "HTTP: Basic authentication", OURS_ASKS, done.returncode == 0, done)
         check("nginx", "HTTP: an answer in the coding gzip", OURS_ASKS,
               b"Content-Encoding: gzip\n" in done.stdout and done.stdout.endswith(b"\n\n" + b"text " * 10000), done)
         done = plait_fetch("--trace", *["http://127.0.0.1:%d/data" % port] * 2)

@@ -29,6 +29,8 @@ class Echo(http.server.BaseHTTPRequestHandler):
             return
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         one = self.headers.get("Cookie") or self.headers.get("X-One", "-")
+        if self.path == "/token":
+            one = self.headers.get("Authorization")
         text = "%s %s %s" % (self.command, one, body.decode())
         self.send_response(200)
         if self.path == "/cookie":
@@ -95,6 +97,20 @@ with folder() as where:
         code, out, err = run("finger", "ann", "--port=" + port)
         check("finger of this host", code == 0 and b"Ann" in out, (code, out, err))
 
+    with Server("serve", "web", "--root", where, "--user", "ann:secret", "--listen", "tcp:0") as s:
+        url = "http://127.0.0.1:%d/data" % s.port("web")
+        for words in (["--digest"], ["--basic"], []):
+            code, out, err = run("fetch", "-u", "ann:secret", *words, url)
+            check("fetch with a password %s" % words, code == 0 and out == whole, (code, err))
+        secret = os.path.join(where, "secret")
+        with open(secret, "w") as file:
+            file.write("ann:secret\n")
+        check("fetch with a password in a file", run("fetch", "-u", "@" + secret, url)[0] == 0)
+        code, out, err = run("fetch", "-u", "ann:wrong", url)
+        check("fetch with a wrong password", code == 1 and "401" in err, (code, err))
+        check("fetch without", run("fetch", url)[0] == 1)
+        os.remove(secret)
+
     echo = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
     threading.Thread(target=echo.serve_forever, daemon=True).start()
     base = "http://127.0.0.1:%d/" % echo.server_address[1]
@@ -129,7 +145,10 @@ with folder() as where:
     check("fetch tells its steps", code == 0 and out == b"GET - " and all(w in err for w in words), err)
     code, out, err = run("fetch", "--trace", "http://127.0.0.1:1/")
     check("fetch tells what fails", code == 1 and "can't reach 127.0.0.1:1: the connection was refused" in err, err)
-    for words in (["-d", "@" + os.path.join(where, "none")], ["-d", "@" + where], ["-T", os.path.join(where, "none")],
+    code, out, err = run("fetch", "--bearer", "abc", base + "token")
+    check("fetch with a token", out == b"GET Bearer abc ", (code, out, err))
+    for words in (["-u", "@" + os.path.join(where, "none")], ["-d", "@" + os.path.join(where, "none")],
+                  ["-d", "@" + where], ["-T", os.path.join(where, "none")],
                   ["-T", where], ["-o", os.path.join(where, "none", "x")]):
         code, out, err = run("fetch", *words, base)
         check("fetch with %s" % words, code == 1 and len(err.splitlines()) == 1, (code, err))
@@ -207,6 +226,9 @@ with folder() as where:
     check("fetch tells of TLS", code == 0 and "TLSv1.3" in err and
           "certificate of CN=here" in err.replace(" = ", "="), (code, err))
     secure.shutdown()
+    for words in (["-u", "ann"], ["-u", "x" * 600 + ":y"], ["-u"]):
+        code, out, err = run("fetch", *words, *([] if words == ["-u"] else [base]))
+        check("fetch refuses %.20s" % words, code == 2 and len(err.splitlines()) == 1, (code, err))
 
     few = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))}
     for words in (["fetch", "http://h/"], ["finger", "x@y"], ["serve", "echo"], ["up"]):

@@ -150,7 +150,9 @@ static inline plait_err farm_get(struct farm *farm, struct plait_http_client *cl
                                  const struct plait_fetch_options *options, struct plait_response **response)
 {
     struct farm_end end = {0};
-    farm_start(client, url, options, &end);
+    *(response ? response : &end.response) = NULL;
+    if (plait_then(plait_http_fetch(client, url, options), farm_note_end, &end) != PLAIT_OK)
+        return PLAIT_ENOMEM;
     for (int i = 0; i < 600000 && end.ends == 0; i++)
         plait_sim_run_for(farm->sim, plait_millis(1));
     assert_int_equal(end.ends, 1);

@@ -57,6 +57,13 @@ static void requests_are_written(void **state)
     expect("http://us%65r:p:w@h/", &none,
            "GET / HTTP/1.1\r\nHost: h\r\n" VERSION "Accept: */*\r\n" CODINGS
            "Authorization: Basic dXNlcjpwOnc=\r\n" END);
+    const struct plait_fetch_options waits = {.user = "user", .password = "p"},
+                                     basic = {.user = "user", .basic_at_once = true}, token = {.bearer = "abc"};
+    expect("http://x:y@h/", &waits, "GET / HTTP/1.1\r\nHost: h\r\n" VERSION "Accept: */*\r\n" CODINGS END);
+    expect("http://h/", &basic,
+           "GET / HTTP/1.1\r\nHost: h\r\n" VERSION "Accept: */*\r\n" CODINGS "Authorization: Basic dXNlcjo=\r\n" END);
+    expect("http://x:y@h/", &token,
+           "GET / HTTP/1.1\r\nHost: h\r\n" VERSION "Accept: */*\r\n" CODINGS "Authorization: Bearer abc\r\n" END);
 }
 
 /* CVE-2019-12387 and its kin */
@@ -99,9 +106,26 @@ static void a_user_that_can_not_be_decoded_is_refused(void **state)
     struct plait__fetch_text text;
     const struct plait_fetch_options none = {0};
     (void)state;
-    assert_ok(plait__fetch_text_init(&text, &budget, "http://%zz@h/", &none));
-    assert_err(plait__fetch_text_write(&text), PLAIT_EINVAL);
+    assert_err(plait__fetch_text_init(&text, &budget, "http://%zz@h/", &none), PLAIT_EINVAL);
+    assert_string_equal(text.why, "the URL's user or password can't be used");
     plait__fetch_text_deinit(&text);
+    assert_err(plait__fetch_text_init(&text, &budget, "http://a:%zz@h/", &none), PLAIT_EINVAL);
+    plait__fetch_text_deinit(&text);
+    assert_err(plait__fetch_text_init(&text, &budget, "http://a%3Ab:c@h/", &none), PLAIT_EINVAL);
+    plait__fetch_text_deinit(&text);
+}
+
+static void credentials_that_can_not_be_used_are_refused(void **state)
+{
+    static const struct plait_fetch_options wrong[] = {
+        {.user = "a:b"}, {.user = "a\n"}, {.user = "a", .password = "b\x7f"}, {.bearer = "a\nb"}};
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(wrong); i++) {
+        struct plait__fetch_text text;
+        assert_err(plait__fetch_text_init(&text, &budget, "http://h/", &wrong[i]), PLAIT_EINVAL);
+        assert_non_null(text.why);
+        plait__fetch_text_deinit(&text);
+    }
 }
 
 static void redirects_keep_what_they_may(void **state)
@@ -179,4 +203,5 @@ static void any_lack_of_memory_is_told(void **state)
 
 TEST_MAIN_WITH(set_up, tear_down, cmocka_unit_test(requests_are_written), cmocka_unit_test(nothing_can_end_a_line),
                cmocka_unit_test(a_user_that_can_not_be_decoded_is_refused),
+               cmocka_unit_test(credentials_that_can_not_be_used_are_refused),
                cmocka_unit_test(redirects_keep_what_they_may), cmocka_unit_test(any_lack_of_memory_is_told))

@@ -231,6 +231,40 @@ static void parameters_are_cut_one_by_one(void **state)
     }
 }
 
+static void challenges_are_cut_into_schemes_and_parameters(void **state)
+{
+    static const struct {
+        const char *text, *parts; /* schemes and name=value, a space behind each; '!' where it is malformed */
+    } cases[] = {
+        {"", ""},
+        {"Basic", "Basic "},
+        {"Basic realm=\"a, b\"", "Basic realm=a, b "},
+        {" , Digest realm=\"x\" ,nonce = y,,, Basic realm=\"z\"", "Digest realm=x nonce=y Basic realm=z "},
+        {"Negotiate ab+/c==, NTLM , Basic realm=\"\"", "Negotiate NTLM Basic realm= "},
+        {"Negotiate abc", "Negotiate "},
+        {"A b=c d=e", "A !"},
+        {"A b=c d", "A !"},
+        {"A b=\"c", "A !"},
+        {"A b=", "A "},
+        {"A (", "A !"},
+        {"A(", "!"},
+        {"=", "!"},
+    };
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        struct plait_scan list = plait_scan_of(plait_slice_text(cases[i].text));
+        char got[200] = "";
+        size_t len = 0;
+        plait_slice name, value;
+        bool escaped;
+        while (plait__auth_next(&list, &name, &value, &escaped))
+            len += (size_t)snprintf(got + len, sizeof(got) - len, "%.*s%s%.*s ", PLAIT_ARG(name), value.ptr ? "=" : "",
+                                    PLAIT_ARG(value));
+        (void)snprintf(got + len, sizeof(got) - len, "%s", plait_scan_done(&list) ? "" : "!");
+        assert_string_equal(got, cases[i].parts);
+    }
+}
+
 /* --- forms -------------------------------------------------------------------------------------------------------- */
 
 static void list_form(struct plait_request *req, plait_slice body, void *ctx)
@@ -323,4 +357,5 @@ static void forms_are_read(void **state)
 
 TEST_MAIN(cmocka_unit_test(wishes_are_weighed), cmocka_unit_test(the_most_wanted_is_chosen),
           cmocka_unit_test(cookies_are_found), cmocka_unit_test(cookies_are_set_with_their_attributes),
-          cmocka_unit_test(parameters_are_cut_one_by_one), cmocka_unit_test(forms_are_read))
+          cmocka_unit_test(parameters_are_cut_one_by_one),
+          cmocka_unit_test(challenges_are_cut_into_schemes_and_parameters), cmocka_unit_test(forms_are_read))

@@ -152,7 +152,7 @@ static void rates_are_judged(void **state)
 static void memory_may_fail(void **state)
 {
     (void)state;
-    for (uint64_t k = 1; k < 20; k++) {
+    for (uint64_t k = 1; k < 40; k++) {
         struct test_heap heap;
         static const struct plait_log_options quiet = {.level = PLAIT_LOG_OFF, .sink = quiet_line};
         test_heap_init(&heap, 0);
