@@ -13,6 +13,7 @@ PLAIT_BEGIN
 
 struct plait_cookies;
 struct plait_http_client;
+struct plait_http_proxy;
 struct plait_response;
 struct plait_task;
 
@@ -124,9 +125,11 @@ struct plait_fetch_options {
     /* For the URL's origin, when it asks (401): Digest where it offers that, Basic else. Text of a URL before its '@'
      * is the same, sent as Basic at once. */
     const char *user, *password;
-    bool basic_at_once;                   /* Basic without being asked */
-    bool digest_only;                     /* the password itself is never sent */
-    const char *bearer;                   /* a token for the origin, sent at once (RFC 6750) */
+    bool basic_at_once; /* Basic without being asked */
+    bool digest_only;   /* the password itself is never sent */
+    const char *bearer; /* a token for the origin, sent at once (RFC 6750) */
+    /* a reference is taken; URLs of http are asked of it, those of https are reached through it. NULL: none */
+    struct plait_http_proxy *proxy;
     struct plait_cookies *cookies;        /* sent, and kept from every answer; a reference is taken. NULL: none */
     struct plait_connect_options connect; /* timeout, family, source, TLS context … */
     /* The final response's head came. May be NULL. */
@@ -160,6 +163,36 @@ PLAIT_API struct plait_deferred *plait_http_get(struct plait_reactor *reactor, c
  * task's scope. */
 PLAIT_API plait_err plait_http_get_await(struct plait_task *task, const char *url, struct plait_response **out)
     PLAIT_MUST;
+
+/* --- proxies ------------------------------------------------------------------------------------------------------ */
+
+/* The zero value of a member is its default. */
+struct plait_http_proxy_options {
+    const char *user, *password; /* when the proxy asks (407); the URL's are sent at once */
+    bool basic_at_once;          /* Basic without being asked */
+    bool digest_only;            /* the password itself is never sent */
+    /* To the proxy: family, source, TLS context, targets, `via` … Time and trace are those of who connects. */
+    struct plait_connect_options connect;
+    void *reserved[4];
+};
+
+/** Knows a proxy by its URL, "http://proxy.example:3128"; by "https:" it is spoken to over TLS. Errors: PLAIT_EINVAL,
+ * PLAIT_EUNSUPPORTED (another scheme), PLAIT_ETLS, PLAIT_ENOMEM. Ownership: one reference, the caller's. */
+PLAIT_API plait_err plait_http_proxy_new(struct plait_reactor *reactor, const char *url,
+                                         const struct plait_http_proxy_options *options, struct plait_http_proxy **out)
+    PLAIT_MUST;
+
+/** Takes another reference. Ownership: the caller's. */
+PLAIT_API struct plait_http_proxy *plait_http_proxy_ref(struct plait_http_proxy *proxy);
+
+/** Gives a reference back. Takes NULL and leaves NULL. */
+PLAIT_API void plait_http_proxy_unref(struct plait_http_proxy **proxy);
+
+/** The way to any host through a proxy, by CONNECT, for the options of any connect; the proxy resolves its name.
+ * Errors of such a connect: PLAIT_EACCESS (407), PLAIT_EREFUSED (other refusals), PLAIT_EUNREACHABLE (the proxy can't),
+ * PLAIT_EMALFORMED, PLAIT_EPROTOCOL, PLAIT_ETRUNCATED, plait_connect_host's. Ownership: the proxy's. Source: RFC 9110
+ * section 9.3.6. */
+PLAIT_API const struct plait_via *plait_http_proxy_via(const struct plait_http_proxy *proxy);
 
 /* --- a body that is written as it goes ---------------------------------------------------------------------------- */
 

@@ -62,7 +62,7 @@ struct plait_scope {
     plait_time deadline;
     bool shield;
     bool expired;
-    struct plait_fault failed; /* of the first child that failed */
+    struct plait_fault failed;         /* of the first child that failed */
     struct plait_address *failed_peer; /* what `failed` names, held here */
     void *reserved[1];
 };

@@ -180,9 +180,33 @@ static void begin_tls(struct connecting *c, struct plait_stream *s)
         fail_with(c, err);
 }
 
+/* A stream has one layer of TLS: one that has it already is carried to a stream in memory, which gets its own. NULL: no
+ * memory, and the stream is discarded. */
+static struct plait_stream *inside(struct connecting *c, struct plait_stream *outer)
+{
+    struct plait_stream *near, *far;
+    if (plait_pair_new(c->reactor, &near, &far) != PLAIT_OK) {
+        plait__stream_discard(outer);
+        return NULL;
+    }
+    struct plait_deferred *over = plait_pipe(outer, far, true);
+    if (!over) {
+        plait__stream_discard(outer);
+        plait__stream_discard(near);
+        plait__stream_discard(far);
+        return NULL;
+    }
+    plait_deferred_ignore(over); /* both ends tell theirs */
+    return near;
+}
+
 static void go_on_with(struct connecting *c, struct plait_stream *s)
 {
-    if (c->o.tls)
+    if (c->o.tls && plait_stream_tls(s))
+        s = inside(c, s);
+    if (!s)
+        fail_with(c, PLAIT_ENOMEM);
+    else if (c->o.tls)
         begin_tls(c, s);
     else
         finish(c, s);
@@ -244,6 +268,8 @@ static void go_through(struct connecting *c)
     const char *host = c->host ? c->host : plait_address_format_host(&c->one, text);
     o.via = NULL;
     o.tls = NULL;
+    o.server_name = NULL;
+    o.alpn = plait_slice_of(NULL, 0);
     o.timeout = c->until == PLAIT_NEVER ? PLAIT_NEVER : c->until - plait_now(c->reactor);
     struct plait_deferred *d =
         via->connect(c->reactor, plait_slice_text(host), c->host ? c->port : c->one.port, &o, via->ctx);

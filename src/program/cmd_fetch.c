@@ -6,6 +6,7 @@
  * Invariant: bytes go out as they come; nothing of a body is kept. A file that did not arrive whole is said to be so.
  * What goes to standard output goes there one URL after the other. Test: tests/program/clients.py.
  */
+#include "program/fetch_proxy.h"
 #include "program/fetch_show.h"
 #include "program/program.h"
 
@@ -46,6 +47,8 @@ struct fetches {
     char json[2][40];      /* fields of --json */
     char user[512];        /* of --user; `options` has its two halves */
     const char *jar;
+    const char *proxy; /* of --proxy */
+    struct proxies proxies;
     struct progress progress;
     struct plait_http_field field[FIELDS_MAX];
     struct plait_upload_source source;
@@ -175,6 +178,7 @@ static void start_one(struct one *o)
 {
     struct plait_fetch_options options = o->all->options;
     options.ctx = o;
+    options.proxy = proxy_for(&o->all->proxies, o->url);
     o->began = plait_now(o->all->r);
     o->all->running++;
     if (plait_then(plait_http_fetch(o->all->client, o->url, &options), on_end, o) == PLAIT_OK)
@@ -336,11 +340,13 @@ static int take_user(struct fetches *f, const char *text)
     return EXIT_DONE;
 }
 
-/* Who we are. As take_more. */
+/* Who we are, and the way. As take_more. */
 static bool take_who(struct fetches *f, struct words *words, const char **value, int *status)
 {
     if (take_option(words, "user", 'u', value))
         *status = *value ? take_user(f, *value) : EXIT_DONE;
+    else if (take_option(words, "proxy", 'x', value))
+        f->proxy = *value;
     else if (take_option(words, "bearer", 0, value))
         f->options.bearer = *value;
     else if (take_flag(words, "basic", 0))
@@ -480,11 +486,14 @@ static int run_with(struct fetches *f, struct words *words)
     int status = take_words(f, words);
     if (status == EXIT_DONE)
         status = choose_outputs(f);
+    if (status == EXIT_DONE)
+        status = proxies_open(&f->proxies, f->command, f->r, f->proxy);
     if (status == EXIT_DONE) {
         fill_options(f);
         status = fetch_all(f);
     }
     plait_http_client_free(&f->client);
+    proxies_close(&f->proxies);
     status = close_jar(f, status);
     plait_buf_deinit(&f->data);
     return status;
@@ -521,6 +530,9 @@ const struct command command_fetch = {
         "  -u, --user NAME:PASSWORD  for who asks (401); @FILE: what is in the first line of it\n"
         "      --basic, --digest   with --user: sent at once, or never but as a digest\n"
         "      --bearer TOKEN      sent to the URL's server\n"
+        "  -x, --proxy URL         asks a proxy, http://proxy.example:3128; without it http_proxy, https_proxy, "
+        "all_proxy\n"
+        "                          and no_proxy of the environment count; '' for none\n"
         "      --cookies FILE      send and keep cookies; the file is made when it isn't there\n"
         "      --retry N           try again so often what may be tried again\n"
         "  -m, --max-time SECONDS  for each URL\n"

@@ -14,7 +14,7 @@
 
 #include <stdio.h>
 
-enum { TEXTS_MAX = 8192, ASKED_MAX = 3, REALM = 0, NONCE = 1, OPAQUE = 2 };
+enum { TEXTS_MAX = 8192, USERINFO_MAX = 512, CHALLENGES_MAX = 16384, ASKED_MAX = 3, REALM = 0, NONCE = 1, OPAQUE = 2 };
 
 /* --- who it is ---------------------------------------------------------------------------------------------------- */
 
@@ -37,6 +37,37 @@ plait_err plait__client_auth_init(struct plait__client_auth *auth, struct plait_
     auth->user = plait_mem_text(budget, (const char *)user.ptr, user.len);
     auth->password = plait_mem_text(budget, (const char *)password.ptr, password.len);
     return auth->user && auth->password ? PLAIT_OK : PLAIT_FAIL(PLAIT_ENOMEM);
+}
+
+plait_err plait__client_auth_of_url(struct plait__client_auth *auth, struct plait_budget *budget,
+                                    const struct plait_url *url)
+{
+    uint8_t user[USERINFO_MAX], password[USERINFO_MAX];
+    size_t user_len = 0, password_len = 0;
+    const plait_slice info = url->userinfo;
+    const size_t colon = plait_slice_find_byte(info, ':', 0);
+    const plait_slice left = plait_slice_sub(info, 0, colon);
+    const plait_slice right = colon == SIZE_MAX ? plait_slice_of(NULL, 0) : plait_slice_sub(info, colon + 1, info.len);
+    plait_err err = PLAIT_EINVAL;
+    if (info.len == 0)
+        return PLAIT_OK;
+    if (info.len <= sizeof(user) && plait_percent_decode(left, false, user, &user_len) == PLAIT_OK &&
+        plait_percent_decode(right, false, password, &password_len) == PLAIT_OK)
+        err = plait__client_auth_init(auth, budget, plait_slice_of(user, user_len),
+                                      plait_slice_of(password, password_len));
+    auth->at_once = true;
+    plait_mem_wipe(password, sizeof(password));
+    return err;
+}
+
+plait_err plait__client_auth_copy(struct plait__client_auth *auth, struct plait_budget *budget,
+                                  const struct plait__client_auth *from)
+{
+    auth->at_once = from->at_once;
+    auth->digest_only = from->digest_only;
+    if (!from->user)
+        return PLAIT_OK;
+    return plait__client_auth_init(auth, budget, plait_slice_text(from->user), plait_slice_text(from->password));
 }
 
 void plait__client_auth_deinit(struct plait__client_auth *auth)
@@ -165,6 +196,23 @@ bool plait__client_auth_take(struct plait__client_auth *auth, plait_slice challe
     auth->digest = digest;
     auth->basic = !digest;
     return true;
+}
+
+bool plait__client_auth_asked(struct plait__client_auth *auth, struct plait_budget *budget,
+                              const struct plait__http1_head *head, const uint8_t *base, const char *name)
+{
+    struct plait_buf all;
+    plait_buf_init(&all, budget, CHALLENGES_MAX);
+    for (size_t i = 0; i < head->count; i++) {
+        const struct plait__http1_field *field = &head->field[i];
+        if (!equals(plait_slice_of(base + field->name, field->name_len), name))
+            continue;
+        plait_buf_put(&all, plait_slice_of(base + field->value, field->value_len));
+        plait_buf_put_u8(&all, ',');
+    }
+    const bool asked = !all.err && plait__client_auth_take(auth, plait_buf_slice(&all));
+    plait_buf_deinit(&all);
+    return asked;
 }
 
 /* --- what is sent ------------------------------------------------------------------------------------------------- */

@@ -41,9 +41,18 @@ struct plait__client_auth {
 plait_err plait__client_auth_init(struct plait__client_auth *auth, struct plait_budget *budget, plait_slice user,
                                   plait_slice password) PLAIT_MUST;
 void plait__client_auth_deinit(struct plait__client_auth *auth);
+/* The same from a URL's text before its '@', sent as Basic at once; nobody where there is none. Errors: as init. */
+plait_err plait__client_auth_of_url(struct plait__client_auth *auth, struct plait_budget *budget,
+                                    const struct plait_url *url) PLAIT_MUST;
+/* The same from another, without what it was asked. Errors: PLAIT_ENOMEM. */
+plait_err plait__client_auth_copy(struct plait__client_auth *auth, struct plait_budget *budget,
+                                  const struct plait__client_auth *from) PLAIT_MUST;
 /* Takes challenges, a list. Returns whether a request with credentials may do what one without, or the last one, did
  * not. */
 bool plait__client_auth_take(struct plait__client_auth *auth, plait_slice challenges);
+/* Takes those of a head's fields of a name. */
+bool plait__client_auth_asked(struct plait__client_auth *auth, struct plait_budget *budget,
+                              const struct plait__http1_head *head, const uint8_t *base, const char *name);
 /* Writes the field if it is to be sent by now. `cnonce` is random. Errors: PLAIT_ENOMEM, in `out` too. */
 plait_err plait__client_auth_write(struct plait__client_auth *auth, struct plait_buf *out, const char *field,
                                    plait_slice method, plait_slice uri, const uint8_t cnonce[PLAIT__CNONCE_BYTES])
@@ -58,11 +67,13 @@ struct plait__fetch_text {
     struct plait_url parsed;
     char *url_text;
     char method[PLAIT__HTTP1_METHOD_MAX + 1];
-    struct plait_buf fields;             /* ready lines that go everywhere */
-    struct plait_buf about;              /* ready lines that describe the body, and go with it */
-    struct plait_buf secret;             /* ready lines that stay with the origin */
-    struct plait__client_auth auth;      /* so does this */
-    struct plait_buf target;             /* for Digest */
+    struct plait_buf fields;        /* ready lines that go everywhere */
+    struct plait_buf about;         /* ready lines that describe the body, and go with it */
+    struct plait_buf secret;        /* ready lines that stay with the origin */
+    struct plait__client_auth auth; /* so does this */
+    struct plait_buf target;        /* for Digest */
+    bool relayed;                   /* a proxy is asked, by the whole URL */
+    struct plait__client_auth proxy_auth;
     struct plait_buf head;               /* written by plait__fetch_text_write */
     uint8_t cnonce[PLAIT__CNONCE_BYTES]; /* random, for the head that is written next */
     uint8_t *body_copy;
@@ -129,6 +140,7 @@ struct plait__client_exchange {
     struct plait__client_conn *conn;      /* that took it */
     struct plait__client_conn *making;    /* the connection that is being made for it, while it waits */
     struct plait_connect_options connect; /* how to connect for it; its TLS context is the origin's too */
+    struct plait_http_proxy *proxy;       /* the way there, or NULL; the origin's too */
     plait_slice request;                  /* the head to send */
     plait_slice body;                     /* what follows it at once */
     bool sent;                            /* the request is complete, as far as the connection was given it */
@@ -210,6 +222,7 @@ struct plait__client_origin {
     size_t open;                    /* connections, with those that are being made */
     struct plait_tls_client *tls;   /* NULL in the clear */
     struct plait_target_rules *targets;
+    struct plait_http_proxy *proxy;
     plait_slice key, host;
     uint16_t port;
 };
@@ -232,6 +245,24 @@ plait_err plait__pool_enter(struct plait_http_client *client, struct plait__clie
                             const struct plait_url *url) PLAIT_MUST;
 /* Gives an exchange up, wherever it is; nothing more is told of it. Never allocates. */
 void plait__pool_leave(struct plait__client_exchange *x);
+
+/* --- proxies (http_client_proxy.c) -------------------------------------------------------------------------------- */
+
+struct plait_http_proxy {
+    size_t refs;
+    struct plait_reactor *reactor;
+    struct plait_via via;
+    struct plait_connect_options connect; /* to the proxy */
+    struct plait__client_auth auth;
+    char *url_text;
+    struct plait_url url;
+    uint16_t port;
+    bool secure;
+};
+
+/* How to connect to a proxy for somebody whose own options are `from`: time and trace are his. */
+void plait__http_proxy_connect(const struct plait_http_proxy *proxy, const struct plait_connect_options *from,
+                               struct plait_connect_options *out);
 
 /* --- fetches (http_fetch.c) and responses (http_response.c) ---------------------------------------------------- */
 

@@ -93,24 +93,9 @@ static plait_err take_field(struct plait__fetch_text *t, const struct plait_http
     return PLAIT_OK;
 }
 
-/* A URL's user and password are sent as Basic without being asked. */
 static plait_err use_userinfo(struct plait__fetch_text *t)
 {
-    uint8_t user[512], password[512];
-    size_t user_len = 0, password_len = 0;
-    const plait_slice info = t->parsed.userinfo;
-    const size_t colon = plait_slice_find_byte(info, ':', 0);
-    const plait_slice left = plait_slice_sub(info, 0, colon);
-    const plait_slice right = colon == SIZE_MAX ? plait_slice_of(NULL, 0) : plait_slice_sub(info, colon + 1, info.len);
-    if (info.len == 0)
-        return PLAIT_OK;
-    plait_err err = PLAIT_EINVAL;
-    if (info.len <= sizeof(user) && plait_percent_decode(left, false, user, &user_len) == PLAIT_OK &&
-        plait_percent_decode(right, false, password, &password_len) == PLAIT_OK)
-        err = plait__client_auth_init(&t->auth, t->budget, plait_slice_of(user, user_len),
-                                      plait_slice_of(password, password_len));
-    plait_mem_wipe(password, sizeof(password));
-    t->auth.at_once = true;
+    const plait_err err = plait__client_auth_of_url(&t->auth, t->budget, &t->parsed);
     return err == PLAIT_EINVAL ? PLAIT_FAIL(wrong(t, err, "the URL's user or password can't be used")) : err;
 }
 
@@ -187,6 +172,7 @@ void plait__fetch_text_deinit(struct plait__fetch_text *text)
     plait_buf_deinit(&text->about);
     plait_buf_deinit(&text->secret);
     plait__client_auth_deinit(&text->auth);
+    plait__client_auth_deinit(&text->proxy_auth);
     plait_buf_deinit(&text->target);
     plait_buf_deinit(&text->head);
 }
@@ -258,16 +244,29 @@ static void put_target(struct plait_buf *out, const struct plait_url *url)
     }
 }
 
-static void put_host(struct plait_buf *out, const struct plait_url *url)
+static void put_authority(struct plait_buf *out, const struct plait_url *url)
 {
-    plait_buf_put_text(out, url->host_is_ip6 ? "Host: [" : "Host: ");
+    plait_buf_put_text(out, url->host_is_ip6 ? "[" : "");
     plait_buf_put(out, url->host);
-    if (url->host_is_ip6)
-        plait_buf_put_u8(out, ']');
+    plait_buf_put_text(out, url->host_is_ip6 ? "]" : "");
     if (url->port) {
         plait_buf_put_u8(out, ':');
         plait_buf_put_u64_text(out, url->port);
     }
+}
+
+/* RFC 9112 section 3.2.2: what a proxy is asked for. */
+static void put_absolute(struct plait_buf *out, const struct plait_url *url)
+{
+    plait_buf_put(out, PLAIT_LIT("http://"));
+    put_authority(out, url);
+    put_target(out, url);
+}
+
+static void put_host(struct plait_buf *out, const struct plait_url *url)
+{
+    plait_buf_put(out, PLAIT_LIT("Host: "));
+    put_authority(out, url);
     plait_buf_put(out, PLAIT_LIT("\r\n"));
 }
 
@@ -304,11 +303,21 @@ static void put_framing(const struct plait__fetch_text *t, struct plait_buf *out
 
 static plait_err put_credentials(struct plait__fetch_text *t, struct plait_buf *out)
 {
-    plait_buf_clear(&t->target);
+    const plait_slice method = plait_slice_text(t->method);
     if (t->auth.digest)
         put_target(&t->target, &t->parsed);
-    return plait__client_auth_write(&t->auth, out, "Authorization", plait_slice_text(t->method),
-                                    plait_buf_slice(&t->target), t->cnonce);
+    if (!t->has_authorization)
+        PLAIT_TRY(
+            plait__client_auth_write(&t->auth, out, "Authorization", method, plait_buf_slice(&t->target), t->cnonce));
+    plait_buf_clear(&t->target);
+    if (!t->relayed)
+        return PLAIT_OK;
+    if (t->proxy_auth.digest)
+        put_absolute(&t->target, &t->parsed);
+    PLAIT_TRY(plait__client_auth_write(&t->proxy_auth, out, "Proxy-Authorization", method, plait_buf_slice(&t->target),
+                                       t->cnonce));
+    plait_buf_clear(&t->target);
+    return PLAIT_OK;
 }
 
 plait_err plait__fetch_text_write(struct plait__fetch_text *text)
@@ -317,7 +326,7 @@ plait_err plait__fetch_text_write(struct plait__fetch_text *text)
     plait_buf_clear(out);
     plait_buf_put_text(out, text->method);
     plait_buf_put_u8(out, ' ');
-    put_target(out, &text->parsed);
+    (text->relayed ? put_absolute : put_target)(out, &text->parsed);
     plait_buf_put(out, PLAIT_LIT(" HTTP/1.1\r\n"));
     put_host(out, &text->parsed);
     if (!text->has_agent)
@@ -329,8 +338,7 @@ plait_err plait__fetch_text_write(struct plait__fetch_text *text)
     plait_buf_put(out, plait_buf_slice(&text->fields));
     plait_buf_put(out, plait_buf_slice(&text->about));
     plait_buf_put(out, plait_buf_slice(&text->secret));
-    if (!text->has_authorization)
-        PLAIT_TRY(put_credentials(text, out));
+    PLAIT_TRY(put_credentials(text, out));
     if (text->cookies && !(text->has_cookie && !text->strayed))
         put_cookies(text, out);
     put_framing(text, out);

@@ -14,7 +14,7 @@
 #include <plait/task.h>
 #include <plait/tls.h>
 
-enum { BODY_MAX = 16 << 20, REDIRECTS = 10, SKIP_MAX = 65536, RETRY_MAX_SECONDS = 86400, CHALLENGES_MAX = 16384 };
+enum { BODY_MAX = 16 << 20, REDIRECTS = 10, SKIP_MAX = 65536, RETRY_MAX_SECONDS = 86400 };
 
 /* --- the end --------------------------------------------------------------------------------------------------- */
 
@@ -33,6 +33,7 @@ static void fetch_free(struct plait__fetch *f)
     plait_tls_client_unref(&f->options.connect.tls);
     plait_target_rules_unref(&f->options.connect.targets);
     plait_cookies_unref(&f->options.cookies);
+    plait_http_proxy_unref(&f->options.proxy);
     plait__slab_free(&web->fetches, f);
 }
 
@@ -188,23 +189,42 @@ static void trace_connecting(const char *what, const struct plait_address *addre
         f->options.connect.trace(what, address, err, f->options.connect.trace_ctx);
 }
 
+/* Where to connect to: the URL's host, through a proxy, or the proxy itself. */
+static plait_err choose_way(struct plait__fetch *f, struct plait_url *to)
+{
+    struct plait_connect_options *o = &f->x.connect;
+    struct plait_http_proxy *proxy = f->options.proxy;
+    *to = f->text.parsed;
+    *o = f->options.connect;
+    o->no_client_cert |= f->text.strayed;
+    if (!f->text.secure)
+        o->tls = NULL;
+    else if (!o->tls)
+        PLAIT_TRY(plait__web_tls(f->client->reactor, &o->tls));
+    f->x.proxy = proxy;
+    if (proxy && f->text.secure)
+        o->via = &proxy->via;
+    if (f->text.relayed) {
+        plait__http_proxy_connect(proxy, &f->options.connect, o);
+        *to = proxy->url;
+    }
+    o->trace = trace_connecting;
+    o->trace_ctx = f;
+    return PLAIT_OK;
+}
+
 static plait_err begin(struct plait__fetch *f)
 {
+    struct plait_url to;
     trace(f, &(struct plait_fetch_step){.what = "begin", .url = f->text.url_text});
-    if (f->text.auth.digest)
+    if (f->text.auth.digest || f->text.proxy_auth.digest)
         PLAIT_TRY(plait_random_bytes(f->client->reactor, f->text.cnonce, sizeof(f->text.cnonce)));
+    f->text.relayed = f->options.proxy && !f->text.secure;
     PLAIT_TRY(plait__fetch_text_write(&f->text));
-    f->x.connect = f->options.connect;
-    f->x.connect.trace = trace_connecting;
-    f->x.connect.trace_ctx = f;
-    f->x.connect.no_client_cert |= f->text.strayed;
-    if (!f->text.secure)
-        f->x.connect.tls = NULL;
-    else if (!f->x.connect.tls)
-        PLAIT_TRY(plait__web_tls(f->client->reactor, &f->x.connect.tls));
+    PLAIT_TRY(choose_way(f, &to));
     fill_exchange(f);
     plait__fetch_wait(f, PLAIT__WAIT_BEGIN, f->options.times.wait);
-    PLAIT_TRY(plait__pool_enter(f->client, &f->x, &f->text.parsed));
+    PLAIT_TRY(plait__pool_enter(f->client, &f->x, &to));
     return PLAIT_OK;
 }
 
@@ -307,24 +327,15 @@ static plait_err follow(struct plait__fetch *f, plait_slice location, const char
     return PLAIT_OK;
 }
 
-/* Whether the server asks who we are, and we can say it, or say it better than before. */
+/* Whether the server, or the proxy, asks who we are, and we can say it, or say it better than before. */
 static bool is_asked(struct plait__fetch *f, const uint8_t *base)
 {
+    struct plait_budget *budget = plait_reactor_budget(f->client->reactor);
     const struct plait__http1_head *head = &f->x.head;
-    struct plait_buf all;
-    plait_buf_init(&all, plait_reactor_budget(f->client->reactor), CHALLENGES_MAX);
-    for (size_t i = 0; i < head->count; i++) {
-        const struct plait__http1_field *field = &head->field[i];
-        if (!plait_slice_equal_nocase(plait_slice_of(base + field->name, field->name_len),
-                                      PLAIT_LIT("www-authenticate")))
-            continue;
-        plait_buf_put(&all, plait_slice_of(base + field->value, field->value_len));
-        plait_buf_put_u8(&all, ',');
-    }
-    const bool asked =
-        !all.err && !f->text.has_authorization && plait__client_auth_take(&f->text.auth, plait_buf_slice(&all));
-    plait_buf_deinit(&all);
-    return asked;
+    if (head->status == 407 && f->text.relayed)
+        return plait__client_auth_asked(&f->text.proxy_auth, budget, head, base, "proxy-authenticate");
+    return head->status == 401 && !f->text.has_authorization &&
+           plait__client_auth_asked(&f->text.auth, budget, head, base, "www-authenticate");
 }
 
 /* Whether the answer whose head came is not the one to give: f->discards then, or an error that ends the fetch. */
@@ -333,7 +344,7 @@ static plait_err judge(struct plait__fetch *f, const uint8_t *base, const char *
     const plait_slice location = redirect_of(f, base);
     if (location.len > 0)
         PLAIT_TRY(follow(f, location, why));
-    else if (f->x.head.status == 401 && is_asked(f, base))
+    else if (is_asked(f, base))
         f->x.fresh = false;
     else if (f->x.head.status == 417 && f->text.expect)
         f->text.expect = false; /* RFC 9110 section 10.1.1 */
@@ -506,12 +517,16 @@ static void keep_options(struct plait__fetch *f, const struct plait_fetch_option
         o->connect.targets = plait_target_rules_ref(o->connect.targets);
     if (o->cookies)
         o->cookies = plait_cookies_ref(o->cookies);
+    if (o->proxy)
+        o->proxy = plait_http_proxy_ref(o->proxy);
 }
 
 static struct plait_deferred *fetch_start(struct plait__fetch *f, const char *url)
 {
     struct plait_reactor *reactor = f->client->reactor;
-    const plait_err err = plait__fetch_text_init(&f->text, plait_reactor_budget(reactor), url, &f->options);
+    plait_err err = plait__fetch_text_init(&f->text, plait_reactor_budget(reactor), url, &f->options);
+    if (err == PLAIT_OK && f->options.proxy)
+        err = plait__client_auth_copy(&f->text.proxy_auth, plait_reactor_budget(reactor), &f->options.proxy->auth);
     if (err) {
         struct plait_fault fault = plait_fault_make(err, "http");
         fault.detail = f->text.why;

@@ -2,8 +2,8 @@
  *
  * The client's pool: connections to origins, who waits for them, and how many there may be. What makes two requests
  * share a connection is a key of everything that makes connections differ: scheme, host, port, TLS context and whether
- * its certificate is shown, rules for targets, family and source address. What flows over one is the matter of its
- * protocol.
+ * its certificate is shown, rules for targets, the way there, family and source address. What flows over one is the
+ * matter of its protocol.
  *
  * An exchange that waits has a connection made for it where the limits allow, and takes whichever is free first; a
  * connection that nobody waits for any more is given up. Invariants: an origin is known as long as it has a connection
@@ -37,6 +37,7 @@ static void write_key(struct plait_buf *key, const struct plait_url *url, const 
     plait_buf_put_u16(key, plait_url_port(url));
     plait_buf_put(key, plait_slice_of(&c->tls, sizeof(c->tls)));
     plait_buf_put(key, plait_slice_of(&c->targets, sizeof(c->targets)));
+    plait_buf_put(key, plait_slice_of(&c->via, sizeof(c->via)));
     plait_buf_put_u8(key, c->no_client_cert);
     plait_buf_put_u8(key, (uint8_t)c->family);
     plait_buf_put_u8(key, (uint8_t)c->source.kind);
@@ -47,7 +48,8 @@ static void write_key(struct plait_buf *key, const struct plait_url *url, const 
 }
 
 static struct plait__client_origin *origin_new(struct plait_http_client *client, plait_slice key,
-                                               const struct plait_url *url, const struct plait_connect_options *connect)
+                                               const struct plait_url *url, const struct plait_connect_options *connect,
+                                               struct plait_http_proxy *proxy)
 {
     struct plait_budget *budget = plait_reactor_budget(client->reactor);
     struct plait__client_origin *o = plait_mem_new(budget, sizeof(*o) + key.len + url->host.len);
@@ -69,21 +71,22 @@ static struct plait__client_origin *origin_new(struct plait_http_client *client,
         return NULL;
     }
     o->tls = connect->tls ? plait_tls_client_ref(connect->tls) : NULL;
+    o->proxy = proxy ? plait_http_proxy_ref(proxy) : NULL;
     o->targets = connect->targets ? plait_target_rules_ref(connect->targets) : NULL;
     return o;
 }
 
 static struct plait__client_origin *origin_of(struct plait_http_client *client, const struct plait_url *url,
-                                              const struct plait_connect_options *connect)
+                                              const struct plait__client_exchange *x)
 {
     struct plait_buf key;
     plait_buf_init(&key, plait_reactor_budget(client->reactor), KEY_MAX);
-    write_key(&key, url, connect);
+    write_key(&key, url, &x->connect);
     struct plait__client_origin *o = NULL;
     if (!key.err)
         o = plait__table_find(&client->origins, plait_buf_slice(&key));
     if (!key.err && !o)
-        o = origin_new(client, plait_buf_slice(&key), url, connect);
+        o = origin_new(client, plait_buf_slice(&key), url, &x->connect, x->proxy);
     plait_buf_deinit(&key);
     return o;
 }
@@ -97,6 +100,7 @@ static void origin_trim(struct plait__client_origin *o)
     (void)plait__table_remove(&o->client->origins, o->key);
     plait_tls_client_unref(&o->tls);
     plait_target_rules_unref(&o->targets);
+    plait_http_proxy_unref(&o->proxy);
     plait_mem_free(o);
 }
 
@@ -378,7 +382,7 @@ plait_err plait__pool_enter(struct plait_http_client *client, struct plait__clie
 {
     if (client->waiting >= client->options.waiting)
         return PLAIT_FAIL(PLAIT_ELIMIT);
-    struct plait__client_origin *o = origin_of(client, url, &x->connect);
+    struct plait__client_origin *o = origin_of(client, url, x);
     if (!o)
         return PLAIT_FAIL(PLAIT_ENOMEM);
     x->origin = o;

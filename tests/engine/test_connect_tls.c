@@ -289,7 +289,8 @@ struct way {
     struct tls_place *t;
     const char *host;
     uint16_t port;
-    bool absent, silent;
+    bool absent, silent, connected;
+    uint64_t fail_in; /* calls of the heap, once connected */
     int asked, cancelled;
 };
 
@@ -342,6 +343,108 @@ static void a_way_through_something_leads_to_tls_with_the_host(void **state)
     client_start(t.p.c, plait_connect_host(t.p.n.r, PLAIT_LIT("other.example"), 99, &o));
     client_expect(&t.p.n, t.p.c, PLAIT_EVERIFY);
     tls_close(&t);
+}
+
+/* A server whose connections are carried on to another address, under TLS or not. */
+struct carried {
+    struct plait_reactor *r;
+    struct plait_address to;
+};
+
+static void carry_on(struct plait_result *result, void *ctx)
+{
+    struct plait_stream *near = ctx, *far = result->fault.err ? NULL : plait_result_take(result).ptr;
+    struct plait_deferred *over = NULL;
+    plait_result_set(result, plait_value_num(0));
+    plait_resume(near);
+    if (far)
+        over = plait_pipe(near, far, true);
+    if (over)
+        plait_deferred_ignore(over);
+    else
+        plait_abort(near); /* the other was never attached */
+}
+
+static plait_err carried_open(struct plait_stream *s, void *ctx)
+{
+    static const struct plait_protocol waits = {.name = "waits"};
+    const struct carried *carried = ctx;
+    plait_stream_attach(s, &waits, NULL);
+    plait_pause(s);
+    return plait_then(plait_connect_address(carried->r, &carried->to, NULL), carry_on, s);
+}
+
+static const struct plait_service_ops carried_ops = {.name = "carried", .open = carried_open};
+
+static void note_connected(struct plait_result *result, void *ctx)
+{
+    struct way *way = ctx;
+    way->connected = result->fault.err == PLAIT_OK;
+    way->t->p.n.b.heap.fail_at = way->fail_in ? way->t->p.n.b.heap.calls + way->fail_in : 0;
+}
+
+static struct plait_deferred *over_tls(struct plait_reactor *r, plait_slice host, uint16_t port,
+                                       const struct plait_connect_options *options, void *ctx)
+{
+    struct way *way = ctx;
+    struct plait_connect_options o = *options;
+    (void)host;
+    (void)port;
+    o.tls = way->t->client;
+    struct plait_deferred *d = plait_connect_address(r, &way->t->at, &o);
+    assert_ok(plait_then(d, note_connected, way));
+    return d;
+}
+
+/* The way leads over TLS to a server that carries on to the one whose TLS is wanted. */
+static void inside_open(struct way *way, struct tls_place *t, struct carried *carried)
+{
+    struct plait_listener *outer;
+    way_open(way, t, "host.example", 99);
+    const struct plait_listen_options lo = {.tls = t->server};
+    struct plait_address at = t->at;
+    *carried = (struct carried){.r = t->p.n.r, .to = t->at};
+    at.port = 0;
+    assert_ok(plait_listen(t->p.n.r, &at, &lo, plait_service_new(t->p.n.r, &carried_ops, carried), &outer));
+    plait_listener_address(outer, &t->at);
+    way->via.connect = over_tls;
+}
+
+static void tls_goes_inside_tls(void **state)
+{
+    struct tls_place t;
+    struct way way;
+    struct carried carried;
+    (void)state;
+    inside_open(&way, &t, &carried);
+    const struct plait_connect_options o = {.tls = t.client, .via = &way.via};
+    client_start(t.p.c, plait_connect_host(t.p.n.r, PLAIT_LIT("host.example"), 99, &o));
+    t.p.c->p.greeting = PLAIT_LIT("hello");
+    net_until(&t.p.n, t.p.c->p.got_len == 5);
+    assert_true(plait_stream_tls(t.p.c->p.s)->verified);
+    assert_string_equal(t.p.v.got, "hello");
+    tls_close(&t);
+}
+
+static void no_memory_for_tls_inside_tls_fails_and_leaves_nothing(void **state)
+{
+    bool worked = false;
+    (void)state;
+    for (uint64_t k = 1; k < 100 && !worked; k++) {
+        struct tls_place t;
+        struct way way;
+        struct carried carried;
+        inside_open(&way, &t, &carried);
+        const struct plait_connect_options o = {.tls = t.client, .via = &way.via};
+        struct plait_deferred *d = plait_connect_host(t.p.n.r, PLAIT_LIT("host.example"), 99, &o);
+        assert_ok(plait_then(d, attach_client, t.p.c));
+        way.fail_in = k;
+        net_until(&t.p.n, t.p.c->seen.calls == 1);
+        worked = t.p.c->seen.err == PLAIT_OK && t.p.n.b.heap.calls < t.p.n.b.heap.fail_at;
+        t.p.n.b.heap.fail_at = 0;
+        tls_close(&t);
+    }
+    assert_true(worked);
 }
 
 static void a_way_through_something_gives_a_plain_stream_too(void **state)
@@ -416,7 +519,8 @@ TEST_MAIN(cmocka_unit_test(tls_on_both_sides_is_up_before_anybody_is_told),
           cmocka_unit_test(tls_comes_in_one_piece_with_a_proxy_header),
           cmocka_unit_test(what_a_server_says_first_is_not_lost),
           cmocka_unit_test(no_memory_for_tls_fails_and_leaves_nothing),
-          cmocka_unit_test(a_way_through_something_leads_to_tls_with_the_host),
+          cmocka_unit_test(a_way_through_something_leads_to_tls_with_the_host), cmocka_unit_test(tls_goes_inside_tls),
+          cmocka_unit_test(no_memory_for_tls_inside_tls_fails_and_leaves_nothing),
           cmocka_unit_test(a_way_through_something_gives_a_plain_stream_too),
           cmocka_unit_test(a_way_that_ends_nowhere_fails_with_its_fault),
           cmocka_unit_test(a_way_is_given_up_with_the_connect))
