@@ -18,6 +18,7 @@
 #include <plait/events.h>
 #include <plait/finger.h>
 #include <plait/framing.h>
+#include <plait/gateway.h>
 #include <plait/http.h>
 #include <plait/listen.h>
 #include <plait/log.h>

@@ -31,6 +31,9 @@ struct plait_spawn_options {
     struct plait_child_map *map; /* descriptors not named here are closed in the child, but 0, 1, 2 are /dev/null */
     size_t map_count;
     bool new_session;
+    /* With new_session: signals go to all that descends from the child and made no session of its own; what of them is
+     * left is killed when the child ends. */
+    bool group;
     bool set_ids;
     uint32_t uid, gid;     /* with set_ids; supplementary groups are dropped */
     bool kill_with_parent; /* PR_SET_PDEATHSIG SIGKILL */
@@ -51,7 +54,7 @@ PLAIT_API int plait_process_pid(const struct plait_process *process);
  * plait_deferred_new. */
 PLAIT_API struct plait_deferred *plait_process_exit(struct plait_process *process) PLAIT_MUST;
 
-/** Sends a signal. Errors: PLAIT_EEXITED, PLAIT_EACCESS, PLAIT_EINVAL. */
+/** Sends a signal, to the whole group where it was started so. Errors: PLAIT_EEXITED, PLAIT_EACCESS, PLAIT_EINVAL. */
 PLAIT_API plait_err plait_process_signal(struct plait_process *process, int signo) PLAIT_MUST;
 
 /** Lets go of a process: kills it when it still runs, and reaps it. Takes NULL and leaves NULL. */

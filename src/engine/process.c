@@ -30,6 +30,7 @@ struct plait_process {
     plait_err end; /* PLAIT_EIO: somebody else reaped it */
     bool asked;
     bool owned; /* the caller has not freed it */
+    bool group; /* signals go to its group */
     bool attached;
     bool gone; /* the handle is closed: the memory may go */
 };
@@ -82,10 +83,20 @@ static void try_reap(struct plait_process *p)
     fire_exit(p);
 }
 
+static int send_signal(struct plait_process *p, int signo)
+{
+    struct plait_sys *sys = p->reactor->sys;
+    return p->group ? sys->ops->group_signal(sys, p->pid, signo) : sys->ops->pidfd_signal(sys, p->pidfd, signo);
+}
+
+/* The child is dead. Until it is reaped no other process has its number, nor any other group. */
 static void ready(struct plait__handle *h, unsigned events)
 {
+    struct plait_process *p = plait__container(h, struct plait_process, h);
     (void)events;
-    try_reap(plait__container(h, struct plait_process, h));
+    if (p->group && p->pidfd >= 0)
+        (void)send_signal(p, SIGKILL);
+    try_reap(p);
 }
 
 static void closed(struct plait__handle *h)
@@ -109,9 +120,8 @@ static void on_poll(void *ctx)
 
 static void give_up(struct plait_process *p)
 {
-    struct plait_sys *sys = p->reactor->sys;
     if (p->pidfd >= 0)
-        (void)sys->ops->pidfd_signal(sys, p->pidfd, SIGKILL); /* one that is dead already is only reaped */
+        (void)send_signal(p, SIGKILL); /* one that is dead already is only reaped */
     if (p->exit) {
         p->end = PLAIT_ECANCELLED;
         fire_exit(p);
@@ -373,6 +383,7 @@ plait_err plait_spawn(struct plait_reactor *reactor, struct plait_spawn_options 
     if (!p)
         return PLAIT_FAIL(PLAIT_ENOMEM);
     p->reactor = reactor;
+    p->group = options->group && options->new_session;
     struct plan plan = {.reactor = reactor, .options = options, .count = 0};
     plait_err err = start(&plan, p);
     if (err != PLAIT_OK)
@@ -411,10 +422,9 @@ struct plait_deferred *plait_process_exit(struct plait_process *process)
 
 plait_err plait_process_signal(struct plait_process *process, int signo)
 {
-    struct plait_sys *sys = process->reactor->sys;
     if (process->pidfd < 0)
         return PLAIT_FAIL(PLAIT_EEXITED);
-    const int res = sys->ops->pidfd_signal(sys, process->pidfd, signo);
+    const int res = send_signal(process, signo);
     if (res == -ESRCH) /* TQ-131 */
         return PLAIT_FAIL(PLAIT_EEXITED);
     return res == 0 ? PLAIT_OK : PLAIT_FAIL(plait_err_from_errno(-res));

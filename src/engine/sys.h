@@ -47,7 +47,7 @@ struct plait_sys_spawn {
     X(sendfile) X(close) X(pipe2) X(fcntl) X(eventfd) X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(clock) \
     X(getrandom) X(openat2) X(fstat) X(fstatat) X(pread) X(pread_nowait) X(pwrite) X(ftruncate) X(fsync) X(unlinkat) \
     X(renameat) X(mkdirat) X(fchmodat) X(getdents) X(spawn) X(reap) X(pidfd_signal) X(signalfd) X(sigmask) \
-    X(if_nametoindex) X(env) X(isatty)
+    X(if_nametoindex) X(env) X(isatty) X(group_signal)
 /* clang-format on */
 
 enum plait_sys_call {
@@ -122,6 +122,9 @@ struct plait_sys_ops {
     unsigned (*if_nametoindex)(struct plait_sys *sys, const char *name);
     const char *(*env)(struct plait_sys *sys, const char *name);
     int (*isatty)(struct plait_sys *sys, int fd); /* 1, 0 or -errno */
+
+    /* sends a signal to a process group; its leader is a child that is not reaped */
+    int (*group_signal)(struct plait_sys *sys, int leader, int signo);
 
     /* 0: the pool uses threads. Else there are none, and a job of the pool runs in the loop after so many
      * nanoseconds. */

@@ -271,6 +271,11 @@ K int k_pidfd_signal(SYS, int pidfd, int signo)
     return (int)RESULT(syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0));
 }
 
+K int k_group_signal(SYS, int leader, int signo)
+{
+    return (int)RESULT(kill(-leader, signo));
+}
+
 K int k_signalfd(SYS, int fd, const sigset_t *set, int flags)
 {
     return RESULT(signalfd(fd, set, flags));
@@ -360,6 +365,7 @@ static const struct plait_sys_ops kernel_ops = {
     .spawn = plait__sys_spawn_kernel,
     .reap = plait__sys_reap_kernel,
     .pidfd_signal = k_pidfd_signal,
+    .group_signal = k_group_signal,
     .signalfd = k_signalfd,
     .sigmask = k_sigmask,
     .if_nametoindex = k_if_nametoindex,

@@ -7,10 +7,13 @@
  */
 #include "program/program.h"
 
+#include <plait/gateway.h>
 #include <plait/site.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { PAGE_BYTES = 256 * 1024 };
@@ -53,7 +56,7 @@ bool take_web_option(struct words *words, struct web_words *web, const char **va
         return web->health = true;
     if (take_flag(words, "metrics", 0))
         return web->metrics = true;
-    return take_several(words, "user", &web->user, value, full) ||
+    return take_several(words, "cgi", &web->cgi, value, full) || take_several(words, "user", &web->user, value, full) ||
            take_several(words, "redirect", &web->redirect, value, full) ||
            take_several(words, "host", &web->host, value, full) ||
            take_several(words, "rewrite", &web->rewrite, value, full) ||
@@ -176,9 +179,32 @@ static bool add_https(struct plait_resource *root, const struct web_words *web, 
     return plait_https_wrap(root, &options) == PLAIT_OK;
 }
 
-static bool add_paths(struct plait_reactor *r, struct plait_resource *root, const struct web_words *web,
+/* A program, or a folder of them; its path as the kernel knows it, for programs run elsewhere. */
+static bool add_cgi(struct plait_reactor *r, struct plait_resource *root, const char *text, const char *folder,
+                    struct trouble *trouble)
+{
+    char left[256], path[PATH_MAX], documents[PATH_MAX];
+    const char *right;
+    struct plait_resource *made = NULL;
+    if (!cut_pair(text, left, &right) || !*left)
+        return told(trouble, EXIT_USAGE, "--cgi '%.60s' is not of the form PATH=DIR, as in cgi-bin=/usr/lib/cgi-bin",
+                    text);
+    const struct plait_cgi_options options = {.root = realpath(folder, documents)};
+    plait_err err = realpath(right, path) ? plait_cgi_folder_new(r, path, &options, &made) : PLAIT_ENOTFOUND;
+    if (err == PLAIT_EINVAL)
+        err = plait_cgi_new(r, path, &options, &made);
+    if (err != PLAIT_OK)
+        return told(trouble, EXIT_CONFIGURATION, "'%s' is neither a folder nor a program that can be run: %s", right,
+                    plait_err_text(err));
+    if (plait_resource_mount(root, left, made) == PLAIT_EINVAL)
+        return told(trouble, EXIT_USAGE, "--cgi '%.60s' has a path that is none", text);
+    return true;
+}
+
+static bool add_paths(struct plait_reactor *r, struct plait_resource *root, const struct service_words *words,
                       struct trouble *trouble)
 {
+    const struct web_words *web = words->web;
     char left[256];
     const char *right;
     for (size_t i = 0; i < web->redirect.count; i++) {
@@ -193,6 +219,10 @@ static bool add_paths(struct plait_reactor *r, struct plait_resource *root, cons
             return told(trouble, EXIT_USAGE, "--rewrite '%.60s' is not of the form FROM=TO, as in old=new",
                         web->rewrite.value[i]);
         (void)plait_rewrite_wrap(root, left, right + (*right == '/')); /* kept as well */
+    }
+    for (size_t i = 0; i < web->cgi.count; i++) {
+        if (!add_cgi(r, root, web->cgi.value[i], words->root ? words->root : ".", trouble))
+            return false;
     }
     if (web->health)
         (void)plait_resource_mount(root, "health", plait_health_new(r)); /* a failure is kept: plait_http says it */
@@ -295,7 +325,7 @@ static struct plait_resource *make_root(struct plait_reactor *r, const struct se
     const bool hosts = words->web->host.count > 0;
     struct plait_resource *usual = make_folder(r, words->root ? words->root : ".", words, trouble);
     struct plait_resource *top = !usual ? NULL : hosts ? plait_resource_new(r) : plait_resource_ref(usual);
-    const bool fine = usual && add_paths(r, usual, words->web, trouble) && add_layers(r, top, words->web, trouble) &&
+    const bool fine = usual && add_paths(r, usual, words, trouble) && add_layers(r, top, words->web, trouble) &&
                       (!hosts || make_sites(r, top, usual, words, trouble));
     plait_resource_unref(&usual);
     if (!fine)

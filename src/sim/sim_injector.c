@@ -322,6 +322,12 @@ static int i_pidfd_signal(struct plait_sys *sys, int pidfd, int signo)
     return under->ops->pidfd_signal(under, pidfd, signo);
 }
 
+static int i_group_signal(struct plait_sys *sys, int leader, int signo)
+{
+    INJECT(group_signal);
+    return under->ops->group_signal(under, leader, signo);
+}
+
 static int i_signalfd(struct plait_sys *sys, int fd, const sigset_t *set, int flags)
 {
     INJECT(signalfd);
@@ -430,6 +436,7 @@ static const struct plait_sys_ops injector_ops = {
     .spawn = i_spawn,
     .reap = i_reap,
     .pidfd_signal = i_pidfd_signal,
+    .group_signal = i_group_signal,
     .signalfd = i_signalfd,
     .sigmask = i_sigmask,
     .if_nametoindex = i_if_nametoindex,

@@ -277,6 +277,16 @@ int sim_do_reap(struct plait_host *host, int pidfd, int *status)
     return 0;
 }
 
+static void hear(struct plait_sim_process *p, int signo)
+{
+    if (signo == 0 || p->exited)
+        return;
+    if (signo != SIGKILL && p->program->signal)
+        p->program->signal(p, signo, p->ctx);
+    else
+        end(p, -signo);
+}
+
 int sim_do_pidfd_signal(struct plait_host *host, int pidfd, int signo)
 {
     int err;
@@ -287,13 +297,23 @@ int sim_do_pidfd_signal(struct plait_host *host, int pidfd, int signo)
         return -EINVAL;
     if (sim_list_empty(&p->link))
         return -ESRCH;
-    if (signo == 0 || p->exited)
-        return 0;
-    if (signo != SIGKILL && p->program->signal)
-        p->program->signal(p, signo, p->ctx);
-    else
-        end(p, -signo);
+    hear(p, signo);
     return 0;
+}
+
+/* A process here makes no others, so its group is itself. */
+int sim_do_group_signal(struct plait_host *host, int leader, int signo)
+{
+    if (signo < 0 || signo > 64)
+        return -EINVAL;
+    for (struct sim_link *at = host->processes.next; at != &host->processes; at = at->next) {
+        struct plait_sim_process *p = SIM_OF(at, struct plait_sim_process, link);
+        if (p->pid == leader) {
+            hear(p, signo);
+            return 0;
+        }
+    }
+    return -ESRCH;
 }
 
 void sim_processes_free(struct plait_host *host)

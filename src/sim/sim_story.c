@@ -120,6 +120,7 @@ static const struct {
     [PLAIT_SYS_spawn] = {"starts a process with pidfd", NUMBERED, false},
     [PLAIT_SYS_reap] = {"reaps", PLAIN, true},
     [PLAIT_SYS_pidfd_signal] = {"signals the process of", PLAIN, false},
+    [PLAIT_SYS_group_signal] = {"signals the group of process", PLAIN, false},
 };
 
 static bool internal(struct plait_host *host, enum plait_sys_call call, int64_t on)

@@ -453,6 +453,12 @@ static int s_pidfd_signal(struct plait_sys *sys, int pidfd, int signo)
     return (int)res;
 }
 
+static int s_group_signal(struct plait_sys *sys, int leader, int signo)
+{
+    CALL(group_signal, leader, sim_do_group_signal(host, leader, signo));
+    return (int)res;
+}
+
 static int s_signalfd(struct plait_sys *sys, int fd, const sigset_t *set, int flags)
 {
     CALL(signalfd, fd, sim_do_signalfd(host, fd, set, flags));
@@ -553,6 +559,7 @@ const struct plait_sys_ops plait__sim_ops = {
     .spawn = s_spawn,
     .reap = s_reap,
     .pidfd_signal = s_pidfd_signal,
+    .group_signal = s_group_signal,
     .signalfd = s_signalfd,
     .sigmask = s_sigmask,
     .if_nametoindex = s_if_nametoindex,

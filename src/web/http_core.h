@@ -151,6 +151,7 @@ struct plait_request {
     bool told;                                      /* filters know of the end */
     bool complete;                                  /* the answer was */
     struct plait__auth_try *auth;                   /* who wants to be let in */
+    bool as_get;                                    /* one of our resources sent it on to another: GET, no body */
     plait_slice user;                               /* who was authenticated */
     struct plait__http_filter *filters, *filter_at; /* innermost first; the one that is being called */
     struct plait__http_feed *feed;                  /* what waits for the filters */
@@ -234,6 +235,11 @@ void plait__http_answered(struct plait_request *req, bool complete);
 /* Ends what carries a request that cannot be answered any more; the request lives on without it. */
 void plait__http_break(struct plait_request *req, plait_err err, const char *detail);
 
+/* Has a request that was not answered yet ask for another path and query, with GET; false when that is no target. */
+bool plait__request_again(struct plait_request *req, plait_slice target);
+/* Our own address of the client's connection. */
+void plait__request_local(const struct plait_request *req, struct plait_address *out);
+
 /* http_input.c: takes body bytes; returns how many. 0 with a body unfinished: they wait. `*refusal` is set to a
  * status when the body is bad. */
 size_t plait__request_take(struct plait_request *req, plait_slice in, int *refusal);
@@ -247,6 +253,9 @@ bool plait__resource_failed(const struct plait_resource *resource); /* building 
 void plait__resource_fail(struct plait_resource *resource);         /* it did; takes NULL */
 /* http_resource.c: finds the resource and its handler; answers by itself where there is none. */
 void plait__resource_dispatch(struct plait_request *req);
+
+/* Sends a request through the tree anew, as if it had just come; in a circle it ends in 508. */
+void plait__resource_again(struct plait_request *req);
 
 /* http_filter.c. */
 /* Shows the head to the filters, innermost first. */
@@ -273,6 +282,8 @@ void plait__feed_free(struct plait_request *req);
 
 /* http_reply.c: the fields that go with 426 (RFC 9110 section 15.5.22); left out where there is no room. */
 void plait__reply_offer_upgrade(struct plait_request *req, const char *protocol);
+/* http_reply.c: as plait_reply_field for a name and a value that were judged already; any name. */
+plait_err plait__reply_put(struct plait_request *req, plait_slice name, plait_slice value) PLAIT_MUST;
 /* http_reply.c: a range of a file as a piece of a body of known length. */
 void plait__reply_write_file(struct plait_request *req, const struct plait_reply_range *range);
 

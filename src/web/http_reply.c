@@ -52,6 +52,11 @@ plait_err plait_reply_field(struct plait_request *req, const char *name, plait_s
     return put_field(req, n, value);
 }
 
+plait_err plait__reply_put(struct plait_request *req, plait_slice name, plait_slice value)
+{
+    return put_field(req, name, value);
+}
+
 void plait__reply_offer_upgrade(struct plait_request *req, const char *protocol)
 {
     if (put_field(req, PLAIT_LIT("Connection"), PLAIT_LIT("Upgrade")) == PLAIT_OK)

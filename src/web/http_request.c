@@ -65,7 +65,7 @@ static void request_clear(struct plait_request *req)
     req->path = req->rest = req->query = req->host = plait_slice_of(NULL, 0);
     req->resource = NULL;
     req->layer = req->hops = 0;
-    req->error_page = req->filtered = req->told = req->complete = false;
+    req->error_page = req->filtered = req->told = req->complete = req->as_get = false;
     req->user = plait_slice_of(NULL, 0);
     req->auth = NULL;
     req->filters = req->filter_at = NULL;
@@ -255,6 +255,20 @@ static int split_target(struct plait_request *req)
     return absolute_form(req, target);
 }
 
+bool plait__request_again(struct plait_request *req, plait_slice target)
+{
+    uint8_t *copy = plait_request_memory(req, target.len);
+    if (!copy || target.len == 0 || target.ptr[0] != '/' || !plait__http1_is_target(target))
+        return false;
+    memcpy(copy, target.ptr, target.len);
+    req->query = plait_slice_of(NULL, 0);
+    req->as_get = true;
+    req->body_fn = NULL;
+    req->collect_fn = NULL;
+    req->end_told = req->paused = false;
+    return origin_form(req, plait_slice_of(copy, target.len)) == 0;
+}
+
 int plait__request_ready(struct plait_request *req)
 {
     const struct plait__http1_head *h = &req->head;
@@ -285,6 +299,8 @@ int plait__request_begin(struct plait_request *req, const uint8_t *head)
 
 plait_slice plait_request_method(const struct plait_request *req)
 {
+    if (req->as_get)
+        return req->head_only ? PLAIT_LIT("HEAD") : PLAIT_LIT("GET");
     return plait_slice_of(req->base + req->head.method, req->head.method_len);
 }
 
@@ -338,7 +354,7 @@ int plait_request_version(const struct plait_request *req)
 
 uint64_t plait_request_length(const struct plait_request *req)
 {
-    if (req->body_kind == PLAIT__HB_NONE)
+    if (req->body_kind == PLAIT__HB_NONE || req->as_get)
         return 0;
     return req->head.has_length ? req->head.length : PLAIT_LENGTH_UNKNOWN;
 }
@@ -353,6 +369,13 @@ void plait_request_peer(const struct plait_request *req, struct plait_address *o
     memset(out, 0, sizeof(*out));
     if (req->stream)
         plait_stream_peer(req->stream, out);
+}
+
+void plait__request_local(const struct plait_request *req, struct plait_address *out)
+{
+    memset(out, 0, sizeof(*out));
+    if (req->stream)
+        plait_stream_local(req->stream, out);
 }
 
 const struct plait_tls_info *plait_request_tls(const struct plait_request *req)

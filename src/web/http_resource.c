@@ -494,6 +494,19 @@ plait_err plait_request_rewrite(struct plait_request *req, plait_slice rest)
     return PLAIT_OK;
 }
 
+void plait__resource_again(struct plait_request *req)
+{
+    plait__filters_done(req); /* who stands around the tree sees it a second time */
+    req->filters = NULL;
+    req->told = false;
+    req->user = plait_slice_of(NULL, 0);
+    plait_buf_clear(&req->fields);
+    if (req->hops++ == HOPS_MAX)
+        plait_reply_error(req, 508, "The server's own resources lead in a circle.");
+    else
+        plait__resource_dispatch(req);
+}
+
 void plait__resource_dispatch(struct plait_request *req)
 {
     req->resource = req->service->root;

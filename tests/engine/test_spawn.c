@@ -197,6 +197,53 @@ static void freeing_a_process_kills_and_reaps_it(void **state)
     close_bed(&b, before);
 }
 
+/* A shell with a child of its own, which holds the output open for as long as it lives. */
+static struct plait_process *family(struct bed *b, const char *script)
+{
+    const char *const argv[] = {"sh", "-c", script, NULL};
+    struct plait_child_map map[] = {{.child_fd = 1, .kind = PLAIT_CHILD_PIPE_OUT}};
+    struct plait_spawn_options o = {
+        .path = "sh", .argv = argv, .map = map, .map_count = 1, .new_session = true, .group = true};
+    struct plait_process *p = NULL;
+    memset(&out, 0, sizeof out);
+    assert_ok(plait_spawn(b->r, &o, &p));
+    peer_attach(&out, map[0].stream, &peer_protocol);
+    return p;
+}
+
+static void wait_for_output(struct bed *b, bool end)
+{
+    for (int n = 0; n < 1000 && (end ? out.s != NULL : out.got_len == 0); n++)
+        assert_ok(plait_reactor_step(b->r, plait_millis(10)));
+    assert_slice(plait_slice_of(out.got, out.got_len), "begun\n");
+    assert_int_equal(out.s == NULL, end);
+}
+
+static void a_signal_to_a_group_reaches_all_of_it(void **state)
+{
+    struct bed b;
+    const size_t before = open_bed(&b);
+    (void)state;
+    struct plait_process *p = family(&b, "sleep 1000 & echo begun; wait");
+    wait_for_output(&b, false);
+    assert_ok(plait_process_signal(p, SIGTERM));
+    wait_for_output(&b, true);
+    run_until_idle(&b);
+    plait_process_free(&p);
+    close_bed(&b, before);
+}
+
+static void what_is_left_of_a_group_ends_with_its_leader(void **state)
+{
+    struct bed b;
+    const size_t before = open_bed(&b);
+    (void)state;
+    struct plait_process *p = family(&b, "sleep 1000 & echo begun");
+    wait_for_output(&b, true);
+    plait_process_free(&p);
+    close_bed(&b, before);
+}
+
 static void processes_end_with_their_reactor(void **state)
 {
     struct bed b;
@@ -546,6 +593,8 @@ TEST_MAIN(cmocka_unit_test(a_socket_speaks_both_ways), cmocka_unit_test(descript
           cmocka_unit_test(pipes_are_streams), cmocka_unit_test(a_child_that_is_gone_does_not_kill_who_writes_to_it),
           cmocka_unit_test(a_signal_reaches_the_child_and_none_after_its_end),
           cmocka_unit_test(the_exit_may_be_asked_for_after_it), cmocka_unit_test(freeing_a_process_kills_and_reaps_it),
+          cmocka_unit_test(a_signal_to_a_group_reaches_all_of_it),
+          cmocka_unit_test(what_is_left_of_a_group_ends_with_its_leader),
           cmocka_unit_test(processes_end_with_their_reactor),
           cmocka_unit_test(a_child_that_somebody_else_reaped_is_reported),
           cmocka_unit_test(a_child_reaped_behind_our_back_has_exited),

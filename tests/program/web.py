@@ -97,6 +97,14 @@ with folder() as where:
         status, fields, _ = get(other, "/page.txt?x", Host="example.org")
         check("to TLS", status == 308 and fields["Location"] == "https://example.org:8443/page.txt?x", fields.items())
         check("they end well", s.end()[0] == 0)
+    script = write(where, "cgi/hello",
+                   "#!/bin/sh\necho Content-Type: text/plain\necho\necho $SCRIPT_NAME $PATH_INFO\n")
+    os.chmod(script, 0o755)
+    with Server("serve", "web", "--root", root, "--cgi", "cgi-bin=" + os.path.dirname(script), "--cgi",
+                "/one=" + script, "--listen", "tcp:0") as s:
+        check("a program of a folder", get(s.port("web"), "/cgi-bin/hello/x")[2] == b"/cgi-bin/hello /x\n")
+        check("a program", get(s.port("web"), "/one/x/y")[2] == b"/one /x/y\n")
+        s.end()
     with Server("serve", "web", "--root", root, "--access-log", "-", "--listen", "tcp:0") as s:
         get(s.port("web"), "/page.txt")
         s.end()
@@ -114,6 +122,9 @@ with folder() as where:
     wrong("--hsts alone", web + ["--hsts", "60"], "--hsts wants --https PORT")
     wrong("--redirect", web + ["--redirect", "x"], "--redirect 'x' is not of the form PATH=URL")
     wrong("--redirect to nowhere", web + ["--redirect", "../x=y"], "--redirect '../x=y'")
+    wrong("--cgi", web + ["--cgi", "x"], "--cgi 'x' is not of the form PATH=DIR")
+    wrong("--cgi's path", web + ["--cgi", "../x=" + root], "--cgi '../x=")
+    wrong("--cgi's folder", web + ["--cgi", "x=/nowhere"], "'/nowhere' is neither a folder nor a program", status=78)
     wrong("--rewrite", web + ["--rewrite", "x"], "--rewrite 'x' is not of the form FROM=TO")
     wrong("--host", web + ["--host", "x"], "--host 'x' is not of the form NAME=DIR")
     wrong("--host's name", web + ["--host", "a b=" + root], "--host 'a b=")

@@ -8,7 +8,7 @@
 #include <plait/framing.h>
 #include <plait/small.h>
 
-#define FRAMES 150
+#define FRAMES 180
 
 struct asker {
     struct plait_sim *sim;

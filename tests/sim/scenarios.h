@@ -12,6 +12,7 @@
 #define SCENARIOS(X) \
     X(amp) \
     X(attempts) \
+    X(cgi) \
     X(datagrams) \
     X(drain) \
     X(errands) \

@@ -135,6 +135,7 @@ static const struct plait_sys_spawn no_program = {.path = "/none"};
     X(getdents, -EBADF, NO_FD, room, sizeof room)                                                                      \
     X(spawn, -ENOENT, &no_program, &number)                                                                            \
     X(reap, -EBADF, NO_FD, &number)                                                                                    \
+    X(group_signal, -ESRCH, 999999, SIGTERM)                                                                           \
     X(pidfd_signal, -EBADF, NO_FD, SIGTERM)                                                                            \
     X(signalfd, -EBADF, NO_FD, &signals, 0)                                                                            \
     X(sigmask, -EINVAL, -1, &signals, NULL)                                                                            \

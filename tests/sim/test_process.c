@@ -26,22 +26,22 @@ static const struct plait_sim_program args = {.start = args_start};
 struct child {
     struct world w;
     struct end in, out;
-    int pidfd;
+    int pidfd, pid;
 };
 
 static struct child child_of(const char *path, const struct plait_sim_program *program)
 {
     struct child c = {.w = world_open()};
-    int in[2], out[2], pid = 0;
+    int in[2], out[2];
     const char *argv[] = {path, "first", NULL}, *env[] = {"HOME=/root", NULL};
     assert_ok(plait_host_add_program(plait_sim_host(c.w.sim, "a"), path, program, NULL));
     CALL(c.w.a, pipe2, in, O_NONBLOCK);
     CALL(c.w.a, pipe2, out, O_NONBLOCK);
     struct plait_sys_fd_map map[] = {{in[0], 0}, {out[1], 1}, {-1, 2}};
     struct plait_sys_spawn spawn = {.path = path, .argv = argv, .env = env, .map = map, .map_count = 3};
-    c.pidfd = CALL(c.w.a, spawn, &spawn, &pid);
+    c.pidfd = CALL(c.w.a, spawn, &spawn, &c.pid);
     assert_true(c.pidfd >= 0);
-    assert_true(pid > 0);
+    assert_true(c.pid > 0);
     CALL(c.w.a, close, in[0]);
     CALL(c.w.a, close, out[1]);
     c.in = (struct end){c.w.a, in[1]};
@@ -167,6 +167,24 @@ static void a_process_closes_behind_what_it_wrote(void **state)
     world_close(&c.w);
 }
 
+static void a_group_is_its_leader(void **state)
+{
+    (void)state;
+    char room[101];
+    int status;
+    struct child c = child_of("/bin/talker", &talker);
+    assert_string_equal(child_says(&c, room), "bye");
+    assert_int_equal(CALL(c.w.a, group_signal, c.pid, 65), -EINVAL);
+    assert_int_equal(CALL(c.w.a, group_signal, c.pid + 1, SIGUSR1), -ESRCH);
+    assert_int_equal(CALL(c.w.a, group_signal, c.pid, SIGUSR1), 0);
+    child_says(&c, room);
+    assert_int_equal(CALL(c.w.a, group_signal, c.pid, SIGUSR1), 0); /* a zombie takes it */
+    assert_int_equal(CALL(c.w.a, reap, c.pidfd, &status), 0);
+    assert_int_equal(status, SIGUSR1);
+    assert_int_equal(CALL(c.w.a, group_signal, c.pid, SIGUSR1), -ESRCH);
+    world_close(&c.w);
+}
+
 static void a_process_whose_output_is_closed_dies_by_sigpipe(void **state)
 {
     (void)state;
@@ -255,6 +273,6 @@ static void a_spawn_that_fails_holds_nothing(void **state)
 TEST_MAIN(cmocka_unit_test(cat_copies_until_the_end), cmocka_unit_test(arguments_and_environment_arrive),
           cmocka_unit_test(a_signal_ends_or_is_handled), cmocka_unit_test(what_is_no_program_cannot_run),
           cmocka_unit_test(a_zombie_is_reported_at_the_end), cmocka_unit_test(a_process_closes_behind_what_it_wrote),
-          cmocka_unit_test(a_process_whose_output_is_closed_dies_by_sigpipe),
+          cmocka_unit_test(a_group_is_its_leader), cmocka_unit_test(a_process_whose_output_is_closed_dies_by_sigpipe),
           cmocka_unit_test(writing_where_one_cannot_ends_a_process), cmocka_unit_test(a_process_may_have_two_inputs),
           cmocka_unit_test(a_spawn_that_fails_holds_nothing))
