@@ -130,6 +130,9 @@ static void read_ranges(plait_slice in)
     const int count = plait__http_ranges(in, 1000, range);
     for (int i = 0; i < count; i++)
         must(range[i].bytes > 0 && range[i].from + range[i].bytes <= 1000);
+    uint64_t total;
+    if (plait__http_content_range(in, &range[0], &total))
+        must(range[0].from + range[0].bytes >= range[0].from && range[0].from + range[0].bytes <= total);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

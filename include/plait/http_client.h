@@ -154,6 +154,18 @@ struct plait_fetch_options {
 PLAIT_API struct plait_deferred *plait_http_fetch(struct plait_http_client *client, const char *url,
                                                   const struct plait_fetch_options *options) PLAIT_MUST;
 
+/** Fetches a URL into a file, at the disk's speed. It is written as PATH.part and takes its name when it is complete
+ * and synced; what breaks off stays, and the next download of the path asks for the rest only (Range), unless the part
+ * is older than what the server has (Last-Modified, If-Range) or has no bytes. `options` as for plait_http_fetch, but
+ * for method and body; `retries` counts for a body that breaks off too; `data` sees what goes to the file. Fires with
+ * struct plait_response (value.ptr), whose status may be another than 200, 206 or 416 (all was there): then there is no
+ * file. Errors: as plait_http_fetch; PLAIT_EINVAL (the path), PLAIT_EACCESS, PLAIT_ENOTFOUND, PLAIT_ENOSPACE and the
+ * like. Ownership: as plait_deferred_new; cancelling keeps the part. Callbacks: as plait_http_fetch. Source: RFC 9110
+ * section 14. */
+PLAIT_API struct plait_deferred *plait_http_download(struct plait_http_client *client, const char *url,
+                                                     const char *path, const struct plait_fetch_options *options)
+    PLAIT_MUST;
+
 /** Fetches a URL by the client that every reactor has, which has the default options. Errors and callbacks: as
  * plait_http_fetch. Ownership: as plait_deferred_new. */
 PLAIT_API struct plait_deferred *plait_http_get(struct plait_reactor *reactor, const char *url,

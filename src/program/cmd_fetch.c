@@ -40,6 +40,7 @@ struct fetches {
     const char *path; /* of --output */
     bool own_names;   /* each goes to a file of its URL's last name */
     bool show_head, steps;
+    bool resumes; /* --continue */
     int status;
     int upload; /* file to send; -1: none */
     uint64_t upload_bytes;
@@ -75,18 +76,24 @@ static void print_head(const struct plait_response *response, void *ctx)
     fputc('\n', o->out);
 }
 
-static plait_err take_piece(const struct plait_response *response, plait_slice piece, void *ctx)
+static plait_err note_piece(const struct plait_response *response, plait_slice piece, void *ctx)
 {
     struct one *o = ctx;
     (void)response;
-    if (fwrite(piece.ptr, 1, piece.len, o->out) != piece.len || fflush(o->out) != 0) {
-        o->unwritable = true;
-        return PLAIT_ENOSPACE;
-    }
     o->got += piece.len;
     o->all->progress.got += piece.len;
     show_progress(&o->all->progress, plait_now(o->all->r), false);
     return PLAIT_OK;
+}
+
+static plait_err take_piece(const struct plait_response *response, plait_slice piece, void *ctx)
+{
+    struct one *o = ctx;
+    if (fwrite(piece.ptr, 1, piece.len, o->out) != piece.len || fflush(o->out) != 0) {
+        o->unwritable = true;
+        return PLAIT_ENOSPACE;
+    }
+    return note_piece(response, piece, ctx);
 }
 
 static void note_step(const struct plait_fetch_step *step, void *ctx)
@@ -120,6 +127,8 @@ static void start_more(struct fetches *all);
 /* Returns whether all of the output is where it belongs. */
 static bool finish_output(struct one *o)
 {
+    if (o->all->resumes)
+        return true; /* the library says it */
     const bool written = fflush(o->out) == 0 && !ferror(o->out) && !o->unwritable;
     return (o->path[0] == '\0' || fclose(o->out) == 0) && written;
 }
@@ -133,7 +142,7 @@ static int judge(const struct one *o, const struct plait_fault *fault, int answe
         plait_fault_format(fault, why, sizeof why);
         return failed(command, "%s: %s%s", o->url, why, o->got > 0 ? "; it did not arrive whole" : "");
     }
-    if (answered >= 400)
+    if (answered >= 400 && !(o->all->resumes && answered == 416)) /* 416: all was there already */
         return failed(command, "%s: %d %s", o->url, answered, plait_http_reason(answered));
     return EXIT_DONE;
 }
@@ -167,6 +176,10 @@ static void on_end(struct plait_result *result, void *ctx)
 
 static bool open_output(struct one *o)
 {
+    if (o->all->resumes) {
+        o->out = stdout; /* for heads */
+        return true;
+    }
     o->out = o->path[0] ? fopen(o->path, "wb") : stdout;
     if (!o->out)
         failed(o->all->command, "the file '%s' cannot be made: %s", o->path, strerror(errno));
@@ -181,7 +194,10 @@ static void start_one(struct one *o)
     options.proxy = proxy_for(&o->all->proxies, o->url);
     o->began = plait_now(o->all->r);
     o->all->running++;
-    if (plait_then(plait_http_fetch(o->all->client, o->url, &options), on_end, o) == PLAIT_OK)
+    struct plait_http_client *client = o->all->client;
+    if (plait_then(o->all->resumes ? plait_http_download(client, o->url, o->path, &options)
+                                   : plait_http_fetch(client, o->url, &options),
+                   on_end, o) == PLAIT_OK)
         return;
     struct plait_result none = {.fault = plait_fault_make(PLAIT_ENOMEM, "http")}; /* uncovered: the heap is large */
     on_end(&none, o);                                                             /* uncovered: as above */
@@ -272,6 +288,8 @@ static bool take_switch(struct fetches *f, struct words *words)
         f->options.method = "HEAD";
     } else if (take_flag(words, "remote-name", 'O')) {
         f->own_names = true;
+    } else if (take_flag(words, "continue", 'C')) {
+        f->resumes = true;
     } else if (take_flag(words, "trace", 0)) {
         f->steps = true;
     } else if (!take_flag(words, "location", 'L')) { /* redirects are followed anyway */
@@ -420,6 +438,8 @@ static int choose_outputs(struct fetches *f)
     int status = EXIT_DONE;
     for (size_t i = 0; f->own_names && !f->path && i < f->count && status == EXIT_DONE; i++)
         status = name_after(f, &f->one[i]);
+    if (status == EXIT_DONE && f->resumes && (!f->one[0].path[0] || f->options.method || f->options.body.len > 0))
+        return wrong_usage(f->command, "--continue is for what is got into a file: --output or --remote-name");
     if (!f->own_names)
         f->parallel = 1; /* standard output takes one at a time */
     return status;
@@ -470,7 +490,7 @@ static void fill_options(struct fetches *f)
         f->options.method = "POST";
     f->options.fields = f->field;
     f->options.head = print_head;
-    f->options.data = take_piece;
+    f->options.data = f->resumes ? note_piece : take_piece;
     f->options.trace = f->steps ? note_step : NULL;
     f->progress.shown = isatty(2) && !f->steps && (f->path || f->own_names || !isatty(1));
     f->progress.all = f->count;
@@ -519,6 +539,8 @@ const struct command command_fetch = {
         "  plait fetch --json '{\"name\": \"ann\"}' http://127.0.0.1:8080/people\n\n"
         "  -o, --output FILE       write there and not to standard output\n"
         "  -O, --remote-name       write each to a file of its URL's last name\n"
+        "  -C, --continue          with these two: the file gets its name when all is there; what breaks off stays as\n"
+        "                          FILE.part, and is gone on with the next time\n"
         "  -P, --parallel N        so many at once with -O; 4\n"
         "  -H, --header FIELD      one more field of the request\n"
         "  -X, --method NAME       GET by default, POST with --data, PUT with --upload-file\n"

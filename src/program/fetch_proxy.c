@@ -29,9 +29,8 @@ static int know(struct proxies *p, int kind, const struct command *command, stru
         return EXIT_DONE;
     if (err == PLAIT_EUNSUPPORTED)
         return wrong_usage(command, "a proxy has a URL of http or https, as in http://proxy.example:3128");
-    if (err == PLAIT_EINVAL)
-        return wrong_usage(command, "the proxy's URL is none; it looks like http://proxy.example:3128");
-    return failed(command, "the proxy cannot be used: %s", plait_err_text(err));
+    return wrong_usage(command, "the proxy's URL can't be used (%s); one looks like http://proxy.example:3128",
+                       plait_err_text(err));
 }
 
 int proxies_open(struct proxies *p, const struct command *command, struct plait_reactor *r, const char *given)

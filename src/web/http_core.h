@@ -296,6 +296,19 @@ enum { PLAIT__HTTP_RANGES = 16 };
  * when none can be satisfied (416). */
 int plait__http_ranges(plait_slice field, uint64_t size, struct plait__http_range out[PLAIT__HTTP_RANGES]);
 
+/* Reads a Content-Range field (section 14.4). `total` is PLAIT_LENGTH_UNKNOWN where it isn't known; `bytes` is 0 where
+ * none was satisfied. */
+bool plait__http_content_range(plait_slice field, struct plait__http_range *range, uint64_t *total);
+
+/* web_save.c: a file that may be there in part already, as PATH.part, of so many bytes, changed at that time (seconds
+ * since 1970). What is written goes behind them; abort keeps it. Errors: as plait_save_begin. */
+plait_err plait__save_continue(struct plait_reactor *reactor, plait_slice path, struct plait_save **out,
+                               uint64_t *bytes, int64_t *changed) PLAIT_MUST;
+/* Begins it anew: what was written is nothing any more. */
+void plait__save_restart(struct plait_save *save);
+/* What keeps it from being written by now. */
+plait_err plait__save_err(const struct plait_save *save);
+
 /* http_conditional.c: RFC 9110 section 13.2.2. Returns 0 to go on, 304 or 412. */
 int plait__http_judge(const struct plait_request *req, plait_slice etag, int64_t modified, int64_t now);
 /* Whether If-Range lets a range be served: true without the field. */

@@ -501,14 +501,19 @@ static void keep_times(struct plait_fetch_options *o)
     o->retry_max = o->retry_max < most ? o->retry_max : most;
 }
 
-static void keep_options(struct plait__fetch *f, const struct plait_fetch_options *options)
+void plait__fetch_defaults(struct plait_fetch_options *o)
 {
-    struct plait_fetch_options *o = &f->options;
-    *o = *options;
     o->body_max = o->body_max ? o->body_max : BODY_MAX;
     o->decoded_max = o->decoded_max ? o->decoded_max : (uint64_t)16 << 30;
     o->redirects_max = o->redirects_max ? o->redirects_max : REDIRECTS;
     keep_times(o);
+}
+
+static void keep_options(struct plait__fetch *f, const struct plait_fetch_options *options)
+{
+    struct plait_fetch_options *o = &f->options;
+    *o = *options;
+    plait__fetch_defaults(o);
     o->connect.server_name = NULL; /* each host its own name */
     o->connect.alpn = plait_slice_of(NULL, 0);
     if (o->connect.tls)

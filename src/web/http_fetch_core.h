@@ -73,5 +73,11 @@ bool plait__upload_rewind(struct plait__fetch *f);
 /* http_retry.c: whether a failure, or an answer whose head stands at `base`, is to be tried again; f->delay is set. */
 bool plait__retry_fault(struct plait__fetch *f, const struct plait_fault *fault);
 bool plait__retry_answer(struct plait__fetch *f, const uint8_t *base);
+/* Whether trying again may help against an error; how long to wait before it. */
+bool plait__retry_helps(plait_err err);
+plait_span plait__retry_backoff(struct plait_reactor *reactor, const struct plait_fetch_options *o, unsigned retried);
+
+/* http_fetch.c: puts the defaults in the place of zeros. */
+void plait__fetch_defaults(struct plait_fetch_options *o);
 
 #endif

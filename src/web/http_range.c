@@ -3,7 +3,7 @@
  * The Range field in bytes (RFC 9110 section 14): which parts of something a client asks for. A field that is not
  * understood, or asks for more than is decent, is ignored, as the section allows; ranges are cut to the size.
  *
- * Test: tests/web/test_http_range.c.
+ * Content-Range is what an answer says of the part that it brings. Test: tests/web/test_http_range.c.
  */
 #include "web/http_core.h"
 
@@ -59,4 +59,24 @@ int plait__http_ranges(plait_slice field, uint64_t size, struct plait__http_rang
     if (count > 1 && sum > size)
         return 0; /* overlapping ranges cost more than the whole (section 14.2) */
     return count ? count : -1;
+}
+
+bool plait__http_content_range(plait_slice field, struct plait__http_range *range, uint64_t *total)
+{
+    struct plait_scan scan = plait_scan_of(field);
+    uint64_t last = 0;
+    *range = (struct plait__http_range){.from = 0};
+    *total = UINT64_MAX;
+    if (!plait_scan_literal_nocase(&scan, PLAIT_LIT("bytes ")))
+        return false;
+    const bool none = plait_scan_byte(&scan, '*');
+    if (!none && (!plait_scan_u64(&scan, UINT64_MAX, &range->from) || !plait_scan_byte(&scan, '-') ||
+                  !plait_scan_u64(&scan, UINT64_MAX - 1, &last) || last < range->from))
+        return false;
+    range->bytes = none ? 0 : last - range->from + 1;
+    if (!plait_scan_byte(&scan, '/'))
+        return false;
+    if (plait_scan_byte(&scan, '*'))
+        return !none && plait_scan_done(&scan);
+    return plait_scan_u64(&scan, UINT64_MAX - 1, total) && plait_scan_done(&scan) && (none || last < *total);
 }

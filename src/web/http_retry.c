@@ -16,25 +16,29 @@ static bool may_retry(const struct plait__fetch *f)
 }
 
 /* Half of the wait is drawn, so that it lies between 50 and 100 % of what doubling gives. */
-static plait_span backoff(const struct plait__fetch *f)
+plait_span plait__retry_backoff(struct plait_reactor *reactor, const struct plait_fetch_options *o, unsigned retried)
 {
-    plait_span span = f->options.retry_first;
-    for (unsigned i = 0; i < f->retried && span < f->options.retry_max; i++)
+    plait_span span = o->retry_first;
+    for (unsigned i = 0; i < retried && span < o->retry_max; i++)
         span *= 2;
-    if (span > f->options.retry_max)
-        span = f->options.retry_max;
+    if (span > o->retry_max)
+        span = o->retry_max;
     const uint64_t half = (uint64_t)span / 2;
-    return span - (plait_span)(half ? plait_random_u64(f->client->reactor) % half : 0);
+    return span - (plait_span)(half ? plait_random_u64(reactor) % half : 0);
+}
+
+bool plait__retry_helps(plait_err err)
+{
+    const enum plait_err_class kind = plait_err_class_of(err);
+    return kind == PLAIT_CLASS_IO || kind == PLAIT_CLASS_TIMEOUT || err == PLAIT_ETRUNCATED || err == PLAIT_EREFUSED ||
+           err == PLAIT_EPEERSTALLED;
 }
 
 bool plait__retry_fault(struct plait__fetch *f, const struct plait_fault *fault)
 {
-    const enum plait_err_class kind = plait_err_class_of(fault->err);
-    const bool broken = kind == PLAIT_CLASS_IO || kind == PLAIT_CLASS_TIMEOUT || fault->err == PLAIT_ETRUNCATED ||
-                        fault->err == PLAIT_EREFUSED || fault->err == PLAIT_EPEERSTALLED;
-    if (!broken || !may_retry(f))
+    if (!plait__retry_helps(fault->err) || !may_retry(f))
         return false;
-    f->delay = backoff(f);
+    f->delay = plait__retry_backoff(f->client->reactor, &f->options, f->retried);
     f->retried++;
     return true;
 }
@@ -65,7 +69,7 @@ bool plait__retry_answer(struct plait__fetch *f, const uint8_t *base)
     const plait_span asked = retry_after(f, plait__http1_head_field(&f->x.head, base, PLAIT_LIT("retry-after")));
     if (asked > f->options.retry_max)
         return false;
-    f->delay = backoff(f);
+    f->delay = plait__retry_backoff(f->client->reactor, &f->options, f->retried);
     if (asked > f->delay)
         f->delay = asked;
     f->retried++;

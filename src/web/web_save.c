@@ -2,7 +2,8 @@
  *
  * A file that is written as its bytes come, beneath a folder, by the pool: the loop never waits for the disk. It
  * stands under a name of its own until it is complete and synced; then it takes the name that it was meant to have,
- * which it reserved before. What breaks off leaves nothing.
+ * which it reserved before. What breaks off leaves nothing, but for a download: that is a part, NAME.part, with which
+ * the next one may go on.
  *
  * One job at a time: create, write what has gathered, write on …, finish or undo. Invariant: while a job runs the loop
  * touches none of what the job uses, and the last of the two to let go frees it. Test: tests/web/test_web_save.c.
@@ -12,8 +13,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include <plait/thread.h>
 
@@ -28,6 +31,8 @@ struct plait_save {
     /* of the job while one runs */
     int folder, fd;
     bool made, reserved, overwrite;
+    bool keeps; /* what is there when it breaks off */
+    bool cut;   /* the file is to be emptied first */
     enum step step;
     uint64_t offset;
     struct plait_buf out;
@@ -36,7 +41,7 @@ struct plait_save {
     /* of the loop */
     struct plait_buf gathered;
     struct plait_deferred *job, *done;
-    bool ended, aborted, was_full;
+    bool ended, aborted, was_full, restarts;
     plait_err err;
     plait_call_fn room_fn;
     void *room_ctx;
@@ -60,8 +65,20 @@ static plait_err create(struct plait_save *s)
     return PLAIT_OK;
 }
 
+static plait_err cut(struct plait_save *s)
+{
+    if (!s->cut)
+        return PLAIT_OK;
+    const int err = s->sys->ops->ftruncate(s->sys, s->fd, 0);
+    if (err < 0)
+        return PLAIT_FAIL(plait_err_from_errno(-err));
+    s->cut = false;
+    return PLAIT_OK;
+}
+
 static plait_err write_out(struct plait_save *s)
 {
+    PLAIT_TRY(cut(s));
     plait_slice rest = plait_buf_slice(&s->out);
     while (rest.len) {
         const ssize_t put = s->sys->ops->pwrite(s->sys, s->fd, rest.ptr, rest.len, (off_t)s->offset);
@@ -88,6 +105,7 @@ static plait_err reserve(struct plait_save *s)
 
 static plait_err finish(struct plait_save *s)
 {
+    PLAIT_TRY(cut(s));
     int err = s->sys->ops->fsync(s->sys, s->fd);
     if (err < 0)
         return PLAIT_FAIL(plait_err_from_errno(-err));
@@ -102,7 +120,7 @@ static plait_err finish(struct plait_save *s)
 
 static void undo(struct plait_save *s)
 {
-    if (s->made)
+    if (s->made && !s->keeps)
         (void)s->sys->ops->unlinkat(s->sys, s->folder, s->temp, 0);
     if (s->reserved)
         (void)s->sys->ops->unlinkat(s->sys, s->folder, s->name, 0);
@@ -134,7 +152,8 @@ static void save_unref(void *ctx)
     undo(s); /* nothing is left to be undone, or no thread could be had for it */
     if (s->fd >= 0)
         (void)s->sys->ops->close(s->sys, s->fd);
-    (void)s->sys->ops->close(s->sys, s->folder);
+    if (s->folder >= 0)
+        (void)s->sys->ops->close(s->sys, s->folder);
     plait_buf_deinit(&s->out);
     plait_buf_deinit(&s->gathered);
     plait_mem_free(s);
@@ -192,6 +211,11 @@ static void go_on(void *ctx)
     struct plait_save *s = ctx;
     if (s->job)
         return;
+    if (s->restarts) {
+        s->restarts = false;
+        s->offset = 0;
+        s->cut = true;
+    }
     if (s->err || s->aborted || s->step == REST) {
         plait_buf_clear(&s->gathered);
         if ((s->made || s->reserved) && s->step != UNDO) {
@@ -234,6 +258,22 @@ static bool take_name(plait_slice name, char out[NAME_MAX_BYTES + 1])
     return true;
 }
 
+static struct plait_save *save_new(struct plait_reactor *reactor)
+{
+    struct plait_budget *budget = plait_reactor_budget(reactor);
+    struct plait_save *s = plait_mem_new(budget, sizeof(*s));
+    if (!s)
+        return NULL;
+    s->reactor = reactor;
+    s->sys = reactor->sys;
+    s->holders = 1;
+    s->fd = s->folder = -1;
+    plait_buf_init(&s->out, budget, SIZE_MAX / 2);
+    plait_buf_init(&s->gathered, budget, SIZE_MAX / 2);
+    plait_soon_init(&s->soon, reactor, "save", go_on, s);
+    return s;
+}
+
 static plait_err save_open(struct plait_save *s, const char *folder, plait_slice name)
 {
     uint8_t random[8];
@@ -247,25 +287,79 @@ static plait_err save_open(struct plait_save *s, const char *folder, plait_slice
     return s->folder < 0 ? PLAIT_FAIL(plait_err_from_errno(-s->folder)) : PLAIT_OK;
 }
 
-plait_err plait_save_begin(struct plait_reactor *reactor, const char *folder, plait_slice name, bool overwrite,
-                           struct plait_save **out)
+/* Splits a path; what is in front of the name is a folder. */
+static void cut_path(plait_slice path, plait_slice *folder, plait_slice *name)
 {
-    struct plait_budget *budget = plait_reactor_budget(reactor);
-    struct plait_save *s = plait_mem_new(budget, sizeof(*s));
+    size_t at = path.len;
+    while (at > 0 && path.ptr[at - 1] != '/')
+        at--;
+    *folder = at > 1 ? plait_slice_sub(path, 0, at - 1) : plait_slice_text(at ? "/" : ".");
+    *name = plait_slice_sub(path, at, path.len);
+}
+
+static plait_err part_open(struct plait_save *s, plait_slice path, struct stat *info)
+{
+    char text[PATH_MAX];
+    plait_slice folder, name;
+    cut_path(path, &folder, &name);
+    if (name.len == 0 || name.len > NAME_MAX_BYTES || folder.len >= sizeof(text))
+        return PLAIT_FAIL(PLAIT_EINVAL);
+    memcpy(text, folder.ptr, folder.len);
+    text[folder.len] = 0;
+    (void)snprintf(s->name, sizeof(s->name), "%.*s", PLAIT_ARG(name));
+    (void)snprintf(s->temp, sizeof(s->temp), "%s.part", s->name);
+    s->folder = s->sys->ops->openat2(s->sys, AT_FDCWD, text, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0);
+    if (s->folder < 0)
+        return PLAIT_FAIL(plait_err_from_errno(-s->folder));
+    s->fd = open_at(s, s->temp, O_RDWR | O_CREAT | O_NONBLOCK, 0644);
+    const int err = s->fd < 0 ? s->fd : s->sys->ops->fstat(s->sys, s->fd, info);
+    return err < 0 ? PLAIT_FAIL(plait_err_from_errno(-err)) : PLAIT_OK;
+}
+
+plait_err plait__save_continue(struct plait_reactor *reactor, plait_slice path, struct plait_save **out,
+                               uint64_t *bytes, int64_t *changed)
+{
+    struct stat info;
+    struct plait_save *s = save_new(reactor);
     *out = NULL;
     if (!s)
         return PLAIT_FAIL(PLAIT_ENOMEM);
-    s->reactor = reactor;
-    s->sys = reactor->sys;
-    s->holders = 1;
-    s->fd = -1;
+    s->keeps = s->overwrite = true;
+    const plait_err err = part_open(s, path, &info);
+    if (err != PLAIT_OK) {
+        save_unref(s);
+        return err;
+    }
+    s->made = true;
+    s->offset = *bytes = (uint64_t)info.st_size;
+    *changed = info.st_mtim.tv_sec;
+    *out = s;
+    return PLAIT_OK;
+}
+
+void plait__save_restart(struct plait_save *s)
+{
+    plait_buf_clear(&s->gathered);
+    s->restarts = true;
+    plait_soon_queue(&s->soon);
+}
+
+plait_err plait__save_err(const struct plait_save *s)
+{
+    return s->err;
+}
+
+plait_err plait_save_begin(struct plait_reactor *reactor, const char *folder, plait_slice name, bool overwrite,
+                           struct plait_save **out)
+{
+    struct plait_save *s = save_new(reactor);
+    *out = NULL;
+    if (!s)
+        return PLAIT_FAIL(PLAIT_ENOMEM);
     s->overwrite = overwrite;
-    plait_buf_init(&s->out, budget, SIZE_MAX / 2);
-    plait_buf_init(&s->gathered, budget, SIZE_MAX / 2);
-    plait_soon_init(&s->soon, reactor, "save", go_on, s);
     const plait_err err = save_open(s, folder, name);
     if (err != PLAIT_OK) {
-        plait_mem_free(s);
+        save_unref(s);
         return err;
     }
     plait_soon_queue(&s->soon);

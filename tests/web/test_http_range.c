@@ -74,4 +74,31 @@ static void types_follow_names(void **state)
         assert_string_equal(plait__http_mime(plait_slice_text(cases[i][0])), cases[i][1]);
 }
 
-TEST_MAIN(cmocka_unit_test(ranges_are_read), cmocka_unit_test(types_follow_names))
+static void what_an_answer_brings_is_read(void **state)
+{
+    static const struct {
+        const char *text;
+        bool good;
+        uint64_t from, bytes, total;
+    } cases[] = {
+        {"bytes 0-99/100", true, 0, 100, 100}, {"Bytes 5-9/*", true, 5, 5, UINT64_MAX},
+        {"bytes */7", true, 0, 0, 7},          {"bytes */0", true, 0, 0, 0},
+        {"bytes */*", false, 0, 0, 0},         {"bytes 9-5/10", false, 0, 0, 0},
+        {"bytes 0-10/10", false, 0, 0, 0},     {"bytes 1-2", false, 0, 0, 0},
+        {"bytes 1-", false, 0, 0, 0},          {"bytes 1", false, 0, 0, 0},
+        {"bytes 1-2/3x", false, 0, 0, 0},      {"bytes 1-18446744073709551615/*", false, 0, 0, 0},
+        {"items 1-2/3", false, 0, 0, 0},       {"", false, 0, 0, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        struct plait__http_range range;
+        uint64_t total;
+        const bool good = plait__http_content_range(plait_slice_text(cases[i].text), &range, &total);
+        if (good != cases[i].good ||
+            (good && (range.from != cases[i].from || range.bytes != cases[i].bytes || total != cases[i].total)))
+            fail_msg("case %zu", i);
+    }
+}
+
+TEST_MAIN(cmocka_unit_test(what_an_answer_brings_is_read), cmocka_unit_test(ranges_are_read),
+          cmocka_unit_test(types_follow_names))
