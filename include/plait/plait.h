@@ -25,6 +25,7 @@
 #include <plait/memory.h>
 #include <plait/metrics.h>
 #include <plait/process.h>
+#include <plait/proxy.h>
 #include <plait/reactor.h>
 #include <plait/resolve.h>
 #include <plait/small.h>

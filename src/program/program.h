@@ -70,7 +70,7 @@ struct several {
 /* What the web server was told beside its folder; web.c. */
 struct web_words {
     const char *access_log, *realm, *access_form, *hsts, *https, *rate, *in_flight;
-    struct several user, redirect, host, rewrite, error_page, cgi;
+    struct several user, redirect, host, rewrite, error_page, cgi, proxy;
     bool compress, health, metrics;
     struct plait_access_log *log; /* opened by the first endpoint */
 };
@@ -80,7 +80,7 @@ struct web_words {
 bool take_web_option(struct words *words, struct web_words *web, const char **value, bool *full);
 #define WEB_HELP                                                                                                       \
     "  web also takes: --compress; --access-log FILE (- is standard output), --access-form combined|json;\n"           \
-    "             --cgi PATH=DIR or PATH=PROGRAM;\n"                                                                   \
+    "             --cgi PATH=DIR or PATH=PROGRAM; --proxy PATH=URL[,URL...] (PATH / for everything);\n"              \
     "             --user NAME:PASSWORD, --realm NAME; --redirect PATH=URL; --host NAME=DIR; --rewrite FROM=TO;\n"      \
     "             --error-page STATUS=FILE; --health (/health/live, /health/ready); --metrics (/metrics);\n"           \
     "             --rate N[/BURST]; --in-flight N; --https PORT; --hsts SECONDS\n"

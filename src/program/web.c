@@ -8,6 +8,7 @@
 #include "program/program.h"
 
 #include <plait/gateway.h>
+#include <plait/proxy.h>
 #include <plait/site.h>
 
 #include <errno.h>
@@ -57,6 +58,7 @@ bool take_web_option(struct words *words, struct web_words *web, const char **va
     if (take_flag(words, "metrics", 0))
         return web->metrics = true;
     return take_several(words, "cgi", &web->cgi, value, full) || take_several(words, "user", &web->user, value, full) ||
+           take_several(words, "proxy", &web->proxy, value, full) ||
            take_several(words, "redirect", &web->redirect, value, full) ||
            take_several(words, "host", &web->host, value, full) ||
            take_several(words, "rewrite", &web->rewrite, value, full) ||
@@ -201,6 +203,48 @@ static bool add_cgi(struct plait_reactor *r, struct plait_resource *root, const 
     return true;
 }
 
+static struct plait_resource *make_proxy(struct plait_reactor *r, const char *text, const char *origins,
+                                         struct trouble *trouble)
+{
+    struct plait_resource *proxy;
+    const plait_err err = plait_reverse_proxy_new(r, origins, NULL, &proxy);
+    if (err != PLAIT_OK)
+        told(trouble, EXIT_USAGE, "--proxy '%.60s' names no origins, as in api=http://127.0.0.1:3000 (%s)", text,
+             plait_err_text(err));
+    return proxy;
+}
+
+static bool add_proxy(struct plait_reactor *r, struct plait_resource *root, const char *text, struct trouble *trouble)
+{
+    char left[256];
+    const char *right;
+    if (!cut_pair(text, left, &right))
+        return told(trouble, EXIT_USAGE, "--proxy '%.60s' is not of the form PATH=URL, as in api=http://127.0.0.1:3000",
+                    text);
+    if (!left[0])
+        return true; /* it is the root */
+    struct plait_resource *proxy = make_proxy(r, text, right, trouble);
+    if (!proxy)
+        return false;
+    if (plait_resource_mount(root, left, proxy) == PLAIT_EINVAL)
+        return told(trouble, EXIT_USAGE, "--proxy '%.60s' has a path that is none", text);
+    return true;
+}
+
+/* What answers where nothing else does: a folder, or the origins that --proxy names for "/". */
+static struct plait_resource *make_usual(struct plait_reactor *r, const struct service_words *words,
+                                         struct trouble *trouble)
+{
+    char left[256];
+    const char *right;
+    for (size_t i = 0; i < words->web->proxy.count; i++) {
+        const char *text = words->web->proxy.value[i];
+        if (cut_pair(text, left, &right) && !left[0])
+            return make_proxy(r, text, right, trouble);
+    }
+    return make_folder(r, words->root ? words->root : ".", words, trouble);
+}
+
 static bool add_paths(struct plait_reactor *r, struct plait_resource *root, const struct service_words *words,
                       struct trouble *trouble)
 {
@@ -219,6 +263,10 @@ static bool add_paths(struct plait_reactor *r, struct plait_resource *root, cons
             return told(trouble, EXIT_USAGE, "--rewrite '%.60s' is not of the form FROM=TO, as in old=new",
                         web->rewrite.value[i]);
         (void)plait_rewrite_wrap(root, left, right + (*right == '/')); /* kept as well */
+    }
+    for (size_t i = 0; i < web->proxy.count; i++) {
+        if (!add_proxy(r, root, web->proxy.value[i], trouble))
+            return false;
     }
     for (size_t i = 0; i < web->cgi.count; i++) {
         if (!add_cgi(r, root, web->cgi.value[i], words->root ? words->root : ".", trouble))
@@ -323,7 +371,7 @@ static struct plait_resource *make_root(struct plait_reactor *r, const struct se
                                         struct trouble *trouble)
 {
     const bool hosts = words->web->host.count > 0;
-    struct plait_resource *usual = make_folder(r, words->root ? words->root : ".", words, trouble);
+    struct plait_resource *usual = make_usual(r, words, trouble);
     struct plait_resource *top = !usual ? NULL : hosts ? plait_resource_new(r) : plait_resource_ref(usual);
     const bool fine = usual && add_paths(r, usual, words, trouble) && add_layers(r, top, words->web, trouble) &&
                       (!hosts || make_sites(r, top, usual, words, trouble));

@@ -90,15 +90,33 @@ static bool is_last(const struct plait__client_exchange *x)
     return x->head.minor == 0 && !x->head.keep_alive;
 }
 
-static void take_interim(struct plait__client_conn *c, struct plait__client_exchange *x)
+/* Until who is told of it attaches another, inside the call. */
+static const struct plait_protocol given_protocol = {.name = "upgraded"};
+
+/* RFC 9110 section 7.8: the connection is another's from here on. */
+static void give_away(struct plait__client_conn *c, struct plait__client_exchange *x, const uint8_t *base)
 {
+    struct plait_stream *s = c->stream;
+    c->given = true;
+    take_down(c, x);
+    plait_stream_attach(s, &given_protocol, NULL);
+    plait__client_conn_retire(c);
+    x->ops->upgraded(x, s, base);
+}
+
+static void take_interim(struct plait__client_conn *c, struct plait__client_exchange *x, const uint8_t *base)
+{
+    if (x->head.status == 101 && x->upgrades) {
+        give_away(c, x, base);
+        return;
+    }
     if (x->head.status == 101 || x->interim++ == INTERIM_MAX) {
         fail_with(c, PLAIT_EPROTOCOL, "an interim response that nobody asked for");
         return;
     }
-    const int status = x->head.status;
-    plait__http1_head_init(&x->head, true);
-    x->ops->interim(x, status);
+    x->ops->interim(x, base);
+    if (c->exchange == x)
+        plait__http1_head_init(&x->head, true);
 }
 
 static size_t take_head(struct plait__client_conn *c, struct plait__client_exchange *x, plait_slice in)
@@ -112,7 +130,7 @@ static size_t take_head(struct plait__client_conn *c, struct plait__client_excha
     }
     const size_t used = x->head.at;
     if (x->head.status < 200) {
-        take_interim(c, x);
+        take_interim(c, x, in.ptr);
         return used;
     }
     x->in_head = false;
@@ -180,6 +198,10 @@ static size_t on_data(struct plait_stream *s, plait_slice in, void *self)
         at += used;
         if (c->exchange != x || used == 0)
             break; /* one response, whose end ends the input, or no more of it for now */
+    }
+    if (c->given) {
+        plait__client_conn_free(c);
+        return at;
     }
     return plait_is_open(s) ? at : in.len;
 }

@@ -116,8 +116,11 @@ struct plait__client_exchange;
 
 /* What a connection tells a fetch. Each may give the exchange up, or end it and free it. */
 struct plait__client_exchange_ops {
-    /* An interim response (1xx) came. */
-    void (*interim)(struct plait__client_exchange *x, int status);
+    /* An interim response (1xx) came: its head is in x->head, which has its text at `base` for the call. */
+    void (*interim)(struct plait__client_exchange *x, const uint8_t *base);
+    /* The server goes on in another protocol (101, head as above): the exchange is over, and the connection is who is
+     * told's as a stream. Attach a protocol to it at once. Only where the exchange says that it `upgrades`. */
+    void (*upgraded)(struct plait__client_exchange *x, struct plait_stream *s, const uint8_t *base);
     /* The head of the response is in x->head, which has its text at `base` for the call. */
     void (*head)(struct plait__client_exchange *x, const uint8_t *base);
     void (*data)(struct plait__client_exchange *x, plait_slice piece);
@@ -147,6 +150,7 @@ struct plait__client_exchange {
     plait_span stall;                     /* how long the server may take no byte of it */
     bool only_head;                       /* the response has no body whatever its head says (HEAD) */
     bool fresh;                           /* wants a connection that was not used before */
+    bool upgrades;                        /* another protocol is offered: 101 may be the answer */
     bool paused;                          /* the response's body is to wait */
     /* The response as HTTP/1 reads it. */
     bool began;      /* some byte of it came */
@@ -199,6 +203,7 @@ struct plait__client_conn {
     uint32_t room, running;
     bool used;                               /* has carried an exchange to its end */
     bool last;                               /* takes no more after those under way */
+    bool given;                              /* HTTP/1: the stream is another's; only this object is left to go */
     struct plait__client_exchange *exchange; /* HTTP/1: the one under way */
 };
 
@@ -220,6 +225,7 @@ struct plait__client_origin {
     struct plait__list conns, ready, waiting;
     struct plait__list hungry_link; /* client's origins that wait for others to close a connection */
     size_t open;                    /* connections, with those that are being made */
+    size_t pins;                    /* who keeps it for what is to come */
     struct plait_tls_client *tls;   /* NULL in the clear */
     struct plait_target_rules *targets;
     struct plait_http_proxy *proxy;
@@ -243,6 +249,13 @@ struct plait_http_client {
  * PLAIT_ENOMEM; later failures are told by `failed`. */
 plait_err plait__pool_enter(struct plait_http_client *client, struct plait__client_exchange *x,
                             const struct plait_url *url) PLAIT_MUST;
+/* The same where the origin is held already: x->connect is what it was held with. */
+plait_err plait__pool_enter_at(struct plait__client_origin *o, struct plait__client_exchange *x) PLAIT_MUST;
+/* Holds an origin, so that it need not be looked for with each exchange. NULL: no memory. */
+struct plait__client_origin *plait__pool_pin(struct plait_http_client *client, const struct plait_url *url,
+                                             const struct plait_connect_options *connect) PLAIT_MUST;
+/* Takes NULL and leaves NULL; before the client is freed. */
+void plait__pool_unpin(struct plait__client_origin **o);
 /* Gives an exchange up, wherever it is; nothing more is told of it. Never allocates. */
 void plait__pool_leave(struct plait__client_exchange *x);
 

@@ -146,6 +146,7 @@ struct plait_request {
     uint16_t layer;                                 /* of its layers, the next one */
     bool bare_end;                                  /* the path ended without a slash behind what is reached */
     uint8_t hops;                                   /* how often layers passed it to another resource */
+    bool rewritten;                                 /* a layer changed the path */
     bool error_page;                                /* the answer is one of our own error pages */
     bool filtered;                                  /* the answer's body goes through filters */
     bool told;                                      /* filters know of the end */

@@ -284,9 +284,11 @@ static void on_room(struct plait__client_exchange *x)
     plait_soon_queue(&plait__fetch_of(x)->pour);
 }
 
-static void on_interim(struct plait__client_exchange *x, int status)
+static void on_interim(struct plait__client_exchange *x, const uint8_t *base)
 {
     struct plait__fetch *f = plait__fetch_of(x);
+    const int status = x->head.status;
+    (void)base;
     if (f->waits == PLAIT__WAIT_GO && status == 100)
         plait__upload_go(f);
     else if (f->waits == PLAIT__WAIT_HEAD)

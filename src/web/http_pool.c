@@ -77,16 +77,17 @@ static struct plait__client_origin *origin_new(struct plait_http_client *client,
 }
 
 static struct plait__client_origin *origin_of(struct plait_http_client *client, const struct plait_url *url,
-                                              const struct plait__client_exchange *x)
+                                              const struct plait_connect_options *connect,
+                                              struct plait_http_proxy *proxy)
 {
     struct plait_buf key;
     plait_buf_init(&key, plait_reactor_budget(client->reactor), KEY_MAX);
-    write_key(&key, url, &x->connect);
+    write_key(&key, url, connect);
     struct plait__client_origin *o = NULL;
     if (!key.err)
         o = plait__table_find(&client->origins, plait_buf_slice(&key));
     if (!key.err && !o)
-        o = origin_new(client, plait_buf_slice(&key), url, &x->connect, x->proxy);
+        o = origin_new(client, plait_buf_slice(&key), url, connect, proxy);
     plait_buf_deinit(&key);
     return o;
 }
@@ -94,7 +95,7 @@ static struct plait__client_origin *origin_of(struct plait_http_client *client, 
 /* Forgets an origin that nobody needs. */
 static void origin_trim(struct plait__client_origin *o)
 {
-    if (!plait__list_empty(&o->conns) || !plait__list_empty(&o->waiting))
+    if (o->pins > 0 || !plait__list_empty(&o->conns) || !plait__list_empty(&o->waiting))
         return;
     plait__list_remove(&o->hungry_link);
     (void)plait__table_remove(&o->client->origins, o->key);
@@ -377,14 +378,11 @@ static void pump(struct plait__client_origin *o)
     origin_trim(o);
 }
 
-plait_err plait__pool_enter(struct plait_http_client *client, struct plait__client_exchange *x,
-                            const struct plait_url *url)
+plait_err plait__pool_enter_at(struct plait__client_origin *o, struct plait__client_exchange *x)
 {
+    struct plait_http_client *client = o->client;
     if (client->waiting >= client->options.waiting)
         return PLAIT_FAIL(PLAIT_ELIMIT);
-    struct plait__client_origin *o = origin_of(client, url, x);
-    if (!o)
-        return PLAIT_FAIL(PLAIT_ENOMEM);
     x->origin = o;
     x->conn = NULL;
     x->making = NULL;
@@ -392,6 +390,37 @@ plait_err plait__pool_enter(struct plait_http_client *client, struct plait__clie
     plait__list_add_tail(&o->waiting, &x->link);
     pump(o);
     return PLAIT_OK;
+}
+
+plait_err plait__pool_enter(struct plait_http_client *client, struct plait__client_exchange *x,
+                            const struct plait_url *url)
+{
+    struct plait__client_origin *o = origin_of(client, url, &x->connect, x->proxy);
+    if (!o)
+        return PLAIT_FAIL(PLAIT_ENOMEM);
+    const plait_err err = plait__pool_enter_at(o, x);
+    if (err)
+        origin_trim(o);
+    return err;
+}
+
+struct plait__client_origin *plait__pool_pin(struct plait_http_client *client, const struct plait_url *url,
+                                             const struct plait_connect_options *connect)
+{
+    struct plait__client_origin *o = origin_of(client, url, connect, NULL);
+    if (o)
+        o->pins++;
+    return o;
+}
+
+void plait__pool_unpin(struct plait__client_origin **o)
+{
+    struct plait__client_origin *old = *o;
+    *o = NULL;
+    if (!old)
+        return;
+    old->pins--;
+    origin_trim(old);
 }
 
 void plait__pool_leave(struct plait__client_exchange *x)

@@ -65,6 +65,7 @@ static void request_clear(struct plait_request *req)
     req->path = req->rest = req->query = req->host = plait_slice_of(NULL, 0);
     req->resource = NULL;
     req->layer = req->hops = 0;
+    req->rewritten = false;
     req->error_page = req->filtered = req->told = req->complete = req->as_get = false;
     req->user = plait_slice_of(NULL, 0);
     req->auth = NULL;
@@ -262,7 +263,7 @@ bool plait__request_again(struct plait_request *req, plait_slice target)
         return false;
     memcpy(copy, target.ptr, target.len);
     req->query = plait_slice_of(NULL, 0);
-    req->as_get = true;
+    req->as_get = req->rewritten = true;
     req->body_fn = NULL;
     req->collect_fn = NULL;
     req->end_told = req->paused = false;

@@ -489,6 +489,7 @@ plait_err plait_request_rewrite(struct plait_request *req, plait_slice rest)
     if (len == SIZE_MAX)
         return PLAIT_FAIL(PLAIT_EINVAL);
     req->bare_end = len == 1;
+    req->rewritten = true;
     req->path = plait_slice_of(path, before + (len == 1 && before ? 0 : len));
     req->rest = plait_slice_of(path + before + 1, len - 1);
     return PLAIT_OK;

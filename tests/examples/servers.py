@@ -26,8 +26,8 @@ def connect(port):
     raise AssertionError("nobody listens")
 
 
-def start(name, port):
-    program = subprocess.Popen([os.path.join(EXAMPLES, name), f"tcp:{port}"], stderr=subprocess.PIPE, text=True)
+def start(name, port, *words):
+    program = subprocess.Popen([os.path.join(EXAMPLES, name), f"tcp:{port}", *words], stderr=subprocess.PIPE, text=True)
     connect(port).close()
     return program
 
@@ -36,6 +36,18 @@ def stop(program):
     program.send_signal(signal.SIGTERM)
     program.communicate(timeout=20)
     assert program.returncode == 0, program.returncode
+
+
+def proxied():
+    origin, port = free_port(), free_port()
+    programs = [start("hello", origin), start("reverse_proxy", port, f"http://127.0.0.1:{origin}")]
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/hello", timeout=20) as answer:
+        assert answer.read() == b"Hello, World!" and answer.headers["Via"] == "1.1 plait"
+    for program in programs:
+        stop(program)
+    wrong = subprocess.run([os.path.join(EXAMPLES, "reverse_proxy"), "tcp:0", "nowhere"], capture_output=True,
+                           timeout=20)
+    assert wrong.returncode == 1, wrong
 
 
 def hello_and_titles():
@@ -112,6 +124,7 @@ def events():
 
 def main():
     hello_and_titles()
+    proxied()
     echo()
     websocket_echo()
     events()

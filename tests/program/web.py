@@ -97,6 +97,14 @@ with folder() as where:
         status, fields, _ = get(other, "/page.txt?x", Host="example.org")
         check("to TLS", status == 308 and fields["Location"] == "https://example.org:8443/page.txt?x", fields.items())
         check("they end well", s.end()[0] == 0)
+    with Server("serve", "web", "--root", root, "--listen", "tcp:0") as origin:
+        to = "http://127.0.0.1:%d" % origin.port("web")
+        with Server("serve", "web", "--proxy", "/=" + to, "--proxy", "deep/er=%s/new,%s/new/" % (to, to), "--health",
+                    "--listen", "tcp:0") as s:
+            status, fields, body = get(s.port("web"), "/page.txt")
+            check("another server's page", status == 200 and len(body) == 11000 and fields["Via"] == "1.1 plait")
+            check("below a path", get(s.port("web"), "/deep/er/x.txt")[2] == b"moved")
+            check("our own beside it", get(s.port("web"), "/health/live")[0] == 200)
     script = write(where, "cgi/hello",
                    "#!/bin/sh\necho Content-Type: text/plain\necho\necho $SCRIPT_NAME $PATH_INFO\n")
     os.chmod(script, 0o755)
@@ -122,6 +130,10 @@ with folder() as where:
     wrong("--hsts alone", web + ["--hsts", "60"], "--hsts wants --https PORT")
     wrong("--redirect", web + ["--redirect", "x"], "--redirect 'x' is not of the form PATH=URL")
     wrong("--redirect to nowhere", web + ["--redirect", "../x=y"], "--redirect '../x=y'")
+    wrong("--proxy", web + ["--proxy", "x"], "--proxy 'x' is not of the form PATH=URL")
+    wrong("--proxy's path", web + ["--proxy", "../x=http://a"], "--proxy '../x=http://a' has a path")
+    wrong("--proxy's origins", web + ["--proxy", "x=a"], "--proxy 'x=a' names no origins")
+    wrong("--proxy's root", web + ["--proxy", "/=a"], "--proxy '/=a' names no origins")
     wrong("--cgi", web + ["--cgi", "x"], "--cgi 'x' is not of the form PATH=DIR")
     wrong("--cgi's path", web + ["--cgi", "../x=" + root], "--cgi '../x=")
     wrong("--cgi's folder", web + ["--cgi", "x=/nowhere"], "'/nowhere' is neither a folder nor a program", status=78)

@@ -3,11 +3,13 @@
  * HTTP, client against server: answers at once, in pieces and later, bodies both ways, redirects, fetches that wait for
  * a connection or are given up. Every fetch ends exactly once, whole or with an error, and no answer is given to
  * another request. `http_pipeline`: requests sent ahead on connections of their own, answered in their order.
+ * `http_proxy`: the same fetches through our reverse proxy, which has two such servers behind it.
  */
 #include "tests/sim/scenarios.h"
 
 #include <plait/http.h>
 #include <plait/listen.h>
+#include <plait/proxy.h>
 
 #include <stdio.h>
 
@@ -168,6 +170,8 @@ struct one {
     struct plait_sim *sim;
     struct plait_timer start;
     struct plait_http_client *http;
+    const char *host;
+    bool proxied; /* an answer may say that there is none */
     size_t key;
     unsigned kind;
     unsigned ends;
@@ -199,7 +203,10 @@ static void ended(struct plait_result *result, void *ctx)
     o->whole = result->fault.err == PLAIT_OK;
     if (o->whole) {
         const struct plait_response *response = result->value.ptr;
-        if (plait_response_status(response) != 200 || !body_is(o, plait_response_body(response)))
+        const int status = plait_response_status(response);
+        if (o->proxied && status >= 502 && status <= 504)
+            o->whole = false;
+        else if (status != 200 || !body_is(o, plait_response_body(response)))
             plait_sim_fail(o->sim, "fetch %zu of kind %u got a wrong answer", o->key, o->kind);
     }
     plait_result_set(result, plait_value_num(0));
@@ -211,7 +218,7 @@ static void start(void *ctx)
     struct one *o = ctx;
     char url[64];
     struct plait_fetch_options options = {.idle = plait_seconds(20)};
-    (void)snprintf(url, sizeof(url), "http://server/%s?key=%zu", paths[o->kind], o->key);
+    (void)snprintf(url, sizeof(url), "http://%s/%s?key=%zu", o->host, paths[o->kind], o->key);
     if (o->kind == 3) {
         options.method = "POST";
         options.body = plait_slice_of(posted, sizeof(posted));
@@ -223,15 +230,13 @@ static void start(void *ctx)
         plait_deferred_deadline(d, plait_millis((int64_t)plait_sim_random(o->sim, 800)));
 }
 
-static void scenario(struct plait_sim *sim)
+/* Fetches from a host, and looks at every end; then the proxy, if there is one, is to go. */
+static void fetch_all(struct plait_sim *sim, const char *host, struct plait_listener *proxy)
 {
-    struct plait_host *server = plait_sim_host(sim, "server"), *client = plait_sim_host(sim, "client");
-    struct plait_address at;
+    struct plait_host *client = plait_sim_host(sim, "client");
     struct one fetches[FETCHES];
     size_t whole = 0;
     const struct plait_http_client_options options = {.per_origin = 1 + plait_sim_random(sim, 5)};
-    if (!serve(sim, server, &at))
-        return;
     struct plait_reactor *r = plait_host_reactor(client);
     struct plait_http_client *http = plait_http_client_new(r, &options);
     if (!http) {
@@ -239,7 +244,7 @@ static void scenario(struct plait_sim *sim)
         return;
     }
     for (size_t i = 0; i < FETCHES; i++) {
-        fetches[i] = (struct one){.sim = sim, .http = http, .key = i};
+        fetches[i] = (struct one){.sim = sim, .http = http, .host = host, .proxied = proxy, .key = i};
         fetches[i].kind = (unsigned)plait_sim_random(sim, 4);
         plait_timer_init(&fetches[i].start, r, "start", start, &fetches[i]);
         plait_timer_arm(&fetches[i].start, plait_millis((int64_t)plait_sim_random(sim, 2000)));
@@ -254,7 +259,50 @@ static void scenario(struct plait_sim *sim)
     if (whole < FETCHES / 4)
         plait_sim_fail(sim, "only %zu of %d fetches were whole", whole, FETCHES);
     plait_http_client_free(&http);
+    plait_listener_close(&proxy);
+    plait_sim_run_for(sim, plait_seconds(5));
     plait_sim_check_end(sim); /* while what the fetches tell of stands */
+}
+
+static void scenario(struct plait_sim *sim)
+{
+    struct plait_address at;
+    if (serve(sim, plait_sim_host(sim, "server"), &at))
+        fetch_all(sim, "server", NULL);
+}
+
+/* --- a proxy between them ----------------------------------------------------------------------------------------- */
+
+static struct plait_listener *serve_proxy(struct plait_sim *sim)
+{
+    struct plait_host *host = plait_sim_host(sim, "proxy");
+    struct plait_reactor *r = plait_host_reactor(host);
+    const struct plait_reverse_proxy_options options = {.balance = plait_sim_random(sim, 2) ? PLAIT_LEAST_BUSY
+                                                                                            : PLAIT_ROUND_ROBIN,
+                                                        .health = plait_sim_random(sim, 2) ? "/small" : NULL,
+                                                        .retries = 1 + (unsigned)plait_sim_random(sim, 2),
+                                                        .times.first_byte = plait_seconds(20),
+                                                        .pool = {.per_origin = 1 + plait_sim_random(sim, 5)}};
+    struct plait_listener *listener = NULL;
+    struct plait_resource *root;
+    struct plait_address at;
+    plait_host_address(host, PLAIT_ADDR_IP4, 80, &at);
+    plait_err err = plait_reverse_proxy_new(r, "http://one,http://two", &options, &root);
+    if (!err)
+        err = plait_listen(r, &at, NULL, plait_http(root), &listener);
+    if (err)
+        plait_sim_fail(sim, "the proxy can't be had: %s", plait_err_name(err));
+    return listener;
+}
+
+static void run_proxy(struct plait_sim *sim)
+{
+    struct plait_address at;
+    if (!serve(sim, plait_sim_host(sim, "one"), &at) || !serve(sim, plait_sim_host(sim, "two"), &at))
+        return;
+    struct plait_listener *proxy = serve_proxy(sim);
+    if (proxy)
+        fetch_all(sim, "proxy", proxy);
 }
 
 /* --- requests sent ahead ---------------------------------------------------------------------------------------- */
@@ -359,5 +407,6 @@ static void run_pipelines(struct plait_sim *sim)
 }
 
 const struct plait_scenario scenario_http = {.name = "http", .faults = PLAIT_SIM_ALL, .run = scenario};
+const struct plait_scenario scenario_http_proxy = {.name = "http_proxy", .faults = PLAIT_SIM_ALL, .run = run_proxy};
 const struct plait_scenario scenario_http_pipeline = {
     .name = "http_pipeline", .faults = PLAIT_SIM_ALL, .run = run_pipelines};

@@ -21,6 +21,7 @@
     X(half_close) \
     X(http) \
     X(http_pipeline) \
+    X(http_proxy) \
     X(joined) \
     X(last_words) \
     X(marks) \

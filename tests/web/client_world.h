@@ -32,6 +32,7 @@ struct farm {
     struct plait_host *server, *client;
     struct plait_reactor *r; /* the client's */
     farm_fn answer;
+    struct farm_conn *newest; /* connection; NULL when it has ended */
     size_t requests, connections, open, most; /* seen by the server */
     size_t ended;                             /* connections */
     char last[2048];                          /* the last request's head */
@@ -64,6 +65,8 @@ static void farm_lost(struct plait_stream *s, const struct plait_fault *fault, v
     (void)fault;
     c->farm->open--;
     c->farm->ended++;
+    if (c->farm->newest == c)
+        c->farm->newest = NULL;
     free(c);
 }
 
@@ -77,6 +80,7 @@ static plait_err farm_accept(struct plait_stream *s, void *ctx)
     assert_non_null(c);
     c->farm = farm;
     c->stream = s;
+    farm->newest = c;
     farm->connections++;
     farm->open++;
     farm->most = farm->open > farm->most ? farm->open : farm->most;
