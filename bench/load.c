@@ -3,8 +3,8 @@
  * The load of the benchmarks: keeps N connections busy for a time over a bare epoll loop and prints how many operations
  * it saw. It uses nothing of Plait.
  *
- * usage: load echo|hello|churn|websocket|websocket16 PORT CONNECTIONS SECONDS, or: load idle PORT CONNECTIONS SECONDS
- * [hello] (opens, asks once if hello, holds).
+ * usage: load echo|hello|churn|websocket|websocket16|amp|amp16|frames|frames16 PORT CONNECTIONS SECONDS, or: load idle
+ * PORT CONNECTIONS SECONDS [hello] (opens, asks once if hello, holds).
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -30,8 +30,34 @@ static const char upgrade_request[] =
 /* 64 bytes in one binary frame, masked with "mask"; what comes back has no mask. */
 static const char frame_request[] = "\x82\xc0maskmaskmaskmaskmaskmaskmaskmaskmaskmaskmaskmaskmaskmaskmaskmaskmask";
 
-enum work { ECHO, HELLO, CHURN, IDLE, WEBSOCKET, WEBSOCKET16 };
-enum { FRAME = sizeof frame_request - 1, AHEAD = 16 };
+/* An AMP call, and a string with a prefix of 16 bits that is as long. */
+static const char amp_request[] = "\0\4_ask\0\1"
+                                  "1\0\10_command\0\3Sum\0\1a\0\1"
+                                  "2\0\1b\0\1"
+                                  "3\0\0";
+static const char framed_request[] = "\0\47"
+                                     "012345678901234567890123456789012345678";
+
+enum work { ECHO, HELLO, CHURN, IDLE, WEBSOCKET, AMP, FRAMES };
+enum { FRAME = sizeof frame_request - 1, AHEAD_MAX = 16, REQUEST_MAX = 256 };
+
+/* `ahead` requests go out together, and the next when all their answers are there. */
+static const struct kind {
+    const char *name;
+    enum work work;
+    const char *request;
+    size_t len, ahead;
+    size_t answer; /* bytes of one; 0: what comes first is one */
+} kinds[] = {{"echo", ECHO, echo_request, sizeof echo_request, 1, sizeof echo_request},
+             {"hello", HELLO, hello_request, sizeof hello_request - 1, 1, 0},
+             {"churn", CHURN, churn_request, sizeof churn_request - 1, 1, 0},
+             {"idle", IDLE, hello_request, sizeof hello_request - 1, 1, 0},
+             {"websocket", WEBSOCKET, frame_request, FRAME, 1, FRAME - 4},
+             {"websocket16", WEBSOCKET, frame_request, FRAME, 16, FRAME - 4},
+             {"amp", AMP, amp_request, sizeof amp_request - 1, 1, 24},
+             {"amp16", AMP, amp_request, sizeof amp_request - 1, 16, 24},
+             {"frames", FRAMES, framed_request, sizeof framed_request - 1, 1, sizeof framed_request - 1},
+             {"frames16", FRAMES, framed_request, sizeof framed_request - 1, 16, sizeof framed_request - 1}};
 
 struct load {
     enum work work;
@@ -42,7 +68,7 @@ struct load {
     uint64_t operations, failures;
     size_t *seen; /* bytes of the current answer, by descriptor */
     size_t answer_len;
-    size_t frames; /* that are asked at a time; 0: no WebSocket */
+    size_t ahead;
 };
 
 static int64_t now_ms(void)
@@ -89,7 +115,7 @@ static int dial(struct load *l)
         return -1;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (l->frames > 0 && !upgrade(fd)) {
+    if (l->work == WEBSOCKET && !upgrade(fd)) {
         close(fd);
         l->failures++;
         return -1;
@@ -101,7 +127,7 @@ static int dial(struct load *l)
 
 static void answered(struct load *l, int fd)
 {
-    l->operations += l->frames > 1 ? l->frames : 1;
+    l->operations += l->ahead;
     ask(l, fd);
 }
 
@@ -112,7 +138,7 @@ static void got(struct load *l, int fd, const char *bytes, size_t n)
     if (l->work == CHURN || l->work == IDLE)
         return;
     if (l->answer_len == 0)
-        l->answer_len = l->work == ECHO ? l->request_len : l->frames > 0 ? l->request_len - 4 * l->frames : n;
+        l->answer_len = n;
     (void)bytes;
     while (l->seen[fd] >= l->answer_len) {
         l->seen[fd] -= l->answer_len;
@@ -144,28 +170,21 @@ static void readable(struct load *l, int fd)
 
 static bool read_words(struct load *l, int argc, char **argv)
 {
-    static const char *const names[] = {"echo", "hello", "churn", "idle", "websocket", "websocket16"};
-    if (argc < 5)
-        return false;
-    for (int i = 0; i < 6; i++) {
-        if (strcmp(argv[1], names[i]) == 0)
-            l->work = (enum work)i;
+    static char requests[AHEAD_MAX * REQUEST_MAX];
+    const struct kind *kind = NULL;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0] && argc >= 5; i++) {
+        if (strcmp(argv[1], kinds[i].name) == 0)
+            kind = &kinds[i];
     }
-    static char ahead[AHEAD * FRAME];
-    const struct {
-        const char *text;
-        size_t len;
-    } requests[] = {{echo_request, sizeof echo_request},
-                    {hello_request, sizeof hello_request - 1},
-                    {churn_request, sizeof churn_request - 1},
-                    {hello_request, sizeof hello_request - 1},
-                    {frame_request, FRAME},
-                    {ahead, sizeof ahead}};
-    for (size_t i = 0; i < AHEAD; i++)
-        memcpy(ahead + i * FRAME, frame_request, FRAME);
-    l->frames = l->work == WEBSOCKET ? 1 : l->work == WEBSOCKET16 ? AHEAD : 0;
-    l->request = requests[l->work].text;
-    l->request_len = requests[l->work].len;
+    if (!kind)
+        return false;
+    for (size_t i = 0; i < kind->ahead; i++)
+        memcpy(requests + i * kind->len, kind->request, kind->len);
+    l->work = kind->work;
+    l->ahead = kind->ahead;
+    l->request = requests;
+    l->request_len = kind->ahead * kind->len;
+    l->answer_len = kind->ahead * kind->answer;
     l->to = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)strtol(argv[2], NULL, 10))};
     l->to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     return true;
@@ -176,7 +195,7 @@ int main(int argc, char **argv)
     struct load l = {.epfd = epoll_create1(0)};
     struct rlimit files;
     if (!read_words(&l, argc, argv)) {
-        fprintf(stderr, "usage: load echo|hello|churn|idle|websocket|websocket16 PORT CONNECTIONS SECONDS [hello]\n");
+        fprintf(stderr, "usage: load WORK PORT CONNECTIONS SECONDS [hello]\n");
         return 2;
     }
     getrlimit(RLIMIT_NOFILE, &files);
