@@ -6,8 +6,8 @@
 # peers that we test against) are kept from starting by themselves.
 set -u
 
-run_debian="gcc libc6-dev meson ninja-build pkg-config libssl-dev libnghttp2-dev libsqlite3-dev zlib1g-dev libpsl-dev \
-libbrotli-dev python3"
+run_debian="gcc libc6-dev meson ninja-build pkg-config libssl-dev libcrypt-dev libnghttp2-dev libsqlite3-dev \
+zlib1g-dev libpsl-dev libbrotli-dev python3"
 check_debian="$run_debian openssl netbase iproute2 make g++ clang libclang-rt-14-dev llvm-14 libcmocka-dev curl \
 finger nghttp2-client netcat-openbsd python3-twisted python3-openssl python3-service-identity libuv1-dev \
 libcurl4-openssl-dev libevent-dev nodejs \
@@ -55,10 +55,11 @@ name_others() {
     say "Something is missing, and this system isn't one where we can install it ourselves. Its packages are:"
     if [ "$1" = run ]; then
         say "    Fedora:  sudo dnf install gcc meson ninja-build pkgconf openssl-devel sqlite-devel zlib-devel \\"
-        say "                 libnghttp2-devel python3"
-        say "    Arch:    sudo pacman -S --needed gcc meson ninja pkgconf openssl libnghttp2 sqlite zlib python"
+        say "                 libnghttp2-devel libxcrypt-devel python3"
+        say "    Arch:    sudo pacman -S --needed gcc meson ninja pkgconf openssl libxcrypt libnghttp2 sqlite zlib \\"
+        say "                 python"
         say "    Alpine:  sudo apk add gcc musl-dev linux-headers meson ninja pkgconf openssl-dev sqlite-dev \\"
-        say "                 zlib-dev nghttp2-dev python3"
+        say "                 zlib-dev nghttp2-dev libxcrypt-dev python3"
     else
         say "    Fedora:  sudo dnf install gcc gcc-c++ clang compiler-rt llvm meson ninja-build pkgconf make \\"
         say "                 openssl-devel sqlite-devel zlib-devel libcmocka-devel python3 curl finger netcat \\"
@@ -77,7 +78,7 @@ have_tools() {
     for tool in cc meson ninja pkg-config python3; do
         command -v $tool >/dev/null 2>&1 || return 1
     done
-    pkg-config --exists 'openssl >= 3.0' 'libnghttp2 >= 1.50' zlib || return 1
+    pkg-config --exists 'openssl >= 3.0' libcrypt 'libnghttp2 >= 1.50' zlib || return 1
     [ "$1" = run ] && return 0
     for tool in gcc g++ clang make curl finger nc socat nginx openssl; do
         command -v $tool >/dev/null 2>&1 || return 1

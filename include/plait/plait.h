@@ -9,6 +9,7 @@
 
 #include <plait/address.h>
 #include <plait/amp.h>
+#include <plait/auth.h>
 #include <plait/bytes.h>
 #include <plait/cookies.h>
 #include <plait/datagram.h>

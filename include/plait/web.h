@@ -6,6 +6,7 @@
 #ifndef PLAIT_WEB_H
 #define PLAIT_WEB_H
 
+#include <plait/auth.h>
 #include <plait/http.h>
 
 PLAIT_BEGIN
@@ -249,16 +250,19 @@ typedef void (*plait_auth_fn)(struct plait_request *req, const struct plait_cred
 struct plait_auth_options {
     const char *realm;   /* "plait"; copied; no quotes or backslashes */
     unsigned schemes;    /* PLAIT_AUTH_BASIC; all that are set are offered */
-    plait_auth_fn check; /* must be set */
+    plait_auth_fn check; /* must be set where there is no portal */
     void *ctx;
     bool md5;             /* Digest with MD5 too, for old clients */
     plait_span nonce_age; /* of Digest; 5 min */
-    void *reserved[4];
+    /* Asked instead of `check`: Basic shows it a password, Bearer a token, Digest a proof. Who fails too often gets
+     * 429. It is asked for the interface "http"; the avatar is logged out as soon as its name is known. */
+    struct plait_portal *portal;
+    void *reserved[3];
 };
 
 /** Lets only those pass to a resource and below who are known. What fails here is kept, so that plait_http gives NULL.
- * Errors: PLAIT_EINVAL (realm, no check), PLAIT_ENOMEM, PLAIT_EIO, plait_resource_wrap's. Callbacks: `check` for each
- * request with credentials. Source: RFC 9110 section 11, RFC 7617, RFC 6750, RFC 7616. */
+ * Errors: PLAIT_EINVAL (realm, neither check nor portal), PLAIT_ENOMEM, PLAIT_EIO, plait_resource_wrap's. Callbacks:
+ * `check` for each request with credentials. Source: RFC 9110 section 11, RFC 7617, RFC 6750, RFC 7616. */
 PLAIT_API plait_err plait_auth_wrap(struct plait_resource *resource, const struct plait_auth_options *options);
 
 /** Gives the user's password, or the right token, to be compared with what came, in constant time. */

@@ -105,6 +105,9 @@ void plait__listener_settle(struct plait_listener *l);
 void plait__listener_accepted(struct plait__handle *h, int fd, const struct sockaddr *addr, socklen_t len);
 void plait__listener_retry(void *listener);
 
+/* What a peer's address counts as: itself, an IPv6 /64 as one. Returns the key's length, 0 when it is not counted. */
+uint8_t plait__peer_key(const struct plait_address *peer, uint8_t key[9]);
+
 /* listen_limits.c */
 void plait__limits_init(struct plait_listener *l, const struct plait_limits *given);
 void plait__limits_deinit(struct plait_listener *l);

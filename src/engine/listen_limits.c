@@ -62,7 +62,7 @@ static bool is_mapped(const struct plait_address *peer)
     return peer->kind == PLAIT_ADDR_IP6 && memcmp(peer->ip, prefix, sizeof prefix) == 0;
 }
 
-static uint8_t make_key(const struct plait_address *peer, uint8_t key[9])
+uint8_t plait__peer_key(const struct plait_address *peer, uint8_t key[9])
 {
     const bool mapped = is_mapped(peer);
     if (peer->kind != PLAIT_ADDR_IP4 && peer->kind != PLAIT_ADDR_IP6)
@@ -76,7 +76,7 @@ static uint8_t make_key(const struct plait_address *peer, uint8_t key[9])
 struct plait__counted *plait__counted_of(struct plait_listener *l, const struct plait_address *peer)
 {
     uint8_t key[9];
-    const uint8_t len = make_key(peer, key);
+    const uint8_t len = plait__peer_key(peer, key);
     if (len == 0)
         return &l->anyone;
     struct plait__counted *entry = plait__table_find(&l->peers, plait_slice_of(key, len));

@@ -29,6 +29,7 @@ extern const struct command command_up;
 extern const struct command command_serve;
 extern const struct command command_fetch;
 extern const struct command command_finger;
+extern const struct command command_passwd;
 
 /* Prints "plait NAME: …" on standard error and returns EXIT_USAGE, or EXIT_FAILED. */
 int wrong_usage(const struct command *command, const char *fmt, ...) PLAIT_PRINTF(2, 3);
@@ -69,7 +70,7 @@ struct several {
 
 /* What the web server was told beside its folder; web.c. */
 struct web_words {
-    const char *access_log, *realm, *access_form, *hsts, *https, *rate, *in_flight;
+    const char *access_log, *realm, *access_form, *hsts, *https, *rate, *in_flight, *users;
     struct several user, redirect, host, rewrite, error_page, cgi, proxy;
     bool compress, health, metrics;
     struct plait_access_log *log; /* opened by the first endpoint */
@@ -81,9 +82,9 @@ bool take_web_option(struct words *words, struct web_words *web, const char **va
 #define WEB_HELP                                                                                                       \
     "  web also takes: --compress; --access-log FILE (- is standard output), --access-form combined|json;\n"           \
     "             --cgi PATH=DIR or PATH=PROGRAM; --proxy PATH=URL[,URL...] (PATH / for everything);\n"              \
-    "             --user NAME:PASSWORD, --realm NAME; --redirect PATH=URL; --host NAME=DIR; --rewrite FROM=TO;\n"      \
-    "             --error-page STATUS=FILE; --health (/health/live, /health/ready); --metrics (/metrics);\n"           \
-    "             --rate N[/BURST]; --in-flight N; --https PORT; --hsts SECONDS\n"
+    "             --user NAME:PASSWORD, --users FILE, --realm NAME; --redirect PATH=URL; --host NAME=DIR;\n"           \
+    "             --rewrite FROM=TO; --error-page STATUS=FILE; --health (/health/live, /health/ready);\n"              \
+    "             --metrics (/metrics); --rate N[/BURST]; --in-flight N; --https PORT; --hsts SECONDS\n"
 
 /* What a service was told on the command line. */
 struct service_words {

@@ -19,11 +19,6 @@
 
 enum { PAGE_BYTES = 256 * 1024 };
 
-/* Who may come in; words of the command line. */
-struct door {
-    struct several user;
-};
-
 /* --- words -------------------------------------------------------------------------------------------------------- */
 
 static bool take_several(struct words *words, const char *name, struct several *several, const char **value, bool *full)
@@ -44,7 +39,7 @@ bool take_web_option(struct words *words, struct web_words *web, const char **va
     } single[] = {{"access-log", &web->access_log}, {"access-form", &web->access_form},
                   {"realm", &web->realm},           {"hsts", &web->hsts},
                   {"https", &web->https},           {"rate", &web->rate},
-                  {"in-flight", &web->in_flight}};
+                  {"in-flight", &web->in_flight},   {"users", &web->users}};
     for (size_t i = 0; i < sizeof single / sizeof single[0]; i++) {
         if (take_option(words, single[i].name, 0, value)) {
             *single[i].place = *value;
@@ -97,53 +92,49 @@ static struct plait_resource *make_folder(struct plait_reactor *r, const char *f
     return root;
 }
 
-static void check_user(struct plait_request *req, const struct plait_credentials *c, void *ctx)
+static bool guard(struct plait_resource *root, const struct web_words *web, struct plait_portal *portal,
+                  struct trouble *trouble)
 {
-    const struct door *door = ctx;
-    for (size_t i = 0; i < door->user.count; i++) {
-        const plait_slice pair = plait_slice_text(door->user.value[i]);
-        const size_t colon = plait_slice_find_byte(pair, ':', 0);
-        if (plait_slice_equal(c->user, plait_slice_sub(pair, 0, colon))) {
-            plait_auth_secret(req, plait_slice_sub(pair, colon + 1, pair.len));
-            return;
-        }
-    }
-    plait_auth_deny(req);
-}
-
-static void keep_open(struct plait_request *req, void *ctx)
-{
-    (void)ctx;
-    plait_request_pass(req);
-}
-
-/* Holds the users as long as the resource lives. */
-static const struct plait_layer door_layer = {.name = "door", .request = keep_open, .destroy = plait_mem_free};
-
-static bool guard(struct plait_resource *root, const struct web_words *web, struct door *door, struct trouble *trouble)
-{
-    const struct plait_auth_options options = {
-        .realm = web->realm, .schemes = PLAIT_AUTH_DIGEST | PLAIT_AUTH_BASIC, .check = check_user, .ctx = door};
+    const struct plait_auth_options options = {.realm = web->realm,
+                                               /* hashes can judge no digest */
+                                               .schemes =
+                                                   web->users ? PLAIT_AUTH_BASIC : PLAIT_AUTH_DIGEST | PLAIT_AUTH_BASIC,
+                                               .portal = portal};
     const plait_err err = plait_auth_wrap(root, &options);
     if (err == PLAIT_EINVAL)
         return told(trouble, EXIT_USAGE, "--realm '%.40s' has a quote, a backslash or more than 127 bytes", web->realm);
     return err == PLAIT_OK;
 }
 
+static bool add_user(struct plait_checker *checker, plait_slice pair, struct trouble *trouble)
+{
+    const size_t colon = plait_slice_find_byte(pair, ':', 0);
+    const plait_slice name = plait_slice_sub(pair, 0, colon), password = plait_slice_sub(pair, colon + 1, pair.len);
+    const plait_err err = colon == SIZE_MAX ? PLAIT_EINVAL : plait_checker_memory_user(checker, name, password);
+    if (err == PLAIT_EEXISTS)
+        return told(trouble, EXIT_USAGE, "--user %.*s stands twice", PLAIT_ARG(name));
+    return err == PLAIT_OK || told(trouble, EXIT_USAGE, "--user wants a name and a password, as in ann:secret");
+}
+
+static bool fill_portal(struct plait_reactor *r, struct plait_portal *portal, const struct web_words *web,
+                        struct trouble *trouble)
+{
+    struct plait_checker *checker = portal ? plait_checker_memory_new(r) : NULL;
+    bool fine = checker && plait_portal_add(portal, checker) == PLAIT_OK;
+    for (size_t i = 0; fine && i < web->user.count; i++)
+        fine = add_user(checker, plait_slice_text(web->user.value[i]), trouble);
+    return fine && (!web->users || plait_portal_add(portal, plait_checker_file_new(r, web->users)) == PLAIT_OK);
+}
+
 static bool add_users(struct plait_reactor *r, struct plait_resource *root, const struct web_words *web,
                       struct trouble *trouble)
 {
-    if (web->user.count == 0)
+    if (web->user.count == 0 && !web->users)
         return true;
-    for (size_t i = 0; i < web->user.count; i++) {
-        const char *colon = strchr(web->user.value[i], ':');
-        if (!colon || colon == web->user.value[i])
-            return told(trouble, EXIT_USAGE, "--user wants a name and a password, as in ann:secret");
-    }
-    struct door *door = plait_mem_new(plait_reactor_budget(r), sizeof *door);
-    if (door)
-        door->user = web->user;
-    return door && plait_resource_wrap(root, &door_layer, door) == PLAIT_OK && guard(root, web, door, trouble);
+    struct plait_portal *portal = plait_portal_new(r, NULL);
+    const bool fine = fill_portal(r, portal, web, trouble) && guard(root, web, portal, trouble);
+    plait_portal_unref(&portal);
+    return fine;
 }
 
 static bool add_limits(struct plait_resource *root, const struct web_words *web, struct trouble *trouble)

@@ -232,7 +232,7 @@ static bool hash_joined(struct plait__hash *out, bool md5, const plait_slice *pa
             all[n++] = PLAIT_LIT(":");
         all[n++] = part[i];
     }
-    return plait__hash(out, md5, all, n);
+    return plait__hash(out, md5 ? PLAIT__MD5 : PLAIT__SHA256, all, n);
 }
 
 /* What one answer is made of. */

@@ -165,7 +165,10 @@ static void on_request(struct plait_request *req, void *ctx)
     t->auth = auth;
     req->auth = t;
     if (read_credentials(req, t, &stale)) {
-        auth->options.check(req, &t->credentials, auth->options.ctx);
+        if (auth->options.portal)
+            plait__auth_ask(req, t);
+        else
+            auth->options.check(req, &t->credentials, auth->options.ctx);
         return;
     }
     t->over = true;
@@ -177,6 +180,7 @@ static void on_request(struct plait_request *req, void *ctx)
 static void auth_destroy(void *ctx)
 {
     struct plait__auth *auth = ctx;
+    plait_portal_unref(&auth->options.portal);
     plait_mem_wipe(auth->key, sizeof(auth->key));
     plait_mem_free(auth->nonce);
     plait_mem_free(auth);
@@ -191,10 +195,12 @@ static plait_err auth_fill(struct plait__auth *auth, const struct plait_auth_opt
         if ((unsigned char)*c < 0x20 || *c == 0x7f || *c == '"' || *c == '\\')
             return PLAIT_FAIL(PLAIT_EINVAL);
     }
-    if (strlen(realm) >= sizeof(auth->realm) || !options->check)
+    if (strlen(realm) >= sizeof(auth->realm) || (!options->check && !options->portal))
         return PLAIT_FAIL(PLAIT_EINVAL);
     memcpy(auth->realm, realm, strlen(realm) + 1);
     auth->options = *options;
+    if (options->portal)
+        auth->options.portal = plait_portal_ref(options->portal);
     auth->options.schemes = options->schemes ? options->schemes : PLAIT_AUTH_BASIC;
     auth->options.nonce_age = options->nonce_age ? options->nonce_age : plait_seconds(300);
     if (!(auth->options.schemes & PLAIT_AUTH_DIGEST))

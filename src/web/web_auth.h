@@ -5,12 +5,12 @@
 #ifndef PLAIT_WEB_WEB_AUTH_H
 #define PLAIT_WEB_WEB_AUTH_H
 
+#include "base/crypto.h"
 #include "web/http_core.h"
 
 enum {
     PLAIT__NONCE_BYTES = 40, /* time, random, mark */
     PLAIT__NONCE_TEXT = 2 * PLAIT__NONCE_BYTES,
-    PLAIT__HASH_TEXT = 64,
 };
 
 /* A nonce with which somebody has authenticated: which counts came. */
@@ -45,6 +45,9 @@ struct plait__auth_try {
     bool over;
 };
 
+/* web_portal.c: lets the portal judge. */
+void plait__auth_ask(struct plait_request *req, struct plait__auth_try *t);
+
 /* web_digest.c. Reads and judges what can be judged without the password; `*stale` when only the nonce is too old. */
 bool plait__digest_read(struct plait_request *req, struct plait__auth *auth, plait_slice params,
                         struct plait__digest *out, bool *stale);
@@ -53,15 +56,5 @@ bool plait__digest_holds(struct plait_request *req, struct plait__auth *auth, co
                          plait_slice password);
 /* Adds the challenges. */
 void plait__digest_challenge(struct plait_request *req, struct plait__auth *auth, bool stale);
-
-/* web_hash.c: SHA-256 or MD5 of several slices, in hexadecimal. Returns whether the library could. */
-struct plait__hash {
-    char text[PLAIT__HASH_TEXT + 1];
-    uint8_t bytes[32];
-    size_t len; /* of the bytes */
-};
-bool plait__hash(struct plait__hash *out, bool md5, const plait_slice *part, size_t count);
-/* Whether two secrets are equal, in time that tells nothing of either. */
-bool plait__secrets_match(plait_slice a, plait_slice b);
 
 #endif

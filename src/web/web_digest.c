@@ -24,7 +24,7 @@ static bool mark(const struct plait__auth *auth, const uint8_t bytes[PLAIT__NONC
     struct plait__hash hash = {.len = 0};
     const plait_slice part[] = {plait_slice_of(auth->key, sizeof(auth->key)), plait_slice_of(bytes, MARKED),
                                 plait_slice_of(auth->key, sizeof(auth->key))};
-    const bool fine = plait__hash(&hash, false, part, 3);
+    const bool fine = plait__hash(&hash, PLAIT__SHA256, part, 3);
     memcpy(out, hash.bytes, 16);
     return fine;
 }
@@ -201,11 +201,12 @@ bool plait__digest_read(struct plait_request *req, struct plait__auth *auth, pla
 static bool expected(struct plait_request *req, const struct plait__digest *d, plait_slice password,
                      struct plait__hash *out)
 {
+    const enum plait__hash_kind kind = d->md5 ? PLAIT__MD5 : PLAIT__SHA256;
     const plait_slice colon = PLAIT_LIT(":");
     struct plait__hash one = {.len = 0}, two = {.len = 0};
     const plait_slice first[] = {d->user, colon, d->realm, colon, password};
     const plait_slice second[] = {plait_request_method(req), colon, d->uri};
-    const bool begun = plait__hash(&one, d->md5, first, 5) && plait__hash(&two, d->md5, second, 3);
+    const bool begun = plait__hash(&one, kind, first, 5) && plait__hash(&two, kind, second, 3);
     const plait_slice all[] = {plait_slice_of(one.text, 2 * one.len),
                                colon,
                                d->nonce,
@@ -217,7 +218,7 @@ static bool expected(struct plait_request *req, const struct plait__digest *d, p
                                PLAIT_LIT("auth"),
                                colon,
                                plait_slice_of(two.text, 2 * two.len)};
-    const bool fine = begun && plait__hash(out, d->md5, all, 11);
+    const bool fine = begun && plait__hash(out, kind, all, 11);
     plait_mem_wipe(&one, sizeof(one));
     return fine;
 }

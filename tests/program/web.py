@@ -13,7 +13,7 @@ import urllib.request
 
 sys.dont_write_bytecode = True
 
-from harness import Server, check, finish, folder, wrong
+from harness import Server, check, finish, folder, run, wrong
 
 
 class Stay(urllib.request.HTTPRedirectHandler):
@@ -118,9 +118,22 @@ with folder() as where:
         s.end()
         check("the log on standard output", '"GET /page.txt HTTP/1.1" 200 11000' in s.rest and not os.path.exists("-"),
               s.rest)
+    users = os.path.join(root, "users")
+    check("a password file", run("passwd", users, "ann", input=b"secret\n")[0] == 0)
+    with Server("serve", "web", "--root", root, "--users", users, "--user", "bob:b", "--listen", "tcp:0") as s:
+        port = s.port("web")
+        offers = get(port, "/page.txt")[1].get_all("WWW-Authenticate")
+        check("a password file: Basic alone", len(offers) == 1 and offers[0].startswith("Basic "), offers)
+        check("who stands in the file comes in", get(port, "/page.txt", Authorization=ANN)[0] == 200)
+        check("so does who was named", get(port, "/page.txt", Authorization="Basic Ym9iOmI=")[0] == 200)
+        began = time.monotonic()
+        check("nobody else does", get(port, "/page.txt", Authorization="Basic eDp5")[0] == 401)
+        check("and a failure is slow", time.monotonic() - began >= 0.99)
     web = ["serve", "web", "--root", root]
     wrong("--user", web + ["--user", "ann"], "--user wants a name and a password, as in ann:secret")
     wrong("--user without a name", web + ["--user", ":x"], "--user wants")
+    wrong("--user twice", web + ["--user", "a:b", "--user", "a:c"], "--user a stands twice")
+    wrong("--users' path", web + ["--users", "x" * 1001], "memory", status=1)
     wrong("--realm", web + ["--user", "a:b", "--realm", 'a"b'], "--realm 'a\"b' has a quote")
     wrong("--rate", web + ["--rate", "x"], "--rate 'x' is not requests a second, as in 10, or 10/50")
     wrong("--rate's burst", web + ["--rate", "1/0"], "--rate '1/0'")

@@ -9,13 +9,13 @@ sys.dont_write_bytecode = True
 from harness import check, finish, folder, run, wrong
 
 code, out, err = run("--help")
-commands = (b"up", b"serve", b"fetch", b"finger")
+commands = (b"up", b"serve", b"fetch", b"finger", b"passwd")
 check("--help names every command", code == 0 and all(b"plait " + c in out for c in commands), out)
 check("--help is for standard output", err == "", err)
 check("-h and help are the same", run("-h") == run("--help") == run("help"))
 code, out, err = run("--version")
 check("--version", code == 0 and re.fullmatch(rb"plait \d+\.\d+\.\d+\n", out), out)
-for command in ("up", "serve", "fetch", "finger"):
+for command in ("up", "serve", "fetch", "finger", "passwd"):
     code, out, err = run(command, "--help")
     check(command + " --help", code == 0 and out.startswith(b"Usage: plait " + command.encode()) and err == "", out)
 check("help behind other words", run("serve", "web", "--help")[0] == 0)

@@ -12,6 +12,7 @@
 #define SCENARIOS(X) \
     X(amp) \
     X(attempts) \
+    X(auth) \
     X(cgi) \
     X(datagrams) \
     X(drain) \

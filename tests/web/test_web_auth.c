@@ -212,16 +212,17 @@ static const char *response_of(bool md5, const char *who, const char *password, 
                                const char *cnonce)
 {
     static struct plait__hash all;
+    const enum plait__hash_kind kind = md5 ? PLAIT__MD5 : PLAIT__SHA256;
     struct plait__hash one, two;
     char text[600];
     (void)snprintf(text, sizeof(text), "%s:%s", who, password);
     plait_slice part = plait_slice_text(text);
-    assert_true(plait__hash(&one, md5, &part, 1));
+    assert_true(plait__hash(&one, kind, &part, 1));
     part = PLAIT_LIT("GET:/dir/index.html");
-    assert_true(plait__hash(&two, md5, &part, 1));
+    assert_true(plait__hash(&two, kind, &part, 1));
     (void)snprintf(text, sizeof(text), "%s:%s:%s:%s:auth:%s", one.text, of, count, cnonce, two.text);
     part = plait_slice_text(text);
-    assert_true(plait__hash(&all, md5, &part, 1));
+    assert_true(plait__hash(&all, kind, &part, 1));
     return all.text;
 }
 
@@ -441,10 +442,140 @@ static void a_race_has_one_winner(void **state)
     guarded_close(&g);
 }
 
+/* --- by a portal -------------------------------------------------------------------------------------------------- */
+
+/* A guard by a portal that knows Mufasa and a token. */
+static struct plait_portal *portal_of(struct guarded *g, unsigned schemes)
+{
+    memset(g, 0, sizeof(*g));
+    g->bed = plait_testbed_new(1);
+    g->w.r = plait_testbed_reactor(g->bed);
+    const struct plait_portal_options limits = {.failures_per_user = 3};
+    struct plait_portal *portal = plait_portal_new(g->w.r, &limits);
+    struct plait_checker *memory = plait_checker_memory_new(g->w.r);
+    assert_ok(plait_checker_memory_user(memory, PLAIT_LIT("Mufasa"), PLAIT_LIT("Circle of Life")));
+    assert_ok(plait_checker_memory_token(memory, PLAIT_LIT("abc123"), PLAIT_LIT("robot")));
+    assert_ok(plait_portal_add(portal, memory));
+    const struct plait_auth_options options = {.realm = "r", .schemes = schemes, .portal = portal};
+    g->w.root = plait_resource_new(g->w.r);
+    assert_ok(plait_resource_on(g->w.root, "*", "dir/index.html", hello, NULL));
+    assert_ok(plait_auth_wrap(g->w.root, &options));
+    world_serve(&g->w, NULL);
+    return portal;
+}
+
+/* The answer: a good one at once, any other slowly. */
+static int get_slowly(struct guarded *g, const char *authorization)
+{
+    static char text[3000];
+    (void)snprintf(text, sizeof(text), "GET /dir/index.html HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\n\r\n",
+                   authorization);
+    peer_open(&g->w, &p);
+    peer_send(&g->w, &p, text);
+    const int at_once = status_of(&p);
+    plait_testbed_advance(g->bed, plait_millis(1100));
+    spin(&g->w);
+    const int status = status_of(&p);
+    assert_int_equal(at_once, status == 200 ? 200 : 0);
+    peer_close(&g->w, &p);
+    return status;
+}
+
+static void a_portal_judges_passwords_and_tokens(void **state)
+{
+    struct guarded g;
+    (void)state;
+    struct plait_portal *portal = portal_of(&g, PLAIT_AUTH_BASIC | PLAIT_AUTH_BEARER);
+    plait_portal_unref(&portal); /* the guard holds it */
+    assert_int_equal(get_slowly(&g, "Basic TXVmYXNhOkNpcmNsZSBvZiBMaWZl"), 200);
+    assert_string_equal(body_of(&p), "hello Mufasa");
+    assert_int_equal(get_slowly(&g, "Bearer abc123"), 200);
+    assert_string_equal(body_of(&p), "hello robot");
+    assert_int_equal(get_slowly(&g, "Basic TXVmYXNhOkNpcmNsZSBvZiBMaWZm"), 401);
+    assert_int_equal(get_slowly(&g, "Bearer abc1234"), 401);
+    assert_int_equal(count_of(&p, "error=\"invalid_token\""), 1);
+    guarded_close(&g);
+}
+
+static void a_portal_judges_digests(void **state)
+{
+    struct guarded g;
+    (void)state;
+    struct plait_portal *portal = portal_of(&g, PLAIT_AUTH_DIGEST);
+    (void)get_with(&g, NULL);
+    take_nonce();
+    assert_int_equal(digest(&g, false, "Mufasa", "Circle of Life", 1), 200);
+    assert_string_equal(body_of(&p), "hello Mufasa");
+    assert_int_equal(digest(&g, false, "Mufasa", "Circle of Life", 1), 401); /* the count is spent */
+    plait_portal_unref(&portal);
+    guarded_close(&g);
+}
+
+static void who_fails_too_often_is_told_so(void **state)
+{
+    struct guarded g;
+    (void)state;
+    struct plait_portal *portal = portal_of(&g, PLAIT_AUTH_BASIC);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(get_slowly(&g, "Basic TXVmYXNhOg=="), 401);
+    assert_int_equal(get_slowly(&g, "Basic TXVmYXNhOkNpcmNsZSBvZiBMaWZl"), 429);
+    plait_portal_unref(&portal);
+    guarded_close(&g);
+}
+
+static struct plait_deferred *cannot_tell(const struct plait_login *login, void *ctx)
+{
+    assert_int_equal(login->from->kind, PLAIT_ADDR_NONE); /* a pair's end */
+    return plait_deferred_fail(ctx, plait_fault_make(PLAIT_EIO, "check"));
+}
+
+static void a_portal_that_cannot_tell_is_our_own_fault(void **state)
+{
+    static const struct plait_checker_ops ops = {.name = "no", .kinds = PLAIT_LOGIN_TOKEN, .check = cannot_tell};
+    struct guarded g;
+    (void)state;
+    struct plait_portal *portal = portal_of(&g, PLAIT_AUTH_BEARER);
+    assert_ok(plait_portal_add(portal, plait_checker_new(g.w.r, &ops, g.w.r)));
+    assert_int_equal(get_slowly(&g, "Bearer wrong"), 503);
+    plait_portal_unref(&portal);
+    guarded_close(&g);
+}
+
+static void a_portal_without_memory_is_our_own_fault(void **state)
+{
+    static const struct plait_layer exhausting = {.name = "exhaust", .request = exhaust};
+    struct world w;
+    int failed = 0;
+    (void)state;
+    world_open(&w);
+    struct plait_portal *portal = plait_portal_new(w.r, NULL);
+    assert_ok(plait_portal_add(portal, plait_checker_anonymous_new(w.r)));
+    assert_ok(plait_portal_add(portal, plait_checker_memory_new(w.r)));
+    assert_ok(plait_resource_get(w.root, "dir/index.html", hello, NULL));
+    assert_ok(plait_resource_wrap(w.root, &exhausting, &w));
+    assert_ok(plait_auth_wrap(w.root, &(const struct plait_auth_options){.portal = portal}));
+    world_serve(&w, NULL);
+    for (int i = 0; i < 20; i++) {
+        w.heap.fail_at = 0;
+        ask(&w, &p, "GET /dir/index.html HTTP/1.1\r\nHost: x\r\nAuthorization: Basic TXVmYXNhOg==\r\n\r\n");
+        failed += status_of(&p) == 503;
+        assert_int_not_equal(status_of(&p), 200);
+    }
+    assert_true(failed > 0);
+    plait_portal_unref(&portal);
+    for (int i = 0; i < 60; i++) /* those that wait to be told */
+        assert_ok(plait_reactor_step(w.r, plait_millis(20)));
+    world_close(&w);
+}
+
 TEST_MAIN(cmocka_unit_test(without_randomness_there_is_no_challenge),
           cmocka_unit_test(basic_and_bearer_let_in_who_is_known), cmocka_unit_test(a_checker_may_take_its_time),
           cmocka_unit_test(a_guard_that_cannot_be_made_lets_nobody_in), cmocka_unit_test(memory_may_fail),
           cmocka_unit_test(the_arithmetic_is_the_standards), cmocka_unit_test(digest_lets_in_who_knows_the_password),
           cmocka_unit_test(an_escaped_backslash_ends_no_quoting), cmocka_unit_test(counts_are_good_once),
           cmocka_unit_test(old_and_foreign_nonces_are_stale), cmocka_unit_test(a_forgotten_nonce_is_stale),
-          cmocka_unit_test(what_does_not_fit_is_refused), cmocka_unit_test(a_race_has_one_winner))
+          cmocka_unit_test(what_does_not_fit_is_refused), cmocka_unit_test(a_race_has_one_winner),
+          cmocka_unit_test(a_portal_judges_passwords_and_tokens), cmocka_unit_test(a_portal_judges_digests),
+          cmocka_unit_test(who_fails_too_often_is_told_so),
+          cmocka_unit_test(a_portal_that_cannot_tell_is_our_own_fault),
+          cmocka_unit_test(a_portal_without_memory_is_our_own_fault))
