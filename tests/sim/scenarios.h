@@ -15,9 +15,11 @@
     X(auth) \
     X(cgi) \
     X(datagrams) \
+    X(dead_address) \
     X(drain) \
     X(errands) \
     X(finger) \
+    X(framings) \
     X(greedy) \
     X(half_close) \
     X(http) \
@@ -37,6 +39,7 @@
     X(tcp_flood) \
     X(timers) \
     X(tls_echo) \
+    X(too_many_files) \
     X(unix_echo) \
     X(websocket)
 /* clang-format on */
