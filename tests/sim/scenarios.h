@@ -35,6 +35,7 @@
     X(results) \
     X(serve) \
     X(service) \
+    X(starttls) \
     X(tcp_echo) \
     X(tcp_flood) \
     X(timers) \
