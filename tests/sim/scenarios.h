@@ -16,6 +16,7 @@
     X(cgi) \
     X(datagrams) \
     X(dead_address) \
+    X(descriptors) \
     X(drain) \
     X(errands) \
     X(finger) \
