@@ -284,6 +284,12 @@ PLAIT_API bool plait_reply_is_full(const struct plait_request *req);
 /** Has `fn` called each time there is room again. Callbacks: `fn` in later turns, while the answer is not ended. */
 PLAIT_API void plait_reply_room(struct plait_request *req, plait_request_fn fn, void *ctx);
 
+/** Adds a trailer field, which goes behind the body, until the request is ended. Clients of HTTP/2 get it, and those of
+ * HTTP/1.1 when the body's length was not announced; for others, and where there is no body, it is left out. Errors:
+ * PLAIT_EINVAL (no field name, a control character in the value, a field that may not stand there), PLAIT_ELIMIT (over
+ * 8 KiB), PLAIT_ENOMEM. Source: RFC 9110 section 6.5. */
+PLAIT_API plait_err plait_reply_trailer(struct plait_request *req, const char *name, plait_slice value) PLAIT_MUST;
+
 /** Ends the request. An answer shorter than announced aborts the connection; one that never began is 500. */
 PLAIT_API void plait_reply_end(struct plait_request *req);
 

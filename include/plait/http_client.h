@@ -26,9 +26,10 @@ struct plait_http_client_options {
     size_t per_origin;  /* connections to one origin; 16 */
     size_t connections; /* in all; 256 */
     size_t waiting;     /* fetches that wait for a connection; 10,000 */
+    size_t streams;     /* HTTP/2: fetches at once over a connection, where the server takes as many; 100 */
     plait_span idle;    /* how long a connection is kept that nobody uses; 60 s */
     bool no_reuse;      /* a connection for each request */
-    void *reserved[8];
+    void *reserved[7];
 };
 
 /** Makes a client of its own: its connections and limits are shared with nobody. `options` may be NULL. Returns NULL
@@ -54,6 +55,15 @@ PLAIT_API void plait_http_client_look(const struct plait_http_client *client, st
 
 /* --- fetching -------------------------------------------------------------------------------------------------- */
 
+/* Which version of HTTP a fetch may speak. Nothing else about it depends on that. */
+enum plait_http_version {
+    PLAIT_HTTP_ANY, /* over TLS HTTP/2 or 1.1, as the server chooses (ALPN); in the clear HTTP/1.1 */
+    PLAIT_HTTP_1,   /* HTTP/1.1 alone */
+    /* HTTP/2 alone: over TLS the server has to choose it, in the clear it is known that it speaks it (RFC 9113 section
+     * 3.3) */
+    PLAIT_HTTP_2,
+};
+
 struct plait_http_field {
     const char *name;
     const char *value;
@@ -77,14 +87,15 @@ struct plait_upload_source {
 /* A step of a fetch, as it happens. What does not fit a step is NULL or 0. */
 struct plait_fetch_step {
     /* "begin" (url); what connect's trace tells: "attempt", "connected", "failed" (err), "stopped" (address);
-     * "carried": there is a connection (address, tls, reused); "sent": the request is; "answer" (status); "redirect"
-     * (url), "again": it begins anew; "end" (err) */
+     * "carried": there is a connection (address, tls, version, reused); "sent": the request is; "answer" (status);
+     * "redirect" (url), "again": it begins anew; "end" (err) */
     const char *what;
     const char *url;
     const struct plait_address *address;
     const struct plait_tls_info *tls;
     plait_err err;
     int status;
+    int version; /* 11 or 20 */
     bool reused;
 };
 
@@ -104,6 +115,7 @@ struct plait_fetch_options {
     const char *method;                    /* "GET" */
     const struct plait_http_field *fields; /* more fields */
     size_t field_count;
+    enum plait_http_version version;
     plait_slice body;                         /* of the request; it is copied */
     const struct plait_upload_source *upload; /* or where it comes from */
     bool expect_continue;   /* the body waits until the server asks for it (RFC 9110 section 10.1.1) */
@@ -232,6 +244,9 @@ PLAIT_API void plait_upload_fail(struct plait_upload *upload, plait_err err, con
 /** Status code. */
 PLAIT_API int plait_response_status(const struct plait_response *response);
 
+/** Version of HTTP that the server answered in: 10, 11, 20. */
+PLAIT_API int plait_response_version(const struct plait_response *response);
+
 /** First value of a field, named without regard to case; ptr NULL when it is absent. Ownership: borrowed from the
  * response. */
 PLAIT_API plait_slice plait_response_field(const struct plait_response *response, const char *name);
@@ -242,6 +257,15 @@ PLAIT_API size_t plait_response_field_count(const struct plait_response *respons
 /** Field number `i`. Ownership: both slices are borrowed from the response. */
 PLAIT_API void plait_response_field_at(const struct plait_response *response, size_t i, plait_slice *name,
                                        plait_slice *value);
+
+/** First value of a trailer field, one that came behind the body, named without regard to case; ptr NULL when it is
+ * absent, as all are until the fetch has fired. Trailers say nothing about how a body is to be read. Ownership:
+ * borrowed from the response. Source: RFC 9110 section 6.5. */
+PLAIT_API plait_slice plait_response_trailer(const struct plait_response *response, const char *name);
+
+/** Trailer field number `i`; name.ptr NULL behind the last. Ownership: both slices are borrowed from the response. */
+PLAIT_API void plait_response_trailer_at(const struct plait_response *response, size_t i, plait_slice *name,
+                                         plait_slice *value);
 
 /** Body, when it was not streamed. Ownership: borrowed from the response. */
 PLAIT_API plait_slice plait_response_body(const struct plait_response *response);

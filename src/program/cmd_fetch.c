@@ -292,6 +292,12 @@ static bool take_switch(struct fetches *f, struct words *words)
         f->resumes = true;
     } else if (take_flag(words, "trace", 0)) {
         f->steps = true;
+    } else if (take_flag(words, "http1.1", 0)) {
+        f->options.version = PLAIT_HTTP_1;
+    } else if (take_flag(words, "http2", 0)) {
+        f->options.version = PLAIT_HTTP_ANY;
+    } else if (take_flag(words, "http2-prior-knowledge", 0)) {
+        f->options.version = PLAIT_HTTP_2;
     } else if (!take_flag(words, "location", 'L')) { /* redirects are followed anyway */
         return false;
     }
@@ -558,6 +564,10 @@ const struct command command_fetch = {
         "      --cookies FILE      send and keep cookies; the file is made when it isn't there\n"
         "      --retry N           try again so often what may be tried again\n"
         "  -m, --max-time SECONDS  for each URL\n"
+        "      --http2             HTTP/2 where the server chooses it over TLS; the default\n"
+        "      --http1.1           HTTP/1.1 alone\n"
+        "      --http2-prior-knowledge\n"
+        "                          HTTP/2 alone, also without TLS\n"
         "      --trace             tell each step on standard error, with the time\n",
     .run = run,
 };

@@ -79,10 +79,10 @@ static void put_connection(const struct plait_fetch_step *step, const char *addr
 {
     const struct plait_tls_info *tls = step->tls;
     fprintf(stderr, "%s %s", step->reused ? "uses again the connection to" : "is connected to", address);
+    fprintf(stderr, ", %s", step->version == 20 ? "HTTP/2" : "HTTP/1.1");
     if (!tls)
         return;
     fprintf(stderr, ", %s%s, %s", tls->version, tls->resumed ? " (resumed)" : "", tls->cipher);
-    fprintf(stderr, "%s%.*s", tls->alpn.len > 0 ? ", " : "", PLAIT_ARG(tls->alpn));
     fprintf(stderr, ", certificate of %s%s", tls->peer_subject, tls->verified ? "" : " (NOT verified)");
 }
 

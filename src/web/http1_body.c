@@ -3,9 +3,9 @@
  * The rest of HTTP/1.1 on the wire: the chunked coding both ways (RFC 9112 section 7) and the heads of responses.
  *
  * The chunk reader keeps no bytes: it steps through sizes, extensions and trailers byte by byte and hands data out as
- * slices of what it was given. Extensions and trailers are checked and dropped. Invariant: work is linear; a size
- * line, a trailer section, and what lines take beside the data have a limit each. Tests: tests/web/test_http1_body.c,
- * fuzz/fuzz_http1.c.
+ * slices of what it was given. Extensions are checked and dropped, trailers checked and kept where somebody wants them.
+ * Invariant: work is linear; a size line, a trailer section, and what lines take beside the data have a limit each.
+ * Tests: tests/web/test_http1_body.c, fuzz/fuzz_http1.c.
  */
 #include "web/http1_wire.h"
 
@@ -139,10 +139,19 @@ static enum chunk_state line_is_over(struct plait__http1_chunks *c)
     return c->left ? C_DATA : C_TRAILER;
 }
 
+/* The empty line at the end is none of the section's. */
+static enum chunk_state keep_trailer(struct plait__http1_chunks *c, uint8_t byte)
+{
+    const enum chunk_state next = trailer_byte(c, byte);
+    if (c->kept && next != C_END_LF && next != C_OVER && next != C_BAD)
+        plait_buf_put_u8(c->kept, byte);
+    return next;
+}
+
 static enum chunk_state line_byte(struct plait__http1_chunks *c, uint8_t byte)
 {
     if (c->state >= C_TRAILER)
-        return ++c->trailer > PLAIT__HTTP1_TRAILER_MAX ? C_BAD : trailer_byte(c, byte);
+        return ++c->trailer > PLAIT__HTTP1_TRAILER_MAX ? C_BAD : keep_trailer(c, byte);
     if (c->state == C_DATA_CR)
         return byte == '\r' ? C_DATA_LF : C_BAD;
     if (c->state == C_DATA_LF)
@@ -189,6 +198,22 @@ size_t plait__http1_chunk_head(uint64_t size, uint8_t out[PLAIT__HTTP1_CHUNK_HEA
     out[digits] = '\r';
     out[digits + 1] = '\n';
     return digits + 2;
+}
+
+bool plait__http1_line_at(plait_slice lines, size_t i, plait_slice *name, plait_slice *value)
+{
+    for (size_t at = 0; at < lines.len; i--) {
+        const size_t end = plait_slice_find_byte(lines, '\n', at);
+        const plait_slice line = plait_slice_sub(lines, at, end - 1); /* each ends with CR LF */
+        if (i == 0) {
+            const size_t colon = plait_slice_find_byte(line, ':', 0);
+            *name = plait_slice_sub(line, 0, colon);
+            *value = plait_slice_trim(plait_slice_sub(line, colon + 1, line.len));
+            return true;
+        }
+        at = end + 1;
+    }
+    return false;
 }
 
 /* --- heads of responses ---------------------------------------------------------------------------------------- */

@@ -9,8 +9,6 @@
  */
 #include "web/http_client_core.h"
 
-enum { INTERIM_MAX = 16 };
-
 /* --- the end of an exchange ------------------------------------------------------------------------------------ */
 
 /* Ends the connection: what was under way on it is off it. */
@@ -30,13 +28,18 @@ static void take_down(struct plait__client_conn *c, struct plait__client_exchang
     x->conn = NULL;
 }
 
+static enum plait__client_again stale(const struct plait__client_conn *c, const struct plait__client_exchange *x)
+{
+    return c->used && !x->began ? PLAIT__AGAIN_STALE : PLAIT__AGAIN_NOT;
+}
+
 static void fail(struct plait__client_conn *c, const struct plait_fault *fault)
 {
     struct plait__client_exchange *x = c->exchange;
-    const bool stale = c->used && !x->began;
+    const enum plait__client_again again = stale(c, x);
     take_down(c, x);
     end_conn(c, true);
-    x->ops->failed(x, fault, stale);
+    x->ops->failed(x, fault, again);
 }
 
 static void fail_with(struct plait__client_conn *c, plait_err err, const char *detail)
@@ -60,7 +63,7 @@ static void complete(struct plait__client_conn *c, bool clean)
     else if (x->paused)
         plait_resume(c->stream);
     x->ops->end(x);
-    if (keeps)
+    if (keeps && c->origin) /* who was told may have ended the client */
         plait__client_conn_released(c);
 }
 
@@ -72,6 +75,7 @@ static void choose_body(struct plait__client_exchange *x)
     const int status = x->head.status;
     x->body_left = x->head.length;
     memset(&x->chunks, 0, sizeof(x->chunks));
+    x->chunks.kept = &x->trailers;
     if (x->only_head || status == 204 || status == 304)
         x->framing = PLAIT__HTTP1_NO_BODY;
     else if (x->head.chunked)
@@ -110,7 +114,7 @@ static void take_interim(struct plait__client_conn *c, struct plait__client_exch
         give_away(c, x, base);
         return;
     }
-    if (x->head.status == 101 || x->interim++ == INTERIM_MAX) {
+    if (x->head.status == 101 || x->interim++ == PLAIT__INTERIM_MAX) {
         fail_with(c, PLAIT_EPROTOCOL, "an interim response that nobody asked for");
         return;
     }
@@ -134,6 +138,7 @@ static size_t take_head(struct plait__client_conn *c, struct plait__client_excha
         return used;
     }
     x->in_head = false;
+    x->spoken = x->head.minor ? 11 : 10;
     choose_body(x);
     c->last |= is_last(x);
     x->ops->head(x, in.ptr);
@@ -232,9 +237,9 @@ static void on_lost(struct plait_stream *s, const struct plait_fault *fault, voi
         copy.err = PLAIT_ETRUNCATED;
     plait__client_conn_retire(c);
     if (x) {
-        const bool stale = c->used && !x->began;
+        const enum plait__client_again again = stale(c, x);
         take_down(c, x);
-        x->ops->failed(x, &copy, stale);
+        x->ops->failed(x, &copy, again);
     }
     plait__client_conn_free(c);
 }
@@ -260,7 +265,7 @@ static void on_drain(struct plait_stream *s, void *self)
 static const struct plait_protocol http1_protocol = {
     .name = "http client", .data = on_data, .eof = on_eof, .room = on_room, .lost = on_lost, .drain = on_drain};
 
-static void http1_start(struct plait__client_conn *c, struct plait__client_exchange *x)
+static plait_err http1_start(struct plait__client_conn *c, struct plait__client_exchange *x)
 {
     c->exchange = x;
     c->room = 0;
@@ -273,6 +278,7 @@ static void http1_start(struct plait__client_conn *c, struct plait__client_excha
     plait_stream_stall(c->stream, x->stall);
     plait_write(c->stream, x->request);
     plait_write(c->stream, x->body);
+    return PLAIT_OK;
 }
 
 /* --- bodies of requests ---------------------------------------------------------------------------------------- */
@@ -283,8 +289,9 @@ static void write_chunk_head(struct plait__client_conn *c, uint64_t bytes)
     plait_write(c->stream, plait_slice_of(line, plait__http1_chunk_head(bytes, line)));
 }
 
-static void http1_write(struct plait__client_conn *c, plait_slice piece, bool chunked)
+static void http1_write(struct plait__client_exchange *x, plait_slice piece, bool chunked)
 {
+    struct plait__client_conn *c = x->conn;
     if (chunked)
         write_chunk_head(c, piece.len);
     plait_write(c->stream, piece);
@@ -292,8 +299,9 @@ static void http1_write(struct plait__client_conn *c, plait_slice piece, bool ch
         plait_write(c->stream, PLAIT_LIT("\r\n"));
 }
 
-static void http1_write_file(struct plait__client_conn *c, const struct plait__upload_file *file, bool chunked)
+static void http1_write_file(struct plait__client_exchange *x, const struct plait__upload_file *file, bool chunked)
 {
+    struct plait__client_conn *c = x->conn;
     if (chunked)
         write_chunk_head(c, file->bytes);
     plait_write_file(c->stream, file->fd, file->offset, file->bytes, file->released, file->ctx);
@@ -301,20 +309,25 @@ static void http1_write_file(struct plait__client_conn *c, const struct plait__u
         plait_write(c->stream, PLAIT_LIT("\r\n"));
 }
 
-static void http1_write_end(struct plait__client_conn *c, bool chunked)
+static void http1_write_end(struct plait__client_exchange *x, bool chunked)
 {
     if (chunked)
-        plait_write(c->stream, PLAIT_LIT("0\r\n\r\n"));
+        plait_write(x->conn->stream, PLAIT_LIT("0\r\n\r\n"));
 }
 
-static bool http1_full(const struct plait__client_conn *c)
+static bool http1_full(const struct plait__client_exchange *x)
 {
-    return plait_is_full(c->stream);
+    return plait_is_full(x->conn->stream);
 }
 
-static bool http1_sending(const struct plait__client_conn *c)
+static bool http1_sending(const struct plait__client_exchange *x)
 {
-    return plait_pending(c->stream) > 0;
+    return plait_pending(x->conn->stream) > 0;
+}
+
+static void http1_close(struct plait__client_conn *c)
+{
+    plait_close(c->stream);
 }
 
 /* A response whose end nobody waits for can't be told from the next one's: the connection goes. */
@@ -332,14 +345,16 @@ static void http1_pause(struct plait__client_conn *c, struct plait__client_excha
         plait_resume(c->stream);
 }
 
-static const struct plait__client_conn_ops http1_ops = {.start = http1_start,
+static const struct plait__client_conn_ops http1_ops = {.version = 11,
+                                                        .start = http1_start,
                                                         .leave = http1_leave,
                                                         .pause = http1_pause,
                                                         .write = http1_write,
                                                         .write_file = http1_write_file,
                                                         .write_end = http1_write_end,
                                                         .full = http1_full,
-                                                        .sending = http1_sending};
+                                                        .sending = http1_sending,
+                                                        .close = http1_close};
 
 void plait__client_conn_begin_http1(struct plait__client_conn *c, struct plait_stream *s)
 {

@@ -97,8 +97,11 @@ static void write_file(struct plait_request *req, const struct plait_reply_range
 
 static void end(struct plait_request *req)
 {
-    if (req->chunked_out && !req->no_body)
-        plait_write(req->stream, PLAIT_LIT("0\r\n\r\n"));
+    if (!req->chunked_out || req->no_body)
+        return;
+    plait_write(req->stream, PLAIT_LIT("0\r\n"));
+    plait_write(req->stream, plait_buf_slice(&req->trailers));
+    plait_write(req->stream, PLAIT_LIT("\r\n"));
 }
 
 static void interim(struct plait_request *req, int status, plait_slice fields)

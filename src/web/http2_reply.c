@@ -69,13 +69,24 @@ static void begin(struct plait_request *req, const struct plait__http_reply *rep
         broken(req);
 }
 
+/* They outlive the request, as the rest of its body does. */
+static void take_trailers(struct plait_request *req)
+{
+    struct plait__h2_stream *st = req->carrier;
+    if (req->no_body || req->trailers.len == 0)
+        return;
+    st->trailer = req->trailers;
+    plait_buf_init(&req->trailers, plait_reactor_budget(req->web->reactor), PLAIT__HTTP1_TRAILER_MAX);
+}
+
 static void whole(struct plait_request *req, const struct plait__http_reply *reply, plait_slice body)
 {
     struct plait__h2_stream *st = req->carrier;
     plait_err err = plait__chain_put(&st->out, body);
     st->flags |= PLAIT__HS_FINAL;
+    take_trailers(req);
     if (err == PLAIT_OK)
-        err = submit_head(req, reply, body.len > 0);
+        err = submit_head(req, reply, body.len > 0 || st->trailer.len > 0);
     if (err != PLAIT_OK)
         broken(req);
 }
@@ -129,6 +140,7 @@ static void write_file(struct plait_request *req, const struct plait_reply_range
 static void end(struct plait_request *req)
 {
     struct plait__h2_stream *st = req->carrier;
+    take_trailers(req);
     if (req->no_body)
         st->flags |= PLAIT__HS_FINAL;
     else

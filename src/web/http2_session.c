@@ -29,12 +29,13 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     struct plait__h2_conn *conn = ctx;
     if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
         return conn->side->open(conn, frame->hd.stream_id);
-    conn->reading = stream_of(session, frame->hd.stream_id);
-    if (!conn->reading)
-        return 0;
-    conn->reading->list = 0;
-    if (conn->side->judges || (conn->reading->flags & PLAIT__HS_ANSWER))
-        conn->reading->flags |= PLAIT__HS_TRAILER;
+    struct plait__h2_stream *st = stream_of(session, frame->hd.stream_id);
+    conn->reading = st;
+    if (st) {
+        st->list = 0;
+        if (conn->side->judges || (st->flags & PLAIT__HS_ANSWER))
+            st->flags |= PLAIT__HS_TRAILER;
+    }
     return 0;
 }
 
@@ -58,11 +59,12 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
     st->list += (uint32_t)(name.len + value.len + 32);
     if (!(st->flags & PLAIT__HS_TRAILER))
         conn->side->field(st, name, value);
-    else if (st->list > PLAIT__H2_TRAILER_MAX)
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     else if (conn->side->trailer)
         conn->side->trailer(st, name, value);
-    return 0;
+    if (!(st->flags & PLAIT__HS_TRAILER) || st->list <= PLAIT__H2_TRAILER_MAX)
+        return 0;
+    plait__h2_head_refuse(st, 431);
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
 static void head_is_over(struct plait__h2_conn *conn, const nghttp2_frame *frame)

@@ -114,6 +114,17 @@ bool plait__same_site(plait_slice a, plait_slice b);
 
 struct plait__client_exchange;
 
+/* What a failure says about making the exchange once more. */
+enum plait__client_again {
+    PLAIT__AGAIN_NOT,    /* nothing: only who asked for retries gets one */
+    PLAIT__AGAIN_STALE,  /* nothing of a response came, and the connection had been used before: it may have been closed
+                          * before the request arrived */
+    PLAIT__AGAIN_UNSEEN, /* the server has not looked at the request (RFC 9113 section 8.7), whatever its method */
+    PLAIT__AGAIN_HTTP1,  /* it wants the request by HTTP/1.1 */
+};
+
+enum { PLAIT__INTERIM_MAX = 16 /* interim responses to a request */ };
+
 /* What a connection tells a fetch. Each may give the exchange up, or end it and free it. */
 struct plait__client_exchange_ops {
     /* An interim response (1xx) came: its head is in x->head, which has its text at `base` for the call. */
@@ -126,9 +137,8 @@ struct plait__client_exchange_ops {
     void (*data)(struct plait__client_exchange *x, plait_slice piece);
     /* The response is complete; the exchange is off its connection. */
     void (*end)(struct plait__client_exchange *x);
-    /* It failed; the exchange is off its connection, or waits no more. `stale`: nothing of a response came, and the
-     * connection had been used before, so that it may have been closed before the request arrived. */
-    void (*failed)(struct plait__client_exchange *x, const struct plait_fault *fault, bool stale);
+    /* It failed; the exchange is off its connection, or waits no more. */
+    void (*failed)(struct plait__client_exchange *x, const struct plait_fault *fault, enum plait__client_again again);
     /* A connection took it. */
     void (*taken)(struct plait__client_exchange *x);
     /* There is room for more of the request's body, after it was full. */
@@ -144,7 +154,9 @@ struct plait__client_exchange {
     struct plait__client_conn *making;    /* the connection that is being made for it, while it waits */
     struct plait_connect_options connect; /* how to connect for it; its TLS context is the origin's too */
     struct plait_http_proxy *proxy;       /* the way there, or NULL; the origin's too */
-    plait_slice request;                  /* the head to send */
+    enum plait_http_version version;      /* that may be spoken */
+    plait_err err;                        /* why it fails, in the client's list of such */
+    plait_slice request;                  /* the head to send, as HTTP/1.1; who sends it may write in it */
     plait_slice body;                     /* what follows it at once */
     bool sent;                            /* the request is complete, as far as the connection was given it */
     plait_span stall;                     /* how long the server may take no byte of it */
@@ -152,8 +164,11 @@ struct plait__client_exchange {
     bool fresh;                           /* wants a connection that was not used before */
     bool upgrades;                        /* another protocol is offered: 101 may be the answer */
     bool paused;                          /* the response's body is to wait */
+    struct plait_buf trailers;            /* of the response: ready lines, blanks around values as they came */
+    struct plait__h2_stream *h2;          /* HTTP/2: its stream */
+    uint8_t spoken;                       /* version of the response: 10, 11, 20 */
+    bool began;                           /* some byte of it came */
     /* The response as HTTP/1 reads it. */
-    bool began;      /* some byte of it came */
     bool in_head;    /* of the final response */
     uint8_t framing; /* enum plait__http1_framing */
     uint8_t interim;
@@ -174,19 +189,22 @@ struct plait__upload_file {
 
 /* What a protocol does. None of these calls anybody back. */
 struct plait__client_conn_ops {
-    /* Begins an exchange: takes of `room`, counts in `running`. */
-    void (*start)(struct plait__client_conn *c, struct plait__client_exchange *x);
+    int version;
+    /* Begins an exchange: takes of `room`, counts in `running`. Errors: PLAIT_ENOMEM, and then nothing was begun. */
+    plait_err (*start)(struct plait__client_conn *c, struct plait__client_exchange *x);
     /* Gives an exchange up; the connection may have to end with it (plait__client_conn_retire). */
     void (*leave)(struct plait__client_conn *c, struct plait__client_exchange *x);
     /* Looks at x->paused. */
     void (*pause)(struct plait__client_conn *c, struct plait__client_exchange *x);
     /* Sends a piece of a body, or of a file; `chunked` bodies come in chunks, and end with an empty one. */
-    void (*write)(struct plait__client_conn *c, plait_slice piece, bool chunked);
-    void (*write_file)(struct plait__client_conn *c, const struct plait__upload_file *file, bool chunked);
-    void (*write_end)(struct plait__client_conn *c, bool chunked);
+    void (*write)(struct plait__client_exchange *x, plait_slice piece, bool chunked);
+    void (*write_file)(struct plait__client_exchange *x, const struct plait__upload_file *file, bool chunked);
+    void (*write_end)(struct plait__client_exchange *x, bool chunked);
     /* Whether what was written stands back, and `room` will tell; whether some of it has not left. */
-    bool (*full)(const struct plait__client_conn *c);
-    bool (*sending)(const struct plait__client_conn *c);
+    bool (*full)(const struct plait__client_exchange *x);
+    bool (*sending)(const struct plait__client_exchange *x);
+    /* Ends the connection, which carries nothing. */
+    void (*close)(struct plait__client_conn *c);
 };
 
 struct plait__client_conn {
@@ -201,14 +219,19 @@ struct plait__client_conn {
     struct plait_stream *stream;
     struct plait_timer idle;
     uint32_t room, running;
+    bool taken;                              /* has been given an exchange */
     bool used;                               /* has carried an exchange to its end */
     bool last;                               /* takes no more after those under way */
     bool given;                              /* HTTP/1: the stream is another's; only this object is left to go */
     struct plait__client_exchange *exchange; /* HTTP/1: the one under way */
+    struct plait__h2_conn *h2;               /* HTTP/2 */
 };
 
 /* http1_client.c: makes a connection of a stream whose protocol is HTTP/1.1. Never fails. */
 void plait__client_conn_begin_http1(struct plait__client_conn *c, struct plait_stream *s);
+
+/* http2_client.c: likewise for HTTP/2. Errors: PLAIT_ENOMEM, and then the stream is as it was. */
+plait_err plait__client_conn_begin_http2(struct plait__client_conn *c, struct plait_stream *s) PLAIT_MUST;
 
 /* http_pool.c: an exchange is over, or gave back what it took: looks who is next. The connection may be ended by it. */
 void plait__client_conn_released(struct plait__client_conn *c);
@@ -226,7 +249,12 @@ struct plait__client_origin {
     struct plait__list hungry_link; /* client's origins that wait for others to close a connection */
     size_t open;                    /* connections, with those that are being made */
     size_t pins;                    /* who keeps it for what is to come */
-    struct plait_tls_client *tls;   /* NULL in the clear */
+    size_t connecting;              /* of these */
+    uint32_t streams;               /* HTTP/2: at once over a connection, as its server said last; 0: not yet */
+    enum plait_http_version wants;  /* what may be spoken; ANY only where the handshake tells */
+    /* each exchange has a connection made for it: the last one spoke HTTP/1, or failed */
+    bool alone;
+    struct plait_tls_client *tls; /* NULL in the clear */
     struct plait_target_rules *targets;
     struct plait_http_proxy *proxy;
     plait_slice key, host;
@@ -238,10 +266,12 @@ struct plait_http_client {
     struct plait_http_client_options options;
     struct plait__table origins;
     struct plait__list idle, hungry;
+    struct plait__list failing; /* exchanges that wait no more, and are to hear why */
     struct plait__list fetches; /* all that are under way */
     size_t waiting;
     bool ending;
     struct plait_soon feed; /* looks at the hungry ones */
+    struct plait_soon tell; /* tells the failing ones */
     struct plait_http_client_counts counts;
 };
 
@@ -288,12 +318,14 @@ void plait__fetches_cancel(struct plait_http_client *client);
 
 struct plait_response {
     int status;
+    int version;
     size_t count;
     const struct plait__http1_field *field; /* these and the texts lie behind the struct */
     const uint8_t *head;
     const char *url;
     uint64_t length;
     struct plait_buf body;
+    struct plait_buf trailers;
     struct plait__client_exchange *exchange; /* that brings its body; NULL when it is over */
 };
 

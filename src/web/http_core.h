@@ -192,6 +192,7 @@ struct plait_request {
     uint64_t reply_left; /* bytes of the announced length still to be written */
     uint64_t reply_bytes;
     struct plait_buf fields; /* ready lines of the answer */
+    struct plait_buf trailers;
 
     struct plait__http1_head head;
     uint8_t inline_head[PLAIT__HR_INLINE];

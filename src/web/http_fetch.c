@@ -29,6 +29,7 @@ static void fetch_free(struct plait__fetch *f)
     struct plait__web *web = plait__web_of(f->begin.reactor);
     plait_response_free(&f->response);
     plait__decoder_free(&f->decoder);
+    plait_buf_deinit(&f->x.trailers);
     plait__fetch_text_deinit(&f->text);
     plait_tls_client_unref(&f->options.connect.tls);
     plait_target_rules_unref(&f->options.connect.targets);
@@ -78,6 +79,8 @@ static void fetch_done(struct plait__fetch *f)
     struct plait_response *response = f->response;
     f->response = NULL;
     response->exchange = NULL;
+    response->trailers = f->x.trailers; /* with its memory */
+    memset(&f->x.trailers, 0, sizeof(f->x.trailers));
     trace(f, &(struct plait_fetch_step){.what = "end"});
     plait_fire(f->deferred, plait_value_ptr(response, response_destroy));
     fetch_over(f);
@@ -142,7 +145,6 @@ static void too_long(struct plait__fetch *f, const char *detail)
 static void on_timer(void *ctx)
 {
     struct plait__fetch *f = ctx;
-    const struct plait__client_conn *c = f->x.conn;
     switch (f->waits) {
     case PLAIT__WAIT_DELAY:
         plait_soon_queue(&f->begin);
@@ -151,7 +153,7 @@ static void on_timer(void *ctx)
         plait__upload_go(f);
         break;
     case PLAIT__WAIT_HEAD:
-        if (c->ops->sending(c)) /* the stream's own limit watches that */
+        if (f->x.conn->ops->sending(&f->x)) /* the stream's own limit watches that */
             plait__fetch_wait(f, PLAIT__WAIT_HEAD, f->options.times.first_byte);
         else
             too_long(f, "the server took too long to answer");
@@ -222,6 +224,7 @@ static plait_err begin(struct plait__fetch *f)
     f->text.relayed = f->options.proxy && !f->text.secure;
     PLAIT_TRY(plait__fetch_text_write(&f->text));
     PLAIT_TRY(choose_way(f, &to));
+    f->x.version = f->only_http1 || f->text.relayed ? PLAIT_HTTP_1 : f->options.version;
     fill_exchange(f);
     plait__fetch_wait(f, PLAIT__WAIT_BEGIN, f->options.times.wait);
     PLAIT_TRY(plait__pool_enter(f->client, &f->x, &to));
@@ -241,6 +244,7 @@ static void again(struct plait__fetch *f)
 {
     plait__pool_leave(&f->x);
     plait_timer_stop(&f->timer);
+    plait_buf_clear(&f->x.trailers);
     f->discards = false;
     f->skipped = 0;
     trace(f, &(struct plait_fetch_step){.what = "again"});
@@ -268,9 +272,11 @@ static void on_taken(struct plait__client_exchange *x)
     struct plait__fetch *f = plait__fetch_of(x);
     struct plait_address peer;
     plait_stream_peer(x->conn->stream, &peer);
-    trace(f,
-          &(struct plait_fetch_step){
-              .what = "carried", .address = &peer, .tls = plait_stream_tls(x->conn->stream), .reused = x->conn->used});
+    trace(f, &(struct plait_fetch_step){.what = "carried",
+                                        .address = &peer,
+                                        .tls = plait_stream_tls(x->conn->stream),
+                                        .version = x->conn->ops->version,
+                                        .reused = x->conn->taken});
     if (x->sent)
         plait__fetch_sent(f);
     else if (f->text.expect)
@@ -378,6 +384,7 @@ static void give_head(struct plait__fetch *f, const uint8_t *base)
     }
     f->response->body.max = f->options.body_max;
     f->response->exchange = &f->x;
+    f->response->version = f->x.spoken;
     const plait_err err = choose_decoder(f, base);
     if (err) {
         plait__fetch_fail_with(f, err, "the answer's content codings can't be undone");
@@ -455,23 +462,40 @@ static void on_end(struct plait__client_exchange *x)
         again(f);
     else if (f->decoder && plait__decoder_end(f->decoder) != PLAIT_OK)
         plait__fetch_fail_with(f, PLAIT_ETRUNCATED, "the coded body ends early");
+    else if (x->trailers.err)
+        plait__fetch_fail_with(f, x->trailers.err, NULL);
     else
         fetch_done(f);
 }
 
-static void on_failed(struct plait__client_exchange *x, const struct plait_fault *fault, bool stale)
+/* Whether an exchange is made once more although nobody asked for retries. */
+static bool goes_again(struct plait__fetch *f, enum plait__client_again again)
+{
+    switch (f->client->reactor->freeing ? PLAIT__AGAIN_NOT : again) {
+    case PLAIT__AGAIN_STALE:
+        f->x.fresh = plait__fetch_text_idempotent(&f->text);
+        return f->x.fresh;
+    case PLAIT__AGAIN_UNSEEN:
+        return plait__retry_unseen(f);
+    case PLAIT__AGAIN_HTTP1:
+        f->only_http1 = !f->only_http1 && f->options.version != PLAIT_HTTP_2;
+        return f->only_http1;
+    default:
+        return false;
+    }
+}
+
+static void on_failed(struct plait__client_exchange *x, const struct plait_fault *fault, enum plait__client_again how)
 {
     struct plait__fetch *f = plait__fetch_of(x);
     if (f->discards) {
         again(f); /* what broke off was nobody's to read */
         return;
     }
-    if (!stale || !plait__fetch_text_idempotent(&f->text) || f->client->reactor->freeing) {
+    if (goes_again(f, how))
+        again(f);
+    else
         fail_or_retry(f, fault);
-        return;
-    }
-    x->fresh = true;
-    again(f);
 }
 
 static const struct plait__client_exchange_ops exchange_ops = {.interim = on_interim,
@@ -565,6 +589,7 @@ struct plait_deferred *plait_http_fetch(struct plait_http_client *client, const 
     f->client = client;
     f->x.ops = &exchange_ops;
     plait__list_init(&f->x.link);
+    plait_buf_init(&f->x.trailers, plait_reactor_budget(client->reactor), PLAIT__HTTP1_TRAILER_MAX);
     plait_timer_init(&f->timer, client->reactor, "http fetch", on_timer, f);
     plait_soon_init(&f->begin, client->reactor, "http fetch", on_begin, f);
     keep_options(f, options ? options : &defaults);

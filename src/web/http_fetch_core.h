@@ -32,9 +32,10 @@ struct plait__fetch {
     struct plait_soon pour;          /* the upload's source is to be called */
     struct plait_timer timer;        /* of the step that `waits` names */
     uint8_t waits;                   /* enum plait__fetch_wait */
-    unsigned redirects, retried;
+    unsigned redirects, retried, unseen;
     size_t skipped;   /* bytes of a body that is read for the connection's sake only */
     plait_span delay; /* before the next exchange */
+    bool only_http1;  /* the server asked for that */
     bool discards;    /* the response under way is not the one to give */
     bool calling;     /* inside a callback of the user's */
     bool over;
@@ -70,7 +71,9 @@ void plait__upload_init(struct plait__fetch *f);
 void plait__upload_go(struct plait__fetch *f);
 bool plait__upload_rewind(struct plait__fetch *f);
 
-/* http_retry.c: whether a failure, or an answer whose head stands at `base`, is to be tried again; f->delay is set. */
+/* http_retry.c: whether a request that no server has looked at, a failure, or an answer whose head stands at `base`, is
+ * to be tried again; f->delay is set. */
+bool plait__retry_unseen(struct plait__fetch *f);
 bool plait__retry_fault(struct plait__fetch *f, const struct plait_fault *fault);
 bool plait__retry_answer(struct plait__fetch *f, const uint8_t *base);
 /* Whether trying again may help against an error; how long to wait before it. */

@@ -16,7 +16,7 @@
 
 #include <plait/tls.h>
 
-enum { KEY_MAX = 1024, PER_ORIGIN = 16, CONNECTIONS = 256, WAITING = 10000 };
+enum { KEY_MAX = 1024, PER_ORIGIN = 16, CONNECTIONS = 256, WAITING = 10000, STREAMS = 100 };
 
 static void pump(struct plait__client_origin *o);
 
@@ -78,16 +78,19 @@ static struct plait__client_origin *origin_new(struct plait_http_client *client,
 
 static struct plait__client_origin *origin_of(struct plait_http_client *client, const struct plait_url *url,
                                               const struct plait_connect_options *connect,
-                                              struct plait_http_proxy *proxy)
+                                              struct plait_http_proxy *proxy, enum plait_http_version version)
 {
     struct plait_buf key;
     plait_buf_init(&key, plait_reactor_budget(client->reactor), KEY_MAX);
+    plait_buf_put_u8(&key, (uint8_t)version);
     write_key(&key, url, connect);
     struct plait__client_origin *o = NULL;
     if (!key.err)
         o = plait__table_find(&client->origins, plait_buf_slice(&key));
     if (!key.err && !o)
         o = origin_new(client, plait_buf_slice(&key), url, connect, proxy);
+    if (o)
+        o->wants = version;
     plait_buf_deinit(&key);
     return o;
 }
@@ -138,6 +141,7 @@ static void take_off(struct plait__client_conn *c)
     if (!plait__list_empty(&c->idle_link))
         o->client->counts.idle--;
     plait__list_remove(&c->idle_link);
+    o->connecting -= c->connecting != NULL;
     o->open--;
     o->client->counts.open--;
     if (!plait__list_empty(&o->client->hungry))
@@ -151,7 +155,7 @@ static void end_unused(struct plait__client_conn *c)
     if (c->connecting)
         plait_deferred_cancel(c->connecting); /* which frees it, now or soon */
     else
-        plait_close(c->stream);
+        c->ops->close(c);
 }
 
 void plait__client_conn_retire(struct plait__client_conn *c)
@@ -172,9 +176,8 @@ void plait__client_conn_free(struct plait__client_conn *c)
 static void too_long_idle(void *ctx)
 {
     struct plait__client_conn *c = ctx;
-    struct plait_stream *s = c->stream;
     plait__client_conn_retire(c);
-    plait_close(s);
+    c->ops->close(c);
 }
 
 /* Says where a connection stands among the others: with room, without, idle. */
@@ -232,23 +235,81 @@ static void stop_waiting(struct plait__client_exchange *x)
     pass_on(x, o);
 }
 
+/* Who fails here hears of it in a later step: whoever calls has lists in his hands. */
+static void fail_waiting(struct plait__client_exchange *x, plait_err err)
+{
+    struct plait_http_client *client = x->origin->client;
+    stop_waiting(x);
+    x->err = err;
+    plait__list_add_tail(&client->failing, &x->link);
+    plait_soon_queue(&client->tell);
+}
+
+static void tell_failing(void *ctx)
+{
+    struct plait_http_client *client = ctx;
+    if (plait__list_empty(&client->failing))
+        return;
+    struct plait__client_exchange *x = plait__container(client->failing.next, struct plait__client_exchange, link);
+    const struct plait_fault fault = plait_fault_make(x->err, "connect");
+    plait__list_remove(&x->link);
+    plait_soon_queue(&client->tell);             /* for the next */
+    x->ops->failed(x, &fault, PLAIT__AGAIN_NOT); /* which may be the client's end */
+}
+
 static void carry(struct plait__client_conn *c, struct plait__client_exchange *x)
 {
     struct plait_http_client *client = c->origin->client;
-    client->counts.reused += c->used;
     if (x->making == c)
         unwant(c);
+    const plait_err err = c->ops->start(c, x);
+    if (err) {
+        fail_waiting(x, err);
+        return;
+    }
     stop_waiting(x);
     x->conn = c;
-    c->ops->start(c, x);
+    client->counts.reused += c->taken;
     file_conn(c);
     x->ops->taken(x);
+    c->taken = true;
 }
 
-static void fail_waiting(struct plait__client_exchange *x, const struct plait_fault *fault)
+/* What is to be offered by ALPN. Who speaks HTTP/1.1 alone offers nothing, as ever. */
+static plait_slice protocols(const struct plait__client_origin *o)
 {
-    stop_waiting(x);
-    x->ops->failed(x, fault, false);
+    if (!o->tls || o->wants == PLAIT_HTTP_1)
+        return plait_slice_of(NULL, 0);
+    return o->wants == PLAIT_HTTP_2 ? PLAIT_LIT("\x02h2") : PLAIT_LIT("\x02h2\x08http/1.1");
+}
+
+/* Speaks what the handshake or the origin says. Where that fails the stream is as it was. */
+static plait_err begin_protocol(struct plait__client_conn *c, struct plait_stream *s)
+{
+    struct plait__client_origin *o = c->origin;
+    const struct plait_tls_info *tls = plait_stream_tls(s);
+    const bool chosen = tls && plait_slice_equal(tls->alpn, PLAIT_LIT("h2"));
+    o->alone = o->wants == PLAIT_HTTP_1 || (o->wants == PLAIT_HTTP_ANY && !chosen);
+    if (o->alone) {
+        plait__client_conn_begin_http1(c, s);
+        return PLAIT_OK;
+    }
+    if (tls && !chosen)
+        return PLAIT_FAIL(PLAIT_EUNSUPPORTED);
+    return plait__client_conn_begin_http2(c, s);
+}
+
+/* There is no connection: who waits for it hears that, the others no longer wait for this one. */
+static void not_connected(struct plait__client_conn *c, struct plait__client_exchange *x, struct plait_fault fault)
+{
+    unwant(c);
+    if (c->origin) {
+        c->origin->alone = true;
+        stop_waiting(x);
+    }
+    plait__client_conn_free(c);
+    if (x)
+        x->ops->failed(x, &fault, PLAIT__AGAIN_NOT);
 }
 
 /* The connection is there: it goes to who had it made. */
@@ -256,20 +317,22 @@ static void on_connected(struct plait_result *result, void *ctx)
 {
     struct plait__client_conn *c = ctx;
     struct plait__client_exchange *x = c->wanted;
+    struct plait__client_origin *o = c->origin;
+    struct plait_fault fault = result->fault;
     c->connecting = NULL;
-    if (result->fault.err || !c->origin) {
-        const struct plait_fault fault = result->fault;
+    if (o)
+        o->connecting--;
+    if (o && !fault.err) {
+        fault.err = begin_protocol(c, result->value.ptr);
+        fault.detail = fault.err == PLAIT_EUNSUPPORTED ? "the server does not speak HTTP/2" : NULL;
+    }
+    if (!o || fault.err) {
         plait_result_set(result, plait_value_num(0)); /* a stream that nobody takes is aborted */
-        struct plait__client_origin *o = c->origin;
-        unwant(c);
-        if (o && x)
-            fail_waiting(x, &fault);
-        plait__client_conn_free(c);
+        not_connected(c, x, fault);
         return;
     }
-    plait__client_conn_begin_http1(c, plait_result_take(result).ptr);
+    (void)plait_result_take(result);
     file_conn(c);
-    struct plait__client_origin *o = c->origin;
     carry(c, x);
     pump(o);
 }
@@ -291,6 +354,7 @@ static plait_err open_for(struct plait__client_origin *o, struct plait__client_e
     struct plait_connect_options connect = x->connect;
     connect.trace = on_trace;
     connect.trace_ctx = c;
+    connect.alpn = protocols(o);
     c->connecting = plait_connect_host(r, o->host, o->port, &connect);
     if (plait_then(c->connecting, on_connected, c) != PLAIT_OK) { /* there is none: one holds a callback at least */
         plait_mem_free(c);
@@ -305,6 +369,7 @@ static plait_err open_for(struct plait__client_origin *o, struct plait__client_e
     c->wanted = x;
     x->making = c;
     o->open++;
+    o->connecting++;
     o->client->counts.open++;
     o->client->counts.made++;
     return PLAIT_OK;
@@ -339,9 +404,19 @@ static bool may_open(struct plait__client_origin *o)
 
 static struct plait__client_conn *ready_for(struct plait__client_origin *o, const struct plait__client_exchange *x)
 {
-    if (x->fresh || plait__list_empty(&o->ready))
-        return NULL;
-    return plait__container(o->ready.next, struct plait__client_conn, ready_link);
+    for (struct plait__list *at = o->ready.next; at != &o->ready; at = at->next) {
+        struct plait__client_conn *c = plait__container(at, struct plait__client_conn, ready_link);
+        if (!x->fresh || !c->used)
+            return c;
+    }
+    return NULL;
+}
+
+/* Whether a connection is being made that may turn out to take several at once: then nobody has one of his own made
+ * before that is known. */
+static bool may_join(const struct plait__client_origin *o)
+{
+    return o->connecting > 0 && o->wants != PLAIT_HTTP_1 && !o->alone;
 }
 
 /* Lets an exchange go on: to a connection, or at least to one that is being made. Returns false where others behind it
@@ -353,15 +428,13 @@ static bool serve(struct plait__client_origin *o, struct plait__client_exchange 
         carry(c, x);
         return true;
     }
-    if (x->making)
+    if (x->making || may_join(o))
         return true;
     if (!may_open(o))
         return !plait__list_empty(&o->ready);
     const plait_err err = open_for(o, x);
-    if (err) {
-        const struct plait_fault fault = plait_fault_make(err, "connect");
-        fail_waiting(x, &fault);
-    }
+    if (err)
+        fail_waiting(x, err);
     return true;
 }
 
@@ -395,7 +468,10 @@ plait_err plait__pool_enter_at(struct plait__client_origin *o, struct plait__cli
 plait_err plait__pool_enter(struct plait_http_client *client, struct plait__client_exchange *x,
                             const struct plait_url *url)
 {
-    struct plait__client_origin *o = origin_of(client, url, &x->connect, x->proxy);
+    enum plait_http_version version = x->version;
+    if (version == PLAIT_HTTP_ANY && (!x->connect.tls || client->options.no_reuse))
+        version = PLAIT_HTTP_1; /* there is nobody to choose, or nothing to share */
+    struct plait__client_origin *o = origin_of(client, url, &x->connect, x->proxy, version);
     if (!o)
         return PLAIT_FAIL(PLAIT_ENOMEM);
     const plait_err err = plait__pool_enter_at(o, x);
@@ -407,7 +483,7 @@ plait_err plait__pool_enter(struct plait_http_client *client, struct plait__clie
 struct plait__client_origin *plait__pool_pin(struct plait_http_client *client, const struct plait_url *url,
                                              const struct plait_connect_options *connect)
 {
-    struct plait__client_origin *o = origin_of(client, url, connect, NULL);
+    struct plait__client_origin *o = origin_of(client, url, connect, NULL, PLAIT_HTTP_1);
     if (o)
         o->pins++;
     return o;
@@ -428,8 +504,10 @@ void plait__pool_leave(struct plait__client_exchange *x)
     struct plait__client_origin *o = x->origin;
     if (x->conn)
         x->conn->ops->leave(x->conn, x);
-    if (!o)
+    if (!o) {
+        plait__list_remove(&x->link); /* it may be failing */
         return;
+    }
     stop_waiting(x);
     pump(o);
 }
@@ -448,14 +526,39 @@ struct plait_http_client *plait_http_client_new(struct plait_reactor *reactor,
     o->per_origin = o->per_origin ? o->per_origin : PER_ORIGIN;
     o->connections = o->connections ? o->connections : CONNECTIONS;
     o->waiting = o->waiting ? o->waiting : WAITING;
+    o->streams = o->streams ? o->streams : STREAMS;
     o->idle = o->idle ? o->idle : plait_seconds(60);
     client->reactor = reactor;
     plait__table_init(&client->origins, plait_reactor_budget(reactor), reactor->hash_key);
     plait__list_init(&client->idle);
     plait__list_init(&client->hungry);
+    plait__list_init(&client->failing);
     plait__list_init(&client->fetches);
+    plait_soon_init(&client->tell, reactor, "http failures", tell_failing, client);
     plait_soon_init(&client->feed, reactor, "http connections", feed_hungry, client);
     return client;
+}
+
+static struct plait__client_origin *connected_origin(struct plait_http_client *client)
+{
+    struct plait__table_walk walk = {0};
+    struct plait__client_origin *o;
+    plait_slice key;
+    do
+        o = plait__table_next(&client->origins, &walk, &key);
+    while (o && plait__list_empty(&o->conns));
+    return o;
+}
+
+/* Nothing is under way any more; a connection may just be telling the end of its last exchange. */
+static void end_connections(struct plait_http_client *client)
+{
+    struct plait__client_origin *o;
+    while ((o = connected_origin(client))) {
+        while (!plait__list_empty(&o->conns))
+            end_unused(plait__container(o->conns.next, struct plait__client_conn, link));
+        origin_trim(o);
+    }
 }
 
 void plait_http_client_free(struct plait_http_client **client)
@@ -466,13 +569,9 @@ void plait_http_client_free(struct plait_http_client **client)
         return;
     c->ending = true;
     plait__fetches_cancel(c);
-    while (!plait__list_empty(&c->idle)) {
-        struct plait__client_conn *conn = plait__container(c->idle.next, struct plait__client_conn, idle_link);
-        struct plait__client_origin *o = conn->origin;
-        end_unused(conn);
-        origin_trim(o);
-    }
+    end_connections(c);
     plait_soon_cancel(&c->feed);
+    plait_soon_cancel(&c->tell);
     plait__table_deinit(&c->origins);
     plait_mem_free(c);
 }

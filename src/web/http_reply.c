@@ -25,12 +25,12 @@ static bool name_is_ours(plait_slice name)
     return false;
 }
 
-static plait_err put_field(struct plait_request *req, plait_slice n, plait_slice value)
+static plait_err put_line(struct plait_buf *lines, plait_slice n, plait_slice value)
 {
     size_t bytes = n.len + value.len + 4;
-    if (bytes > PLAIT__HR_FIELDS - req->fields.len)
+    if (bytes > lines->max - lines->len)
         return PLAIT_FAIL(PLAIT_ELIMIT);
-    uint8_t *at = plait_buf_reserve(&req->fields, bytes);
+    uint8_t *at = plait_buf_reserve(lines, bytes);
     if (!at)
         return PLAIT_FAIL(PLAIT_ENOMEM);
     memcpy(at, n.ptr, n.len);
@@ -38,7 +38,7 @@ static plait_err put_field(struct plait_request *req, plait_slice n, plait_slice
     if (value.len)
         memcpy(at + n.len + 2, value.ptr, value.len);
     memcpy(at + bytes - 2, "\r\n", 2);
-    plait_buf_commit(&req->fields, bytes);
+    plait_buf_commit(lines, bytes);
     return PLAIT_OK;
 }
 
@@ -49,18 +49,41 @@ plait_err plait_reply_field(struct plait_request *req, const char *name, plait_s
         return PLAIT_FAIL(PLAIT_ESTATE);
     if (!plait__http1_is_token(n) || !plait__http1_is_value(value) || name_is_ours(n))
         return PLAIT_FAIL(PLAIT_EINVAL);
-    return put_field(req, n, value);
+    return put_line(&req->fields, n, value);
+}
+
+/* RFC 9110 section 6.5.1: what says how a message is framed, led, read or kept has to stand before it. */
+static bool may_trail(plait_slice name)
+{
+    static const char *const never[] = {
+        "age",     "authorization", "cache-control",    "content-encoding", "content-range", "content-type", "expires",
+        "host",    "location",      "proxy-connection", "retry-after",      "set-cookie",    "te",           "trailer",
+        "upgrade", "vary",          "www-authenticate"};
+    for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
+        if (plait_slice_equal_nocase(name, plait_slice_text(never[i])))
+            return false;
+    }
+    return !name_is_ours(name);
+}
+
+plait_err plait_reply_trailer(struct plait_request *req, const char *name, plait_slice value)
+{
+    plait_slice n = plait_slice_text(name);
+    if (!plait__http1_is_token(n) || !plait__http1_is_value(value) || !may_trail(n))
+        return PLAIT_FAIL(PLAIT_EINVAL);
+    PLAIT_TRY(put_line(&req->trailers, n, value));
+    return PLAIT_OK;
 }
 
 plait_err plait__reply_put(struct plait_request *req, plait_slice name, plait_slice value)
 {
-    return put_field(req, name, value);
+    return put_line(&req->fields, name, value);
 }
 
 void plait__reply_offer_upgrade(struct plait_request *req, const char *protocol)
 {
-    if (put_field(req, PLAIT_LIT("Connection"), PLAIT_LIT("Upgrade")) == PLAIT_OK)
-        (void)put_field(req, PLAIT_LIT("Upgrade"), plait_slice_text(protocol));
+    if (put_line(&req->fields, PLAIT_LIT("Connection"), PLAIT_LIT("Upgrade")) == PLAIT_OK)
+        (void)put_line(&req->fields, PLAIT_LIT("Upgrade"), plait_slice_text(protocol));
 }
 
 plait_err plait_reply_early_hints(struct plait_request *req, plait_slice link)

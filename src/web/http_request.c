@@ -32,6 +32,7 @@ static struct plait_request *request_from_heap(struct plait__web *web)
         return NULL;
     req->web = web;
     plait_buf_init(&req->fields, budget, PLAIT__HR_FIELDS);
+    plait_buf_init(&req->trailers, budget, PLAIT__HTTP1_TRAILER_MAX);
     plait_buf_init(&req->collected, budget, SIZE_MAX / 2);
     plait_soon_init(&req->soon, web->reactor, "http request", soon_pump, req);
     return req;
@@ -89,6 +90,7 @@ static void request_clear(struct plait_request *req)
     if (req->fields.cap > FIELDS_KEPT)
         plait_buf_deinit(&req->fields);
     plait_buf_clear(&req->fields);
+    plait_buf_deinit(&req->trailers);
     plait_buf_deinit(&req->collected);
 }
 

@@ -29,6 +29,7 @@ struct plait_response *plait__response_new(struct plait_budget *budget, const st
     r->status = head->status;
     r->length = head->has_length ? head->length : PLAIT_LENGTH_UNKNOWN;
     plait_buf_init(&r->body, budget, SIZE_MAX);
+    plait_buf_init(&r->trailers, budget, SIZE_MAX);
     return r;
 }
 
@@ -39,12 +40,18 @@ void plait_response_free(struct plait_response **response)
     if (!r)
         return;
     plait_buf_deinit(&r->body);
+    plait_buf_deinit(&r->trailers);
     plait_mem_free(r);
 }
 
 int plait_response_status(const struct plait_response *response)
 {
     return response->status;
+}
+
+int plait_response_version(const struct plait_response *response)
+{
+    return response->version;
 }
 
 plait_slice plait_response_field(const struct plait_response *response, const char *name)
@@ -71,6 +78,22 @@ void plait_response_field_at(const struct plait_response *response, size_t i, pl
     const struct plait__http1_field *f = &response->field[i];
     *name = plait_slice_of(response->head + f->name, f->name_len);
     *value = plait_slice_of(response->head + f->value, f->value_len);
+}
+
+void plait_response_trailer_at(const struct plait_response *response, size_t i, plait_slice *name, plait_slice *value)
+{
+    *name = *value = plait_slice_of(NULL, 0);
+    (void)plait__http1_line_at(plait_buf_slice(&response->trailers), i, name, value);
+}
+
+plait_slice plait_response_trailer(const struct plait_response *response, const char *name)
+{
+    plait_slice n, value;
+    for (size_t i = 0; plait__http1_line_at(plait_buf_slice(&response->trailers), i, &n, &value); i++) {
+        if (plait_slice_equal_nocase(n, plait_slice_text(name)))
+            return value;
+    }
+    return plait_slice_of(NULL, 0);
 }
 
 plait_slice plait_response_body(const struct plait_response *response)

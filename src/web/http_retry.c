@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
  * What may be tried again, and when: idempotent requests that met a broken connection, or an answer that says "not
- * now". The wait doubles each time and is jittered, so that many clients don't come back at once; a server's
- * Retry-After counts for more.
+ * now", and any request that its server has not looked at. The wait doubles each time and is jittered, so that many
+ * clients don't come back at once; a server's Retry-After counts for more.
  *
  * Invariant: nothing is tried again of which the caller has seen an answer. Test: tests/web/test_http_retry.c.
  */
 #include "base/timefmt.h"
 #include "web/http_fetch_core.h"
+
+enum { UNSEEN_MAX = 5 };
 
 static bool may_retry(const struct plait__fetch *f)
 {
@@ -32,6 +34,16 @@ bool plait__retry_helps(plait_err err)
     const enum plait_err_class kind = plait_err_class_of(err);
     return kind == PLAIT_CLASS_IO || kind == PLAIT_CLASS_TIMEOUT || err == PLAIT_ETRUNCATED || err == PLAIT_EREFUSED ||
            err == PLAIT_EPEERSTALLED;
+}
+
+/* A server that takes none is not asked for ever. */
+bool plait__retry_unseen(struct plait__fetch *f)
+{
+    if (f->unseen == UNSEEN_MAX)
+        return false;
+    f->delay = f->unseen ? plait__retry_backoff(f->client->reactor, &f->options, f->unseen) : 0;
+    f->unseen++;
+    return true;
 }
 
 bool plait__retry_fault(struct plait__fetch *f, const struct plait_fault *fault)

@@ -45,7 +45,8 @@ void plait__upload_go(struct plait__fetch *f)
     struct plait_upload *u = &f->upload;
     plait_timer_stop(&f->timer);
     if (!f->text.streams) {
-        f->x.conn->ops->write(f->x.conn, f->text.body, false);
+        f->x.conn->ops->write(&f->x, f->text.body, false);
+        f->x.conn->ops->write_end(&f->x, false);
         f->x.sent = true;
         plait__fetch_sent(f);
         return;
@@ -90,7 +91,7 @@ static void end_body(struct plait_upload *u)
 {
     struct plait__fetch *f = u->fetch;
     u->ended = true;
-    f->x.conn->ops->write_end(f->x.conn, is_chunked(u));
+    f->x.conn->ops->write_end(&f->x, is_chunked(u));
     f->x.sent = true;
     plait__fetch_sent(f);
 }
@@ -103,30 +104,30 @@ static void end_if_all(struct plait_upload *u)
 
 void plait_upload_write(struct plait_upload *upload, plait_slice piece)
 {
-    struct plait__client_conn *c = upload->fetch->x.conn;
+    struct plait__client_exchange *x = &upload->fetch->x;
     if (piece.len == 0 || !flows(upload) || !take_length(upload, piece.len))
         return;
-    c->ops->write(c, piece, is_chunked(upload));
+    x->conn->ops->write(x, piece, is_chunked(upload));
     end_if_all(upload);
 }
 
 void plait_upload_file(struct plait_upload *upload, int fd, uint64_t offset, uint64_t bytes, plait_call_fn released,
                        void *ctx)
 {
-    struct plait__client_conn *c = upload->fetch->x.conn;
+    struct plait__client_exchange *x = &upload->fetch->x;
     const struct plait__upload_file file = {fd, offset, bytes, released, ctx};
     if (bytes == 0 || !flows(upload) || !take_length(upload, bytes)) {
         released(ctx);
         return;
     }
-    c->ops->write_file(c, &file, is_chunked(upload));
+    x->conn->ops->write_file(x, &file, is_chunked(upload));
     end_if_all(upload);
 }
 
 bool plait_upload_is_full(const struct plait_upload *upload)
 {
-    const struct plait__client_conn *c = upload->fetch->x.conn;
-    return !c || c->ops->full(c);
+    const struct plait__client_exchange *x = &upload->fetch->x;
+    return !x->conn || x->conn->ops->full(x);
 }
 
 void plait_upload_end(struct plait_upload *upload)

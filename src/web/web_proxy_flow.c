@@ -152,7 +152,7 @@ static bool is_late(struct plait__proxied *x)
     const struct plait__client_conn *c = x->x.conn;
     if (x->waits == PLAIT__PROXY_SEND)
         return false; /* the client's pace is our server's matter, the origin's the stream's */
-    if (x->waits == PLAIT__PROXY_FIRST && c->ops->sending(c))
+    if (x->waits == PLAIT__PROXY_FIRST && c->ops->sending(&x->x))
         return false;
     if (x->waits == PLAIT__PROXY_BODY && (x->x.paused || !x->x.sent))
         return false;
@@ -279,15 +279,15 @@ static void fail(struct plait__proxied *x, plait_err err, bool stale)
 static void on_client_piece(struct plait_request *req, plait_slice piece, bool end, void *ctx)
 {
     struct plait__proxied *x = ctx;
-    struct plait__client_conn *c = x->x.conn;
+    const struct plait__client_conn *c = x->x.conn;
     if (piece.len > 0)
-        c->ops->write(c, piece, x->chunked);
+        c->ops->write(&x->x, piece, x->chunked);
     if (end) {
-        c->ops->write_end(c, x->chunked);
+        c->ops->write_end(&x->x, x->chunked);
         x->x.sent = true;
         wait_for(x, x->begun ? PLAIT__PROXY_BODY : PLAIT__PROXY_FIRST,
                  x->begun ? x->proxy->options.idle : x->proxy->options.times.first_byte);
-    } else if (c->ops->full(c)) {
+    } else if (c->ops->full(&x->x)) {
         plait_request_pause(req);
     }
 }
@@ -400,9 +400,10 @@ static void on_end(struct plait__client_exchange *exchange)
     plait_reply_end(part(of(exchange)));
 }
 
-static void on_failed(struct plait__client_exchange *exchange, const struct plait_fault *fault, bool stale)
+static void on_failed(struct plait__client_exchange *exchange, const struct plait_fault *fault,
+                      enum plait__client_again again)
 {
-    fail(of(exchange), fault->err, stale);
+    fail(of(exchange), fault->err, again == PLAIT__AGAIN_STALE);
 }
 
 /* --- another protocol --------------------------------------------------------------------------------------------- */

@@ -155,13 +155,17 @@ with folder() as where:
     code, out, err = run("fetch", "--cookies", os.path.join(where, "none", "jar"), base)
     check("fetch can't write its jar", code == 1 and "written" in err, err)
     code, out, err = run("fetch", "--trace", "-L", base + "redirect")
-    words = ("looks for http", "tries 127.0.0.1", "TCP is connected to", "is connected to", "the request is written",
+    words = ("looks for http", "tries 127.0.0.1", "TCP is connected to", ", HTTP/1.1\n", "the request is written",
              "307 Temporary Redirect", "is sent on to", "begins anew", "200 OK", "all is here")
     check("fetch tells its steps", code == 0 and out == b"GET - " and all(w in err for w in words), err)
     code, out, err = run("fetch", "--trace", "http://127.0.0.1:1/")
     check("fetch tells what fails", code == 1 and "can't reach 127.0.0.1:1: the connection was refused" in err, err)
     code, out, err = run("fetch", "--bearer", "abc", base + "token")
     check("fetch with a token", out == b"GET Bearer abc ", (code, out, err))
+    for version in ("--http1.1", "--http2"):
+        check("fetch " + version, run("fetch", version, base)[1] == b"GET - ")
+    code, out, err = run("fetch", "--http2-prior-knowledge", base)
+    check("fetch by HTTP/2 of a server that does not speak it", code == 1 and out == b"" and base in err, (code, err))
     for words in (["-u", "@" + os.path.join(where, "none")], ["-d", "@" + os.path.join(where, "none")],
                   ["-d", "@" + where], ["-T", os.path.join(where, "none")],
                   ["-T", where], ["-o", os.path.join(where, "none", "x")]):

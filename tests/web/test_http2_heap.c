@@ -81,6 +81,10 @@ static void pieces(struct plait_request *req, void *ctx)
     plait_reply_begin(req, 200, "text/plain", PLAIT_LENGTH_UNKNOWN);
     for (int i = 0; i < 5; i++)
         plait_reply_write(req, plait_slice_of(block, sizeof block));
+    if (plait_reply_trailer(req, "X-Trailer", PLAIT_LIT("1")) != PLAIT_OK) {
+        plait_request_drop(req);
+        return;
+    }
     plait_reply_end(req);
 }
 
