@@ -111,7 +111,6 @@ struct plait__offer *plait__offer_new(struct plait_reactor *r)
     o->claim.give = give;
     o->module.stop = stop;
     o->module.release = release;
-    plait__list_init(&o->module.link);
     plait_timer_init(&o->grace, r, "connect-grace", grace_over, o);
     return o;
 }

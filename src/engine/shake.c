@@ -40,7 +40,6 @@ static void hand_over(struct shake *k)
     struct plait_listener *l = k->listener;
     end(k);
     s->flags &= ~(uint32_t)PLAIT__F_CONNECTED;
-    s->flags |= PLAIT__F_CALL_DATA; /* what is left is the service's */
     if (l->tls)
         s->flags |= PLAIT__F_CALL_SECURED;
     (void)plait__service_open(l->service, s);

@@ -291,7 +291,7 @@ static void up_input(void *up, uint8_t *bytes, size_t len)
         if (keep(s, bytes, len)) {
             s->flags |= PLAIT__F_CALL_DATA;
             plait__stream_mark(s);
-            if (may_read(s) && !(s->flags & PLAIT__F_IN_CALL))
+            if (!(s->flags & PLAIT__F_IN_CALL))
                 offer_kept(s);
         }
     } else {
@@ -334,7 +334,6 @@ static void up_writable(void *up)
     struct plait_stream *s = up;
     s->flags &= ~(uint32_t)PLAIT__F_BLOCKED;
     plait__stream_push(s);
-    plait__stream_mark(s);
 }
 
 static void up_secured(void *up)
@@ -442,7 +441,6 @@ static void bury(struct plait_stream *s)
     plait__drain_stream_gone(r);
     s->queue = r->graves;
     r->graves = s;
-    plait__reactor_touch(r);
 }
 
 /* Makes the calls that are due, in the order of the contract. Each may change everything. */
@@ -606,7 +604,7 @@ void plait__stream_discard(struct plait_stream *s)
 void plait_close_write(struct plait_stream *s)
 {
     assert(plait__own_thread(s->reactor));
-    if (s->state > PLAIT__S_OPEN || (s->flags & PLAIT__F_SHUT_WANTED))
+    if (s->state > PLAIT__S_OPEN)
         return;
     s->flags |= PLAIT__F_SHUT_WANTED;
     plait__stream_mark(s);

@@ -138,8 +138,7 @@ void plait_printf(struct plait_stream *s, const char *fmt, ...)
     va_start(args, fmt);
     plait_buf_vprintf(&buf, fmt, args);
     va_end(args);
-    plait_write_take(s, &buf);
-    plait_buf_deinit(&buf);
+    plait_write_take(s, &buf); /* which ends it */
 }
 
 void plait_write_take(struct plait_stream *s, struct plait_buf *buf)
@@ -304,8 +303,6 @@ void plait_flush(struct plait_stream *s)
 {
     assert(plait__own_thread(s->reactor));
     plait__stream_push(s);
-    if (s->state <= PLAIT__S_CLOSING)
-        plait__stream_mark(s);
 }
 
 size_t plait_pending(const struct plait_stream *s)

@@ -217,12 +217,11 @@ static void offer_room(struct plait__tls *t)
     t->c.up_ops->writable(t->c.up);
 }
 
-/* TLS itself failed: the alert goes out first. That it can't go out is not the reason that counts (TQ-150, TQ-152). */
+/* TLS itself failed: closing sends the alert. That it can't go out is not the reason that counts (TQ-150, TQ-152). */
 static void fail_tls(struct plait__tls *t, const struct plait_fault *fault)
 {
     t->failed = true;
     t->last_words = t->alert_sent;
-    flush(t);
     t->c.up_ops->failed(t->c.up, fault);
 }
 
@@ -244,7 +243,6 @@ static void shake(struct plait__tls *t)
     ERR_clear_error();
     const int done = SSL_do_handshake(t->ssl);
     if (done != 1 && SSL_get_error(t->ssl, done) == SSL_ERROR_WANT_READ) {
-        flush(t);
         if (t->lower_eof && t->in_len == 0)
             cut_off(t);
         return;
@@ -259,9 +257,7 @@ static void shake(struct plait__tls *t)
         t->state = PLAIT__TLS_OPEN;
         if (t->client)
             plait__tls_client_done(t);
-        flush(t);
-        if (!dead(t))
-            t->c.up_ops->secured(t->c.up);
+        t->c.up_ops->secured(t->c.up);
     }
 }
 
@@ -359,7 +355,6 @@ static void finish(struct plait__tls *t, bool abort)
     t->finished = true;
     plait__list_remove(&t->link);
     plait_timer_stop(&t->timer);
-    plait_soon_cancel(&t->soon);
     drop_out(t);
     drop_clear(t);
     t->lower->ops->close(t->lower, abort);

@@ -91,8 +91,6 @@ plait_err plait__tls_note(struct plait__tls *t)
 
 void plait__tls_release(struct plait__tls *t)
 {
-    plait_timer_stop(&t->timer);
-    plait_soon_cancel(&t->soon);
     plait__list_remove(&t->link);
     SSL_free(t->ssl);
     t->ssl = NULL;

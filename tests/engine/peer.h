@@ -47,10 +47,17 @@ static inline void peer_tell(struct peer *p, char what)
         p->story[p->told++] = what;
 }
 
+/* Every callback but `lost` stands inside a call of the stream's, and none comes after `lost`. */
+static inline void peer_called(struct peer *p, const struct plait_stream *s, char what)
+{
+    assert_int_equal(s->flags & (PLAIT__F_IN_CALL | PLAIT__F_LOST_TOLD), PLAIT__F_IN_CALL);
+    peer_tell(p, what);
+}
+
 static inline void peer_connected(struct plait_stream *s, void *self)
 {
     struct peer *p = self;
-    peer_tell(p, 'c');
+    peer_called(p, s, 'c');
     plait_write(s, p->greeting);
 }
 
@@ -58,7 +65,7 @@ static inline size_t peer_data(struct plait_stream *s, plait_slice in, void *sel
 {
     struct peer *p = self;
     size_t n = p->take_nothing ? 0 : p->take && p->take < in.len ? p->take : in.len;
-    peer_tell(p, 'd');
+    peer_called(p, s, 'd');
     p->data_calls++;
     assert_true(p->got_len + n <= sizeof p->got);
     memcpy(p->got + p->got_len, in.ptr, n);
@@ -75,31 +82,27 @@ static inline size_t peer_data(struct plait_stream *s, plait_slice in, void *sel
 static inline void peer_eof(struct plait_stream *s, size_t rest, void *self)
 {
     struct peer *p = self;
-    (void)s;
     p->rest = rest;
-    peer_tell(p, 'e');
+    peer_called(p, s, 'e');
     if (p->on_eof)
         p->on_eof(p);
 }
 
 static inline void peer_room(struct plait_stream *s, void *self)
 {
-    (void)s;
-    peer_tell(self, 'r');
+    peer_called(self, s, 'r');
 }
 
 static inline void peer_secured(struct plait_stream *s, const struct plait_tls_info *tls, void *self)
 {
-    (void)s;
     (void)tls;
-    peer_tell(self, 's');
+    peer_called(self, s, 's');
 }
 
 static inline void peer_fds(struct plait_stream *s, const int *fds, size_t count, void *self)
 {
     struct peer *p = self;
-    (void)s;
-    peer_tell(p, 'f');
+    peer_called(p, s, 'f');
     for (size_t i = 0; i < count; i++)
         p->fd[p->fds++] = fds[i];
 }
@@ -107,7 +110,7 @@ static inline void peer_fds(struct plait_stream *s, const int *fds, size_t count
 static inline void peer_lost(struct plait_stream *s, const struct plait_fault *fault, void *self)
 {
     struct peer *p = self;
-    (void)s;
+    assert_int_equal(s->flags & (PLAIT__F_IN_CALL | PLAIT__F_LOST_TOLD), PLAIT__F_LOST_TOLD);
     peer_tell(p, 'l');
     p->fault = *fault;
     p->s = NULL;

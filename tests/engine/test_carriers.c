@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Tests of src/engine/fd_stream.c, stdio_stream.c, pair.c, stream_info.c and sockaddr.c: what differs from carrier to
- * carrier, and what a stream tells of itself.
+ * Tests of src/engine/fd_stream.c, pair.c, stream_info.c and sockaddr.c: what differs from carrier to carrier, and
+ * what a stream tells of itself.
  */
 #include "tests/engine/peer.h"
 
@@ -79,6 +79,38 @@ static void addresses_are_those_of_the_socket(void **state)
     bed_close(&b);
 }
 
+static void a_unix_peer_that_has_a_name_is_known_by_it(void **state)
+{
+    struct bed b;
+    struct plait_address a;
+    struct plait_stream *s;
+    char text[PLAIT_ADDR_TEXT_MAX];
+    char want[PLAIT_ADDR_TEXT_MAX];
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    struct sockaddr_un server = {.sun_family = AF_UNIX};
+    (void)state;
+    (void)snprintf(want, sizeof want, "@plait-test-peer-%d", (int)getpid());
+    memcpy(name.sun_path + 1, want + 1, strlen(want) - 1);
+    (void)snprintf(server.sun_path + 1, sizeof server.sun_path - 1, "plait-test-server-%d", (int)getpid());
+    bed_open(&b);
+    const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const socklen_t name_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(want));
+    assert_int_equal(bind(listener, (struct sockaddr *)&server, sizeof server), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(bind(client, (struct sockaddr *)&name, name_len), 0);
+    assert_int_equal(connect(client, (struct sockaddr *)&server, sizeof server), 0);
+    const int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    assert_int_equal(plait__fd_stream_new(b.r, PLAIT__FD_UNIX, fd, NULL, &s), 0);
+    plait_stream_peer(s, &a);
+    assert_int_equal(a.kind, PLAIT_ADDR_ABSTRACT);
+    assert_non_null(strstr(plait_address_format(&a, text), want + 1));
+    plait__stream_discard(s);
+    close(listener);
+    close(client);
+    bed_close(&b);
+}
+
 static void a_unix_peer_has_credentials_and_others_have_none(void **state)
 {
     struct bed b;
@@ -122,6 +154,17 @@ static void a_refused_option_is_an_io_error(void **state)
     b.ops.setsockopt = refuse_setsockopt;
     assert_err(plait_stream_nagle(x.s, true), PLAIT_EIO);
     assert_err(plait_stream_keepalive(x.s, plait_seconds(1), plait_seconds(1), 1), PLAIT_EIO);
+    bed_close(&b);
+}
+
+static void a_stream_that_ended_has_no_options(void **state)
+{
+    struct bed b;
+    (void)state;
+    open_joined(&b, JOINT_TCP);
+    assert_ok(plait_stream_nagle(x.s, true));
+    plait_abort(x.s);
+    assert_err(plait_stream_nagle(x.s, true), PLAIT_EUNSUPPORTED);
     bed_close(&b);
 }
 
@@ -268,6 +311,26 @@ static void a_failing_receive_is_told_with_its_errno(void **state)
     bed_close(&b);
 }
 
+static ssize_t recv_io_error(struct plait_sys *sys, int fd, void *buf, size_t len, int flags)
+{
+    (void)sys, (void)fd, (void)buf, (void)len, (void)flags;
+    return -EIO;
+}
+
+/* Of a terminal it says that the other side is gone (TQ-135); of a socket it is an error. */
+static void an_io_error_of_a_socket_is_no_end(void **state)
+{
+    struct bed b;
+    (void)state;
+    open_joined(&b, JOINT_TCP);
+    b.ops.recv = recv_io_error;
+    plait_write(y.s, PLAIT_LIT("x"));
+    bed_settle(&b);
+    assert_string_equal(x.story, "cl");
+    assert_int_equal(x.fault.err, PLAIT_EIO);
+    bed_close(&b);
+}
+
 static int refuse_epoll_ctl(struct plait_sys *sys, int epfd, int op, int fd, struct epoll_event *event)
 {
     (void)sys, (void)epfd, (void)op, (void)fd, (void)event;
@@ -335,223 +398,25 @@ static void control_data_of_another_kind_is_passed_over(void **state)
     bed_close(&b);
 }
 
-/* --- descriptors of others ---------------------------------------------------------------------------------------- */
-
-static void two_pipes_make_a_stream(void **state)
+/* An end that said all and then aborts still cuts off what the other says. */
+static void an_abort_after_the_own_end_resets_a_pair(void **state)
 {
     struct bed b;
-    int in[2];
-    int out[2];
-    char got[16];
-    struct plait_stream *s;
-    struct plait_address a;
     (void)state;
     memset(&x, 0, sizeof x);
+    memset(&y, 0, sizeof y);
     bed_open(&b);
-    assert_int_equal(pipe(in), 0);
-    assert_int_equal(pipe(out), 0);
-    assert_ok(plait_stream_of_fds(b.r, in[0], out[1], &s));
-    peer_attach(&x, s, &peer_half_protocol);
-    plait_stream_peer(s, &a);
-    assert_int_equal(a.kind, PLAIT_ADDR_NONE);
-    assert_int_equal(write(in[1], "in", 2), 2);
-    plait_write(s, PLAIT_LIT("out"));
+    struct plait_stream *sx;
+    struct plait_stream *sy;
+    join(&b, JOINT_PAIR, &sx, &sy);
+    peer_attach(&x, sx, &peer_half_protocol);
+    peer_attach(&y, sy, &peer_half_protocol);
+    plait_close_write(x.s);
     bed_settle(&b);
-    assert_slice(plait_slice_of(x.got, x.got_len), "in");
-    assert_int_equal(read(out[0], got, sizeof got), 3);
-    plait_close_write(s);
+    assert_string_equal(y.story, "ce");
+    plait_abort(x.s);
     bed_settle(&b);
-    assert_int_equal(read(out[0], got, sizeof got), 0);
-    close(in[1]);
-    bed_settle(&b);
-    assert_string_equal(x.story, "cde");
-    plait_close(s);
-    bed_settle(&b);
-    assert_string_equal(x.story, "cdel");
-    close(out[0]);
-    bed_close(&b);
-}
-
-static void the_end_of_ones_own_side_of_a_pipe_reaches_the_reader(void **state)
-{
-    struct bed b;
-    int out[2];
-    char got[8];
-    struct plait_stream *s;
-    (void)state;
-    memset(&x, 0, sizeof x);
-    bed_open(&b);
-    assert_int_equal(pipe(out), 0);
-    assert_ok(plait_stream_of_fds(b.r, -1, out[1], &s));
-    peer_attach(&x, s, &peer_protocol);
-    plait_write(s, PLAIT_LIT("out"));
-    plait_close_write(s);
-    bed_settle(&b);
-    assert_int_equal(read(out[0], got, sizeof got), 3);
-    assert_int_equal(read(out[0], got, sizeof got), 0);
-    assert_string_equal(x.story, "cel");
-    close(out[0]);
-    bed_close(&b);
-}
-
-static void a_pipe_that_nobody_reads_fails(void **state)
-{
-    struct bed b;
-    int out[2];
-    struct plait_stream *s;
-    (void)state;
-    memset(&x, 0, sizeof x);
-    bed_open(&b);
-    signal(SIGPIPE, SIG_IGN);
-    assert_int_equal(pipe(out), 0);
-    assert_ok(plait_stream_of_fds(b.r, -1, out[1], &s));
-    peer_attach(&x, s, &peer_protocol);
-    close(out[0]);
-    plait_write(s, PLAIT_LIT("x"));
-    bed_settle(&b);
-    assert_int_equal(x.fault.err, PLAIT_EPIPE);
-    bed_close(&b);
-}
-
-static void a_stream_without_a_way_out_refuses_output(void **state)
-{
-    struct bed b;
-    int in[2];
-    struct plait_stream *s;
-    (void)state;
-    memset(&x, 0, sizeof x);
-    bed_open(&b);
-    assert_int_equal(pipe(in), 0);
-    assert_ok(plait_stream_of_fds(b.r, in[0], -1, &s));
-    peer_attach(&x, s, &peer_protocol);
-    plait_write(s, PLAIT_LIT("x"));
-    bed_settle(&b);
-    assert_int_equal(x.fault.err, PLAIT_EPIPE);
-    close(in[1]);
-    bed_close(&b);
-}
-
-static void a_plain_file_reads_to_its_end(void **state)
-{
-    struct bed b;
-    struct plait_stream *s;
-    (void)state;
-    memset(&x, 0, sizeof x);
-    bed_open(&b);
-    const int fd = memfd_create("file", MFD_CLOEXEC);
-    assert_int_equal(pwrite(fd, "all of it", 9, 0), 9);
-    assert_ok(plait_stream_of_fds(b.r, fd, -1, &s));
-    peer_attach(&x, s, &peer_protocol);
-    bed_settle(&b);
-    assert_slice(plait_slice_of(x.got, x.got_len), "all of it");
-    assert_string_equal(x.story, "cdel");
-    bed_close(&b);
-}
-
-static ssize_t broken_read(struct plait_sys *sys, int fd, void *buf, size_t len)
-{
-    (void)sys, (void)fd, (void)buf, (void)len;
-    return -EISDIR;
-}
-
-static void a_file_that_cannot_be_read_is_told(void **state)
-{
-    struct bed b;
-    struct plait_stream *s;
-    (void)state;
-    memset(&x, 0, sizeof x);
-    bed_open(&b);
-    const int fd = memfd_create("file", MFD_CLOEXEC);
-    b.ops.read = broken_read;
-    assert_ok(plait_stream_of_fds(b.r, fd, -1, &s));
-    peer_attach(&x, s, &peer_protocol);
-    bed_settle(&b);
-    assert_int_equal(x.fault.os_errno, EISDIR);
-    bed_close(&b);
-}
-
-static int writes_refused;
-
-static ssize_t refuse_once(struct plait_sys *sys, int fd, const struct iovec *iov, int count)
-{
-    (void)sys;
-    if (writes_refused++ == 0)
-        return -EAGAIN;
-    return writev(fd, iov, count);
-}
-
-/* epoll can't tell when a plain file takes bytes again: it is asked again. */
-static void a_plain_file_that_refuses_bytes_is_asked_again(void **state)
-{
-    struct bed b;
-    char got[8];
-    struct plait_stream *s;
-    (void)state;
-    memset(&x, 0, sizeof x);
-    bed_open(&b);
-    const int fd = memfd_create("file", MFD_CLOEXEC);
-    const int kept = dup(fd);
-    writes_refused = 0;
-    b.ops.writev = refuse_once;
-    assert_ok(plait_stream_of_fds(b.r, -1, fd, &s));
-    peer_attach(&x, s, &peer_protocol);
-    plait_write(s, PLAIT_LIT("bytes"));
-    bed_settle(&b);
-    assert_int_equal(pread(kept, got, sizeof got, 0), 5);
-    plait_close(s);
-    bed_settle(&b);
-    assert_string_equal(x.story, "cl");
-    close(kept);
-    bed_close(&b);
-}
-
-static void one_socket_serves_both_ways(void **state)
-{
-    struct bed b;
-    int fd[2];
-    char got[8];
-    struct plait_stream *s;
-    uint64_t received;
-    uint64_t sent;
-    (void)state;
-    memset(&x, 0, sizeof x);
-    bed_open(&b);
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
-    assert_ok(plait_stream_of_fds(b.r, fd[0], fd[0], &s));
-    peer_attach(&x, s, &peer_half_protocol);
-    assert_int_equal(write(fd[1], "hi", 2), 2);
-    plait_write(s, PLAIT_LIT("ho!"));
-    plait_close_write(s);
-    bed_settle(&b);
-    assert_slice(plait_slice_of(x.got, x.got_len), "hi");
-    assert_int_equal(read(fd[1], got, sizeof got), 3);
-    assert_int_equal(read(fd[1], got, sizeof got), 0);
-    plait_stream_counts(s, &received, &sent);
-    assert_int_equal(received, 2);
-    assert_int_equal(sent, 3);
-    close(fd[1]);
-    bed_settle(&b);
-    plait_close(s);
-    bed_settle(&b);
-    bed_close(&b);
-}
-
-static void descriptors_that_make_no_stream_stay_the_callers(void **state)
-{
-    struct bed b;
-    struct plait_stream *s;
-    int in[2];
-    (void)state;
-    bed_open(&b);
-    assert_err(plait_stream_of_fds(b.r, -1, -1, &s), PLAIT_EINVAL);
-    assert_err(plait_stream_of_fds(b.r, 9999, 9999, &s), PLAIT_EINVAL);
-    assert_int_equal(pipe(in), 0);
-    bed_fail(&b, 1);
-    assert_err(plait_stream_of_fds(b.r, in[0], in[1], &s), PLAIT_ENOMEM);
-    bed_heal(&b);
-    assert_err(plait_stream_of_fds(b.r, in[0], 9999, &s), PLAIT_EINVAL);
-    assert_int_equal(close(in[0]), 0);
-    assert_int_equal(close(in[1]), 0);
+    assert_int_equal(y.fault.err, PLAIT_ERESET);
     bed_close(&b);
 }
 
@@ -622,16 +487,13 @@ TEST_MAIN(cmocka_unit_test(a_stream_knows_its_reactor_its_number_and_its_counts)
           cmocka_unit_test(what_the_peer_said_before_it_hung_up_is_heard),
           cmocka_unit_test(a_peer_that_only_stops_reading_ends_the_stream),
           cmocka_unit_test(what_is_offered_behind_a_failed_send_stays),
-          cmocka_unit_test(a_failing_receive_is_told_with_its_errno), cmocka_unit_test(two_pipes_make_a_stream),
-          cmocka_unit_test(the_end_of_ones_own_side_of_a_pipe_reaches_the_reader),
-          cmocka_unit_test(the_end_of_ones_own_side_of_a_pipe_reaches_the_reader),
-          cmocka_unit_test(a_pipe_that_nobody_reads_fails), cmocka_unit_test(a_stream_without_a_way_out_refuses_output),
-          cmocka_unit_test(a_plain_file_reads_to_its_end), cmocka_unit_test(one_socket_serves_both_ways),
-          cmocka_unit_test(a_file_that_cannot_be_read_is_told),
-          cmocka_unit_test(a_plain_file_that_refuses_bytes_is_asked_again),
+          cmocka_unit_test(a_failing_receive_is_told_with_its_errno),
           cmocka_unit_test(a_descriptor_that_cannot_be_watched_is_told),
           cmocka_unit_test(a_stream_may_end_while_descriptors_arrive),
-          cmocka_unit_test(control_data_of_another_kind_is_passed_over),
-          cmocka_unit_test(descriptors_that_make_no_stream_stay_the_callers), cmocka_unit_test(streams_need_memory),
+          cmocka_unit_test(control_data_of_another_kind_is_passed_over), cmocka_unit_test(streams_need_memory),
+          cmocka_unit_test(an_abort_after_the_own_end_resets_a_pair),
+          cmocka_unit_test(a_stream_that_ended_has_no_options),
+          cmocka_unit_test(a_unix_peer_that_has_a_name_is_known_by_it),
+          cmocka_unit_test(an_io_error_of_a_socket_is_no_end),
           cmocka_unit_test(addresses_go_to_the_kernel_and_back_unchanged),
           cmocka_unit_test(odd_socket_addresses_are_none))

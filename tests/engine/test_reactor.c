@@ -309,6 +309,48 @@ static void without_a_log_of_its_own_it_writes_to_standard_error(void **state)
     close(pipe_fd[1]);
 }
 
+static void nobody_calls(void *ctx)
+{
+    (void)ctx;
+}
+
+static void what_is_left_is_counted_without_the_housekeeping(void **state)
+{
+    static const char *const housekeeping[] = {"linger", "accept-retry", "tls-ticket-key", "watchdog", "drain-grace"};
+    struct bed b;
+    struct plait_timer own[TEST_COUNT(housekeeping)];
+    struct plait_timer timer[2];
+    struct plait_reactor_left left;
+    struct plait_stream *s[2];
+    (void)state;
+    bed_open(&b);
+    plait_reactor_look(b.r, &left);
+    assert_int_equal(left.streams + left.deferreds + left.tasks + left.jobs + left.timers, 0);
+    for (size_t i = 0; i < TEST_COUNT(own); i++) {
+        plait_timer_init(&own[i], b.r, housekeeping[i], nobody_calls, NULL);
+        plait_timer_arm(&own[i], plait_seconds(5));
+    }
+    plait_reactor_look(b.r, &left);
+    assert_int_equal(left.timers, 0);
+    for (int i = 0; i < 2; i++) {
+        plait_timer_init(&timer[i], b.r, "test-timer", nobody_calls, NULL);
+        plait_timer_arm(&timer[i], plait_seconds(1 + 100 * i));
+    }
+    struct plait_deferred *d = plait_deferred_new(b.r, "test-deferred", NULL, NULL);
+    struct plait_deferred *e = plait_deferred_new(b.r, "test-deferred", NULL, NULL);
+    assert_ok(plait_pair_new(b.r, &s[0], &s[1]));
+    plait_reactor_look(b.r, &left);
+    assert_int_equal(left.timers, 2);
+    assert_string_equal(left.timer, "test-timer");
+    assert_int_equal(left.deferreds, 2);
+    assert_int_equal(left.streams, 2);
+    plait_deferred_cancel(d);
+    plait_deferred_cancel(e);
+    plait_deferred_ignore(d);
+    plait_deferred_ignore(e);
+    bed_close(&b);
+}
+
 static void a_main_program_ends_with_0_or_1(void **state)
 {
     (void)state;
@@ -335,4 +377,5 @@ TEST_MAIN(cmocka_unit_test(queued_calls_run_in_order_later_and_once),
           cmocka_unit_test(the_defaults_serve_without_options), cmocka_unit_test(random_bytes_come_whole_or_not_at_all),
           cmocka_unit_test(the_wall_clock_is_the_tables),
           cmocka_unit_test(without_a_log_of_its_own_it_writes_to_standard_error),
+          cmocka_unit_test(what_is_left_is_counted_without_the_housekeeping),
           cmocka_unit_test(a_main_program_ends_with_0_or_1), cmocka_unit_test(call_names_are_those_of_the_table))

@@ -40,7 +40,9 @@ static void run_hello(struct bed *b, enum joint joint)
     assert_string_equal(x.story, "cdl");
     assert_string_equal(y.story, "cdel");
     assert_int_equal(x.fault.err, PLAIT_OK);
+    assert_null(x.fault.step);
     assert_int_equal(y.fault.err, PLAIT_EEOF);
+    assert_null(y.fault.step); /* an end is no step that failed */
 }
 
 static void bytes_go_over_and_back_and_a_close_ends_both_sides(void **state)
@@ -187,12 +189,86 @@ static void run_need_met_at_once(struct bed *b, enum joint joint)
     plait_write(x.s, PLAIT_LIT("aabbccd"));
     bed_settle(b);
     assert_slice(plait_slice_of(y.got, y.got_len), "aabbcc");
+    plait_write(x.s, PLAIT_LIT("deeff")); /* met to the last byte */
+    bed_settle(b);
+    assert_slice(plait_slice_of(y.got, y.got_len), "aabbccddeeff");
 }
 
 static void a_need_that_is_met_is_served_at_once(void **state)
 {
     (void)state;
     over_every_joint(run_need_met_at_once);
+}
+
+static void need_nothing(struct peer *p)
+{
+    plait_need(p->s, 0);
+}
+
+/* A need of nothing and a resume of what isn't paused bring nothing that was offered before. */
+static void run_offered_once(struct bed *b, enum joint joint)
+{
+    y.take = 3;
+    y.on_data = need_nothing;
+    join_peers(b, joint, &x, &y);
+    plait_write(x.s, PLAIT_LIT("abcdefgh"));
+    bed_settle(b);
+    assert_int_equal(y.data_calls, 1);
+    plait_resume(y.s);
+    bed_settle(b);
+    assert_int_equal(y.data_calls, 1);
+}
+
+static void what_was_offered_is_not_offered_again_for_nothing(void **state)
+{
+    (void)state;
+    over_every_joint(run_offered_once);
+}
+
+static void fill_once(struct peer *p)
+{
+    static uint8_t bytes[200000];
+    if (p->data_calls == 1)
+        plait_write(p->s, plait_slice_of(bytes, sizeof bytes));
+}
+
+static void run_need_while_full(struct bed *b, enum joint joint)
+{
+    y.need = 2;
+    y.take = 2;
+    y.on_data = fill_once;
+    join_peers(b, joint, &x, &y);
+    plait_write(x.s, PLAIT_LIT("aabbcc"));
+    for (int i = 0; i < 100 && x.got_len < 200000; i++)
+        bed_settle(b);
+    bed_settle(b);
+    assert_slice(plait_slice_of(y.got, y.got_len), "aabbcc");
+}
+
+static void a_need_that_was_met_while_output_was_full_is_served_when_there_is_room(void **state)
+{
+    (void)state;
+    over_every_joint(run_need_while_full);
+}
+
+static void run_need_without_memory(struct bed *b, enum joint joint)
+{
+    join_peers(b, joint, &x, &y);
+    bed_settle(b);
+    plait_need(y.s, 4);
+    plait_write(x.s, PLAIT_LIT("four"));
+    plait_flush(x.s);
+    bed_fail(b, 1);
+    bed_settle(b);
+    bed_heal(b);
+    assert_slice(plait_slice_of(y.got, y.got_len), "four");
+    assert_non_null(y.s);
+}
+
+static void what_is_taken_at_once_needs_no_memory(void **state)
+{
+    (void)state;
+    over_every_joint(run_need_without_memory);
 }
 
 static void run_pause(struct bed *b, enum joint joint)
@@ -236,10 +312,40 @@ static void run_full_window(struct bed *b, enum joint joint)
     assert_int_equal(y.fault.err, PLAIT_ETOOLONG);
 }
 
+static void run_full_window_at_once(struct bed *b, enum joint joint)
+{
+    struct plait_stream *sx;
+    struct plait_stream *sy;
+    static uint8_t bytes[1024];
+    join(b, joint, &sx, &sy);
+    peer_attach(&x, sx, &peer_protocol);
+    peer_attach(&y, sy, &peer_small_protocol);
+    y.take_nothing = true;
+    plait_write(x.s, plait_slice_of(bytes, sizeof bytes));
+    bed_settle(b);
+    assert_int_equal(y.fault.err, PLAIT_ETOOLONG);
+}
+
+/* What was kept for a wide window is offered through a narrow one. */
+static void run_window_made_narrow(struct bed *b, enum joint joint)
+{
+    static uint8_t bytes[3000];
+    y.take_nothing = true;
+    join_peers(b, joint, &x, &y);
+    plait_write(x.s, plait_slice_of(bytes, sizeof bytes));
+    bed_settle(b);
+    assert_non_null(y.s);
+    peer_attach(&y, y.s, &peer_small_protocol);
+    bed_settle(b);
+    assert_int_equal(y.fault.err, PLAIT_ETOOLONG);
+}
+
 static void a_full_window_of_which_nothing_is_taken_is_an_error(void **state)
 {
     (void)state;
     over_every_joint(run_full_window);
+    over_every_joint(run_full_window_at_once);
+    over_every_joint(run_window_made_narrow);
 }
 
 static void switch_protocol(struct peer *p)
@@ -412,6 +518,61 @@ static void a_peer_that_never_closes_is_waited_for_a_short_while(void **state)
     over_every_joint(run_linger);
 }
 
+/* A stream that lingers is no more than the rest of its connection: it goes when the time is over, not later. */
+static void run_linger_exactly(struct bed *b, enum joint joint)
+{
+    join_peers(b, joint, &x, &y);
+    bed_settle(b);
+    plait_pause(y.s);
+    bed_settle(b);
+    plait_close(x.s);
+    bed_settle(b);
+    bed_pass(b, PLAIT__LINGER);
+    assert_string_equal(x.story, "cl");
+}
+
+static void lingering_ends_when_its_time_is_over(void **state)
+{
+    (void)state;
+    over_every_joint(run_linger_exactly);
+}
+
+static void run_free_while_lingering(struct bed *b, enum joint joint)
+{
+    join_peers(b, joint, &x, &y);
+    bed_settle(b);
+    plait_pause(y.s);
+    bed_settle(b);
+    plait_close(x.s);
+    bed_settle(b);
+}
+
+static void a_stream_that_lingers_ends_with_its_reactor(void **state)
+{
+    (void)state;
+    over_every_joint(run_free_while_lingering);
+    assert_string_equal(x.story, "cl");
+    assert_null(x.s);
+}
+
+static void run_close_brief(struct bed *b, enum joint joint)
+{
+    join_peers(b, joint, &x, &y);
+    bed_settle(b);
+    plait_pause(y.s);
+    bed_settle(b);
+    plait__stream_close_brief(x.s);
+    bed_settle(b);
+    assert_string_equal(x.story, "cl");
+    assert_int_equal(x.fault.err, PLAIT_OK);
+}
+
+static void a_brief_close_does_not_linger(void **state)
+{
+    (void)state;
+    over_every_joint(run_close_brief);
+}
+
 static void run_close_with(struct bed *b, enum joint joint)
 {
     join_peers(b, joint, &x, &y);
@@ -449,20 +610,23 @@ static void no_data_comes_after_close(void **state)
     over_every_joint(run_peer_talks_on);
 }
 
-TEST_MAIN(cmocka_unit_test(bytes_go_over_and_back_and_a_close_ends_both_sides),
-          cmocka_unit_test(an_abort_resets_the_peer),
-          cmocka_unit_test(a_close_inside_data_still_sends_what_was_written),
-          cmocka_unit_test(each_half_can_be_closed_alone),
-          cmocka_unit_test(what_a_protocol_leaves_comes_again_with_more), cmocka_unit_test(a_need_spares_calls),
-          cmocka_unit_test(a_need_that_is_met_is_served_at_once),
-          cmocka_unit_test(a_paused_stream_hears_nothing_until_it_resumes),
-          cmocka_unit_test(a_full_window_of_which_nothing_is_taken_is_an_error),
-          cmocka_unit_test(a_new_protocol_gets_what_the_old_one_left),
-          cmocka_unit_test(what_cannot_be_kept_ends_the_stream),
-          cmocka_unit_test(the_receiver_may_abort_the_sender_in_the_middle),
-          cmocka_unit_test(bytes_fed_one_by_one_cost_a_call_each_at_most),
-          cmocka_unit_test(a_protocol_without_callbacks_discards_and_ends_with_its_peer),
-          cmocka_unit_test(a_protocol_attached_to_a_dead_stream_is_told_only_that),
-          cmocka_unit_test(freeing_the_reactor_ends_every_stream_once),
-          cmocka_unit_test(a_peer_that_never_closes_is_waited_for_a_short_while),
-          cmocka_unit_test(a_close_can_carry_the_protocols_own_error), cmocka_unit_test(no_data_comes_after_close))
+TEST_MAIN(
+    cmocka_unit_test(bytes_go_over_and_back_and_a_close_ends_both_sides), cmocka_unit_test(an_abort_resets_the_peer),
+    cmocka_unit_test(a_close_inside_data_still_sends_what_was_written), cmocka_unit_test(each_half_can_be_closed_alone),
+    cmocka_unit_test(what_a_protocol_leaves_comes_again_with_more), cmocka_unit_test(a_need_spares_calls),
+    cmocka_unit_test(a_need_that_is_met_is_served_at_once),
+    cmocka_unit_test(what_was_offered_is_not_offered_again_for_nothing),
+    cmocka_unit_test(a_need_that_was_met_while_output_was_full_is_served_when_there_is_room),
+    cmocka_unit_test(what_is_taken_at_once_needs_no_memory),
+    cmocka_unit_test(a_paused_stream_hears_nothing_until_it_resumes),
+    cmocka_unit_test(a_full_window_of_which_nothing_is_taken_is_an_error),
+    cmocka_unit_test(a_new_protocol_gets_what_the_old_one_left), cmocka_unit_test(what_cannot_be_kept_ends_the_stream),
+    cmocka_unit_test(the_receiver_may_abort_the_sender_in_the_middle),
+    cmocka_unit_test(bytes_fed_one_by_one_cost_a_call_each_at_most),
+    cmocka_unit_test(a_protocol_without_callbacks_discards_and_ends_with_its_peer),
+    cmocka_unit_test(a_protocol_attached_to_a_dead_stream_is_told_only_that),
+    cmocka_unit_test(freeing_the_reactor_ends_every_stream_once),
+    cmocka_unit_test(a_peer_that_never_closes_is_waited_for_a_short_while),
+    cmocka_unit_test(lingering_ends_when_its_time_is_over),
+    cmocka_unit_test(a_stream_that_lingers_ends_with_its_reactor), cmocka_unit_test(a_brief_close_does_not_linger),
+    cmocka_unit_test(a_close_can_carry_the_protocols_own_error), cmocka_unit_test(no_data_comes_after_close))

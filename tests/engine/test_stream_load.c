@@ -114,6 +114,7 @@ static void the_pool_fetches_what_is_not_in_memory(void **state)
     (void)state;
     for (int joint = 0; joint < JOINT_COUNT; joint++) {
         struct bed b;
+        const size_t before = test_open_descriptors();
         open_cold(&b, (enum joint)joint);
         const int fd = make_file();
         send_file(fd);
@@ -126,6 +127,7 @@ static void the_pool_fetches_what_is_not_in_memory(void **state)
         assert_true(reads >= 4);
         close(fd);
         bed_close(&b);
+        assert_int_equal(test_open_descriptors(), before);
     }
 }
 
@@ -167,6 +169,7 @@ static void a_full_lane_lets_the_loop_read(void **state)
         for (int i = 0; i < 200 && y.s; i++)
             bed_settle(&b);
         assert_arrived();
+        assert_false(bed_logged(&b, "unhandled-fault"));
         close(fd);
         bed_close(&b);
     }

@@ -103,6 +103,21 @@ static void above_the_high_mark_data_waits_until_there_is_room(void **state)
         run_marks((enum joint)joint);
 }
 
+static void output_is_full_above_its_high_mark_not_at_it(void **state)
+{
+    struct bed b;
+    (void)state;
+    open_joined(&b, JOINT_UNIX);
+    plait_stream_marks(x.s, 1024, 1024);
+    plait_write(x.s, plait_slice_of(big, 1024));
+    assert_false(plait_is_full(x.s));
+    plait_write(x.s, PLAIT_LIT("."));
+    assert_true(plait_is_full(x.s));
+    bed_settle(&b);
+    assert_string_equal(x.story, "cr");
+    bed_close(&b);
+}
+
 static void a_protocol_need_not_care_for_room(void **state)
 {
     struct bed b;
@@ -135,6 +150,30 @@ static void a_peer_that_takes_nothing_is_aborted(void **state)
         bed_pass(&b, plait_seconds(9));
         assert_non_null(x.s);
         bed_pass(&b, plait_seconds(2));
+        bed_settle(&b);
+        assert_int_equal(x.fault.err, PLAIT_EPEERSTALLED);
+        bed_close(&b);
+    }
+}
+
+/* Patience is with the peer: what is written meanwhile doesn't begin it anew. */
+static void writing_on_does_not_prolong_the_patience(void **state)
+{
+    struct bed b;
+    (void)state;
+    for (int joint = 0; joint < JOINT_COUNT; joint++) {
+        open_joined(&b, (enum joint)joint);
+        plait_stream_stall(x.s, plait_seconds(10));
+        plait_pause(y.s);
+        bed_settle(&b);
+        for (int i = 0; i < 40; i++)
+            plait_write(x.s, plait_slice_of(big, sizeof big));
+        bed_settle(&b);
+        bed_pass(&b, plait_seconds(6));
+        bed_settle(&b);
+        plait_write(x.s, PLAIT_LIT("more"));
+        bed_settle(&b);
+        bed_pass(&b, plait_seconds(6));
         bed_settle(&b);
         assert_int_equal(x.fault.err, PLAIT_EPEERSTALLED);
         bed_close(&b);
@@ -268,6 +307,38 @@ static void a_file_that_is_shorter_than_said_ends_the_stream(void **state)
         run_short_file((enum joint)joint);
 }
 
+/* Nothing to send is no failure, whatever is written with it. */
+static void an_empty_range_leaves_the_stream_as_it_was(void **state)
+{
+    struct bed b;
+    (void)state;
+    open_joined(&b, JOINT_UNIX);
+    plait_write_file(x.s, -1, 0, 0, NULL, NULL);
+    assert_null(x.s->out);
+    assert_true(plait_is_open(x.s));
+    plait_close(x.s);
+    plait_write_file(x.s, -1, 0, 10, NULL, NULL);
+    bed_settle(&b);
+    assert_int_equal(x.fault.err, PLAIT_OK);
+    bed_close(&b);
+}
+
+static void a_piece_of_a_file_that_finds_no_memory_ends_the_stream(void **state)
+{
+    struct bed b;
+    (void)state;
+    open_joined(&b, JOINT_PAIR);
+    const int fd = make_file(100);
+    plait_write_file(x.s, fd, 0, 100, NULL, NULL);
+    bed_fail(&b, 1);
+    bed_settle(&b);
+    bed_heal(&b);
+    bed_settle(&b);
+    assert_int_equal(x.fault.err, PLAIT_ENOMEM);
+    close(fd);
+    bed_close(&b);
+}
+
 static void an_empty_range_or_a_closed_stream_releases_the_file_at_once(void **state)
 {
     struct bed b;
@@ -395,6 +466,22 @@ static void descriptors_wait_for_room_behind_pending_output(void **state)
     bed_close(&b);
 }
 
+static void descriptors_leave_behind_the_bytes_that_were_written_before(void **state)
+{
+    struct bed b;
+    (void)state;
+    open_joined(&b, JOINT_UNIX);
+    const int fd = make_file(1);
+    plait_write(x.s, PLAIT_LIT("first "));
+    assert_ok(plait_write_fds(x.s, PLAIT_LIT("then"), &fd, 1));
+    close(fd);
+    bed_settle(&b);
+    assert_slice(plait_slice_of(y.got, y.got_len), "first then");
+    assert_int_equal(y.fds, 1);
+    close(y.fd[0]);
+    bed_close(&b);
+}
+
 static ssize_t full_socket(struct plait_sys *sys, int fd, const struct msghdr *msg, int flags)
 {
     (void)sys;
@@ -402,6 +489,52 @@ static ssize_t full_socket(struct plait_sys *sys, int fd, const struct msghdr *m
     (void)msg;
     (void)flags;
     return -EAGAIN;
+}
+
+static int closes;
+
+static int counting_close(struct plait_sys *sys, int fd)
+{
+    (void)sys;
+    closes++;
+    return plait__sys_kernel()->ops->close(plait__sys_kernel(), fd);
+}
+
+static void of_descriptors_that_nobody_wants_each_is_closed_once(void **state)
+{
+    struct bed b;
+    static const struct plait_protocol sink = {.name = "sink"};
+    (void)state;
+    open_joined(&b, JOINT_UNIX);
+    plait_stream_attach(y.s, &sink, NULL);
+    const int fd[2] = {make_file(1), make_file(1)};
+    assert_ok(plait_write_fds(x.s, PLAIT_LIT("x"), fd, 2));
+    closes = 0;
+    b.ops.close = counting_close;
+    bed_settle(&b);
+    assert_int_equal(closes, 2);
+    b.ops.close = plait__sys_kernel()->ops->close;
+    close(fd[0]);
+    close(fd[1]);
+    bed_close(&b);
+}
+
+/* Room that is due is taken back by a call that finds none. */
+static void descriptors_that_find_no_room_wait_for_their_own(void **state)
+{
+    struct bed b;
+    const int fd = 0;
+    (void)state;
+    open_joined(&b, JOINT_UNIX);
+    plait_stream_marks(x.s, 1024, 1024);
+    plait_write(x.s, plait_slice_of(big, 2000));
+    plait_flush(x.s); /* room is due */
+    b.ops.sendmsg = full_socket;
+    assert_err(plait_write_fds(x.s, PLAIT_LIT("x"), &fd, 1), PLAIT_EAGAIN);
+    bed_run(&b);
+    assert_string_equal(x.story, "c");
+    assert_true(plait_is_full(x.s));
+    bed_close(&b);
 }
 
 static void descriptors_wait_for_a_full_socket(void **state)
@@ -464,6 +597,27 @@ static void output_that_finds_no_memory_ends_the_stream(void **state)
     }
 }
 
+static void few_bytes_need_no_memory_and_nothing_is_left_of_them(void **state)
+{
+    struct bed b;
+    (void)state;
+    for (int joint = 0; joint < JOINT_COUNT; joint++) {
+        open_joined(&b, (enum joint)joint);
+        for (int i = 0; i < 3; i++) { /* the two ends' output at once: one is kept for the next, the other goes back */
+            plait_write(x.s, PLAIT_LIT("x"));
+            plait_write(y.s, PLAIT_LIT("y"));
+            bed_settle(&b);
+        }
+        assert_int_equal(b.r->outs.used, 1);
+        bed_fail(&b, 1);
+        plait_write(x.s, PLAIT_LIT("without"));
+        bed_settle(&b);
+        bed_heal(&b);
+        assert_slice(plait_slice_of(y.got, y.got_len), "xxxwithout");
+        bed_close(&b);
+    }
+}
+
 static void a_flush_sends_before_the_turn_ends(void **state)
 {
     struct bed b;
@@ -500,4 +654,12 @@ TEST_MAIN(cmocka_unit_test(what_a_callback_writes_leaves_in_one_call),
           cmocka_unit_test(descriptors_wait_for_a_full_socket),
           cmocka_unit_test(descriptors_that_nobody_wants_are_closed),
           cmocka_unit_test(output_that_finds_no_memory_ends_the_stream),
+          cmocka_unit_test(writing_on_does_not_prolong_the_patience),
+          cmocka_unit_test(few_bytes_need_no_memory_and_nothing_is_left_of_them),
+          cmocka_unit_test(output_is_full_above_its_high_mark_not_at_it),
+          cmocka_unit_test(an_empty_range_leaves_the_stream_as_it_was),
+          cmocka_unit_test(a_piece_of_a_file_that_finds_no_memory_ends_the_stream),
+          cmocka_unit_test(descriptors_leave_behind_the_bytes_that_were_written_before),
+          cmocka_unit_test(of_descriptors_that_nobody_wants_each_is_closed_once),
+          cmocka_unit_test(descriptors_that_find_no_room_wait_for_their_own),
           cmocka_unit_test(a_flush_sends_before_the_turn_ends))

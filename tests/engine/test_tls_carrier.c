@@ -279,6 +279,131 @@ static void an_idle_connection_holds_no_output(void **state)
     tls_bed_close(&t);
 }
 
+static void few_bytes_need_no_memory_of_the_reactors(void **state)
+{
+    (void)state;
+    tls_bed_open(&t, &certs);
+    tls_bed_join(&t, &peer_protocol);
+    echo_once("x");
+    assert_int_equal(tls_of(t.c.s)->module->outs.used, 0); /* all that the handshake took is back */
+    bed_fail(&t.b, 1);
+    plait_write(t.c.s, PLAIT_LIT("y"));
+    bed_settle(&t.b);
+    bed_heal(&t.b);
+    assert_slice(plait_slice_of(t.c.got, t.c.got_len), "xy");
+    tls_bed_close(&t);
+}
+
+static void a_paused_stream_wants_nothing_from_below(void **state)
+{
+    (void)state;
+    tls_bed_open(&t, &certs);
+    tls_bed_join(&t, &peer_protocol);
+    assert_true(tls_of(t.c.s)->lower_want > 0);
+    plait_pause(t.c.s);
+    bed_settle(&t.b);
+    assert_int_equal(tls_of(t.c.s)->lower_want, 0);
+    plait_resume(t.c.s);
+    bed_settle(&t.b);
+    assert_true(tls_of(t.c.s)->lower_want > 0);
+    tls_bed_close(&t);
+}
+
+/* The own end goes down to the carrier below as soon as all has left, whenever that is. */
+static void the_own_end_reaches_the_carrier_below(void **state)
+{
+    (void)state;
+    tls_bed_open(&t, &certs);
+    tls_bed_start(&t, &peer_half_protocol);
+    plait_close_write(t.c.s); /* before the handshake */
+    bed_settle(&t.b);
+    assert_string_equal(t.s.story, "cse");
+    assert_true(tls_of(t.c.s)->lower_shut);
+    tls_bed_close(&t);
+    tls_bed_open(&t, &certs);
+    t.out_max = 100000;
+    tls_bed_join(&t, &peer_half_protocol);
+    t.nc.stuck = true;
+    plait_write(t.c.s, PLAIT_LIT("late"));
+    plait_close_write(t.c.s);
+    bed_settle(&t.b);
+    assert_false(tls_of(t.c.s)->lower_shut);
+    t.nc.stuck = false;
+    narrow_room(&t.nc);
+    bed_settle(&t.b);
+    assert_true(tls_of(t.c.s)->lower_shut);
+    assert_slice(plait_slice_of(t.s.got, t.s.got_len), "late");
+    tls_bed_close(&t);
+}
+
+static void writing_on_does_not_prolong_the_patience(void **state)
+{
+    (void)state;
+    tls_bed_open(&t, &certs);
+    t.out_max = 100000;
+    tls_bed_join(&t, &peer_protocol);
+    plait_stream_stall(t.c.s, plait_seconds(10));
+    t.nc.stuck = true;
+    plait_write(t.c.s, PLAIT_LIT("first"));
+    bed_settle(&t.b);
+    bed_pass(&t.b, plait_seconds(6));
+    plait_write(t.c.s, PLAIT_LIT("second"));
+    bed_settle(&t.b);
+    bed_pass(&t.b, plait_seconds(6));
+    bed_settle(&t.b);
+    assert_int_equal(t.c.fault.err, PLAIT_EPEERSTALLED);
+    tls_bed_close(&t);
+}
+
+/* Each waits for the other to read, and neither protocol does any more. */
+static void two_ends_that_part_with_much_to_say_wait_for_each_other_not_for_the_time(void **state)
+{
+    (void)state;
+    for (int joint = 0; joint < JOINT_COUNT; joint++) {
+        tls_bed_open(&t, &certs);
+        t.joint = (enum joint)joint;
+        tls_bed_join(&t, &peer_protocol);
+        plait_pause(t.c.s);
+        plait_pause(t.s.s);
+        bed_settle(&t.b);
+        fill_large();
+        plait_write(t.c.s, plait_slice_of(large, 40000));
+        plait_write(t.s.s, plait_slice_of(large, 40000));
+        plait_close(t.c.s);
+        plait_close(t.s.s);
+        bed_settle(&t.b);
+        bed_settle(&t.b);
+        assert_null(t.c.s);
+        assert_null(t.s.s);
+        assert_int_equal(t.c.fault.err, PLAIT_OK);
+        assert_int_equal(t.s.fault.err, PLAIT_OK);
+        assert_int_equal(t.b.r->stream_count, 0);
+        tls_bed_close(&t);
+    }
+}
+
+static void a_carrier_that_gives_more_than_was_wanted_loses_nothing(void **state)
+{
+    (void)state;
+    tls_bed_open(&t, &certs);
+    t.in_max = 100000;
+    tls_bed_join(&t, &peer_protocol);
+    plait_pause(t.s.s);
+    bed_settle(&t.b);
+    fill_large();
+    plait_write(t.c.s, plait_slice_of(large, 30000));
+    for (int i = 0; i < 20; i++) {
+        t.ns.lower->ops->want_input(t.ns.lower, 5000); /* whatever TLS says */
+        bed_settle(&t.b);
+    }
+    assert_int_equal(t.s.got_len, 0);
+    plait_resume(t.s.s);
+    bed_settle(&t.b);
+    assert_int_equal(t.s.got_len, 30000);
+    assert_memory_equal(t.s.got, large, 30000);
+    tls_bed_close(&t);
+}
+
 static void a_file_is_sent_as_records(void **state)
 {
     (void)state;
@@ -389,4 +514,10 @@ TEST_MAIN_WITH(make, end, cmocka_unit_test(both_versions_work_over_every_carrier
                cmocka_unit_test(small_writes_share_records), cmocka_unit_test(an_idle_connection_holds_no_output),
                cmocka_unit_test(a_file_is_sent_as_records), cmocka_unit_test(descriptors_do_not_cross_tls),
                cmocka_unit_test(the_carrier_below_is_asked_for_addresses_options_and_credentials),
+               cmocka_unit_test(few_bytes_need_no_memory_of_the_reactors),
+               cmocka_unit_test(a_paused_stream_wants_nothing_from_below),
+               cmocka_unit_test(the_own_end_reaches_the_carrier_below),
+               cmocka_unit_test(writing_on_does_not_prolong_the_patience),
+               cmocka_unit_test(two_ends_that_part_with_much_to_say_wait_for_each_other_not_for_the_time),
+               cmocka_unit_test(a_carrier_that_gives_more_than_was_wanted_loses_nothing),
                cmocka_unit_test(two_layers_of_tls_are_refused))
