@@ -442,6 +442,8 @@ static void no_memory_for_tls_inside_tls_fails_and_leaves_nothing(void **state)
         net_until(&t.p.n, t.p.c->seen.calls == 1);
         worked = t.p.c->seen.err == PLAIT_OK && t.p.n.b.heap.calls < t.p.n.b.heap.fail_at;
         t.p.n.b.heap.fail_at = 0;
+        net_idle(&t.p.n);
+        assert_false(bed_logged(&t.p.n.b, "unhandled-fault"));
         tls_close(&t);
     }
     assert_true(worked);

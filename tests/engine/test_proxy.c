@@ -77,6 +77,9 @@ static const struct {
     {BYTES(SIG "\x21\x11\x00\x0b\xc0\x00\x02\x01\x7f\x00\x00\x01\x30\x39\x00"), PLAIT_EMALFORMED},
     {BYTES(SIG "\x21\x11\x00\x0e\xc0\x00\x02\x01\x7f\x00\x00\x01\x30\x39\x00\x50\x04\x00"), PLAIT_EMALFORMED},
     {BYTES(SIG "\x21\x11\x00\x10\xc0\x00\x02\x01\x7f\x00\x00\x01\x30\x39\x00\x50\x04\x00\x02z"), PLAIT_EMALFORMED},
+    {BYTES(SIG "\x21\x11\x00\x08\xc0\x00\x02\x01\x7f\x00\x00\x01"), PLAIT_EMALFORMED},
+    {BYTES(SIG "\x22\x11\x00\x0c\xc0\x00\x02\x01\x7f\x00\x00\x01\x30\x39\x00\x50"), PLAIT_EMALFORMED},
+    {BYTES(SIG "\x21\x13\x00\x0c\xc0\x00\x02\x01\x7f\x00\x00\x01\x30\x39\x00\x50"), PLAIT_EMALFORMED},
     {BYTES(SIG "\x21\x31\x00\x04/tmp"), PLAIT_EMALFORMED},
     {BYTES(SIG "\x21\x31\x00\x6c" PATH_16 ZERO_92), PLAIT_EMALFORMED},
     {BYTES(SIG "\x21\x11\x10\x00"), PLAIT_ETOOLONG},
@@ -142,6 +145,19 @@ static void what_follows_is_not_the_headers(void **state)
     (void)state;
     assert_ok(plait__proxy_parse(PLAIT_LIT("PROXY UNKNOWN\r\nGET /\r\n"), &h, &used));
     assert_int_equal(used, 15);
+}
+
+static void the_longest_header_that_is_taken_is_taken(void **state)
+{
+    uint8_t bytes[PLAIT__PROXY_V2_MAX] = SIG "\x20\x00";
+    struct plait__proxy_header h;
+    size_t used = 0;
+    (void)state;
+    bytes[14] = (PLAIT__PROXY_V2_MAX - 16) >> 8;
+    bytes[15] = (PLAIT__PROXY_V2_MAX - 16) & 0xff;
+    assert_ok(plait__proxy_parse(plait_slice_of(bytes, sizeof bytes), &h, &used));
+    assert_int_equal(used, sizeof bytes);
+    assert_false(h.told);
 }
 
 /* A name that fills its field has no end that we could keep. */
@@ -436,8 +452,8 @@ static void no_memory_for_the_addresses_ends_the_connection(void **state)
 TEST_MAIN(cmocka_unit_test(good_headers_are_read_however_they_are_cut),
           cmocka_unit_test(bad_headers_are_refused_however_they_are_cut),
           cmocka_unit_test(what_follows_is_not_the_headers), cmocka_unit_test(a_name_without_an_end_is_none),
-          cmocka_unit_test(what_is_written_reads_back), cmocka_unit_test(trust_is_a_list_of_networks),
-          cmocka_unit_test(a_bad_list_is_refused),
+          cmocka_unit_test(the_longest_header_that_is_taken_is_taken), cmocka_unit_test(what_is_written_reads_back),
+          cmocka_unit_test(trust_is_a_list_of_networks), cmocka_unit_test(a_bad_list_is_refused),
           cmocka_unit_test(the_service_sees_the_true_addresses_and_what_followed),
           cmocka_unit_test(a_header_that_comes_in_pieces_is_waited_for),
           cmocka_unit_test(a_health_check_keeps_the_proxys_address),

@@ -351,11 +351,99 @@ static void what_is_left_is_counted_without_the_housekeeping(void **state)
     bed_close(&b);
 }
 
-static void a_main_program_ends_with_0_or_1(void **state)
+static size_t written;
+static char written_text[512];
+
+static ssize_t note_write(struct plait_sys *sys, int fd, const void *bytes, size_t len)
+{
+    (void)sys;
+    assert_int_equal(fd, 2);
+    for (size_t i = 0; i < len && written + 1 < sizeof written_text; i++)
+        written_text[written++] = ((const char *)bytes)[i];
+    written_text[written] = '\0';
+    return (ssize_t)len;
+}
+
+static int is_terminal, no_colour;
+
+static int say_terminal(struct plait_sys *sys, int fd)
+{
+    (void)sys;
+    return fd == 2 && is_terminal;
+}
+
+static const char *say_env(struct plait_sys *sys, const char *name)
+{
+    (void)sys;
+    return no_colour && strcmp(name, "NO_COLOR") == 0 ? "1" : NULL;
+}
+
+static void lines_have_colours_on_a_terminal_whose_user_wants_them(void **state)
 {
     (void)state;
+    for (int i = 0; i < 8; i++) {
+        struct plait_sys_ops ops = *plait__sys_kernel()->ops;
+        struct plait_sys sys = {.ops = &ops};
+        const struct plait_log_options log = {.level = PLAIT_LOG_INFO, .form = i & 4 ? PLAIT_LOG_JSON : PLAIT_LOG_TEXT};
+        const struct plait_reactor_options options = {.sys = &sys, .log = &log};
+        is_terminal = i & 1;
+        no_colour = i & 2;
+        written = 0;
+        ops.write = note_write;
+        ops.isatty = say_terminal;
+        ops.env = say_env;
+        struct plait_reactor *r = plait_reactor_new(&options);
+        plait_log_event(plait_reactor_log(r), PLAIT_LOG_WARN, "test", "event", "a sentence", NULL);
+        plait_reactor_free(&r);
+        assert_non_null(strstr(written_text, "a sentence"));
+        assert_int_equal(strchr(written_text, 033) != NULL, i == 1);
+    }
+}
+
+static void run_within(void *ctx)
+{
+    struct call *c = ctx;
+    c->ran++;
+    assert_err(plait_reactor_run(c->bed->r), PLAIT_ESTATE);
+    assert_err(plait_reactor_step(c->bed->r, 0), PLAIT_ESTATE);
+}
+
+static void a_callback_of_a_step_cannot_run_the_loop(void **state)
+{
+    struct bed b;
+    struct call c;
+    static const uint64_t zero[2];
+    (void)state;
+    bed_open(&b);
+    assert_int_equal(sizeof b.r->hash_key, sizeof zero);
+    assert_memory_not_equal(b.r->hash_key, zero, sizeof zero); /* random too */
+    call_init(&c, &b);
+    plait_soon_init(&c.soon, b.r, "test-call", run_within, &c);
+    plait_soon_queue(&c.soon);
+    bed_run(&b);
+    assert_int_equal(c.ran, 1);
+    bed_close(&b);
+}
+
+static void a_main_program_ends_with_0_or_1(void **state)
+{
+    char got[256] = "";
+    int pipe_fd[2];
+    (void)state;
     assert_int_equal(plait_main_status(PLAIT_OK), 0);
-    assert_int_equal(plait_main_status(PLAIT_EADDRINUSE), 1);
+    assert_int_equal(pipe(pipe_fd), 0);
+    const int kept = dup(2);
+    dup2(pipe_fd[1], 2);
+    const int status = plait_main_status(PLAIT_EADDRINUSE);
+    dup2(kept, 2);
+    close(kept);
+    close(pipe_fd[1]);
+    assert_int_equal(status, 1);
+    const ssize_t len = read(pipe_fd[0], got, sizeof got - 1);
+    assert_true(len > 8);
+    assert_memory_equal(got, "plait: ", 7);
+    assert_int_equal(got[len - 1], '\n');
+    close(pipe_fd[0]);
 }
 
 static void call_names_are_those_of_the_table(void **state)
@@ -378,4 +466,6 @@ TEST_MAIN(cmocka_unit_test(queued_calls_run_in_order_later_and_once),
           cmocka_unit_test(the_wall_clock_is_the_tables),
           cmocka_unit_test(without_a_log_of_its_own_it_writes_to_standard_error),
           cmocka_unit_test(what_is_left_is_counted_without_the_housekeeping),
-          cmocka_unit_test(a_main_program_ends_with_0_or_1), cmocka_unit_test(call_names_are_those_of_the_table))
+          cmocka_unit_test(lines_have_colours_on_a_terminal_whose_user_wants_them),
+          cmocka_unit_test(a_callback_of_a_step_cannot_run_the_loop), cmocka_unit_test(a_main_program_ends_with_0_or_1),
+          cmocka_unit_test(call_names_are_those_of_the_table))

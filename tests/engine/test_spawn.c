@@ -344,7 +344,7 @@ static void options_that_make_no_sense_are_refused(void **state)
     struct plait_process *p = NULL;
     struct plait_child_map twice[] = {{.child_fd = 4}, {.child_fd = 4}};
     struct plait_child_map wrong[] = {{.child_fd = -1}};
-    struct plait_child_map large[] = {{.child_fd = 100000}};
+    struct plait_child_map large[] = {{.child_fd = 1024}};
     struct plait_child_map none[] = {{.child_fd = 4, .kind = PLAIT_CHILD_FD, .parent_fd = -1}};
     struct plait_child_map odd[] = {{.child_fd = 4, .kind = (enum plait_child_fd)99}};
     struct plait_spawn_options bad[] = {
