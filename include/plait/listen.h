@@ -5,6 +5,7 @@
 #ifndef PLAIT_LISTEN_H
 #define PLAIT_LISTEN_H
 
+#include <plait/memory.h>
 #include <plait/resolve.h>
 #include <plait/stream.h>
 #include <plait/target.h>
@@ -99,6 +100,34 @@ PLAIT_API void plait_listener_address(const struct plait_listener *listener, str
 
 /** Connections that are open through a listener. */
 PLAIT_API size_t plait_listener_count(const struct plait_listener *listener);
+
+enum plait_listener_state {
+    PLAIT_LISTENER_OPEN,           /* accepts */
+    PLAIT_LISTENER_FULL,           /* has all the connections that it, or its reactor, may have; clients wait */
+    PLAIT_LISTENER_NO_MEMORY,      /* the reactor's memory runs low; clients wait */
+    PLAIT_LISTENER_NO_DESCRIPTORS, /* clients wait */
+    PLAIT_LISTENER_SLOWED,         /* for a moment: accepts a second, or trouble of the system's */
+    PLAIT_LISTENER_CLOSED          /* accepts no more; connections may be left */
+};
+
+/* What a listener does. */
+struct plait_listener_view {
+    const char *service; /* name of its service, "" without one; static */
+    enum plait_listener_state state;
+    bool tls;
+    size_t connections, connections_max;
+    const struct plait_budget *memory; /* of its connections; borrowed from the listener */
+    void *reserved[4];
+};
+
+/** Looks at what a listener does. */
+PLAIT_API void plait_listener_look(const struct plait_listener *listener, struct plait_listener_view *out);
+
+typedef void (*plait_listener_fn)(const struct plait_listener *listener, void *ctx);
+
+/** Shows every listener of a reactor, those that are closed but have connections left among them, in the order of their
+ * making. Ownership: a listener is borrowed for the call. Callbacks: `fn` inside the call; it must close none. */
+PLAIT_API void plait_reactor_listeners(const struct plait_reactor *reactor, plait_listener_fn fn, void *ctx);
 
 /** Stops listening; the connections live on. A UNIX socket's file is removed when it is still ours. Takes NULL and
  * leaves NULL. */

@@ -66,6 +66,23 @@ PLAIT_API void plait_log_set_level(struct plait_log *log, enum plait_log_level l
 /** Whether a line of this level would be written. */
 PLAIT_API bool plait_log_on(const struct plait_log *log, enum plait_log_level level);
 
+/* Who also gets the events that a log writes; embedded in its owner, who fills fn, ctx and level. */
+struct plait_log_tap {
+    /* Everything is borrowed for the call. Must not call back into the log, nor take a tap off. */
+    void (*fn)(enum plait_log_level level, const char *room, const char *event, const char *text,
+               const struct plait_field *fields, void *ctx);
+    void *ctx;
+    enum plait_log_level level; /* events below it are not shown; nor is what the log itself drops or holds back */
+    struct plait_log_tap *next;
+};
+
+/** Shows a log's events to one more. Ownership: the tap stays its owner's, who takes it off before it goes. Callbacks:
+ * `fn` inside calls that log, never later. */
+PLAIT_API void plait_log_tap_add(struct plait_log *log, struct plait_log_tap *tap);
+
+/** Takes a tap off; one that is not there is left alone. */
+PLAIT_API void plait_log_tap_remove(struct plait_log *log, struct plait_log_tap *tap);
+
 /** Writes one event: `event` is a stable lower-case name such as "accept-failed" and is what repeats are counted by,
  * `text` a sentence for a person. `fields` ends with PLAIT_FIELD_END and may be NULL. Never allocates, never fails. */
 PLAIT_API void plait_log_event(struct plait_log *log, enum plait_log_level level, const char *room, const char *event,

@@ -22,6 +22,7 @@
 #include <plait/gateway.h>
 #include <plait/http.h>
 #include <plait/listen.h>
+#include <plait/live.h>
 #include <plait/log.h>
 #include <plait/memory.h>
 #include <plait/metrics.h>

@@ -34,6 +34,7 @@ struct repeat {
 
 struct plait_log {
     struct plait_log_options options;
+    struct plait_log_tap *taps;
     int64_t second;
     struct repeat repeat[EVENTS];
     size_t len;
@@ -60,6 +61,22 @@ void plait_log_set_level(struct plait_log *log, enum plait_log_level level)
 bool plait_log_on(const struct plait_log *log, enum plait_log_level level)
 {
     return level >= log->options.level && log->options.level != PLAIT_LOG_OFF;
+}
+
+void plait_log_tap_add(struct plait_log *log, struct plait_log_tap *tap)
+{
+    tap->next = log->taps;
+    log->taps = tap;
+}
+
+void plait_log_tap_remove(struct plait_log *log, struct plait_log_tap *tap)
+{
+    for (struct plait_log_tap **at = &log->taps; *at; at = &(*at)->next) {
+        if (*at == tap) {
+            *at = tap->next;
+            return;
+        }
+    }
 }
 
 /* --- building a line ---------------------------------------------------------------------------------------------- */
@@ -229,6 +246,10 @@ static void write_line(struct plait_log *log, enum plait_log_level level, const 
     for (const struct plait_field *f = fields; f && f->kind != PLAIT_FIELD_END; f++)
         put_field(log, f);
     finish(log, level);
+    for (const struct plait_log_tap *tap = log->taps; tap; tap = tap->next) {
+        if (level >= tap->level)
+            tap->fn(level, room, event, text, fields, tap->ctx);
+    }
 }
 
 /* --- repeats ------------------------------------------------------------------------------------------------------ */

@@ -34,7 +34,7 @@ struct plait__drain;   /* drain.c */
 /* Numbers that are always counted. Times in nanoseconds. */
 struct plait__counts {
     struct plait_metric turns, callbacks, slow_callbacks, streams, accepted, accept_errors, refused_limit, ready_depth,
-        memory;
+        memory, received, sent;
     struct plait_metric m_lag, m_callback;
     struct plait_histogram lag, callback;
 };
@@ -85,6 +85,7 @@ struct plait_reactor {
     struct plait__coop *coop;          /* looping.c: NULL before the first piece of work */
 
     struct plait__list listeners; /* listen.c */
+    struct plait__list tallies;   /* service.c: struct plait__tally */
     size_t connections, connections_max;
     int spare_fd;             /* held open for descriptor exhaustion; -1: none */
     bool accept_paused;       /* a listener waits for a descriptor */

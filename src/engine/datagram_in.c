@@ -116,6 +116,7 @@ static void deliver(struct plait_datagram *d, struct mmsghdr *m)
     packet.bytes = plait_slice_of(m->msg_hdr.msg_iov->iov_base, m->msg_len);
     packet.truncated = (m->msg_hdr.msg_flags & MSG_TRUNC) != 0;
     d->received++;
+    plait_metric_add(&d->reactor->counts.received, m->msg_len);
     if (packet.truncated)
         d->lost++;
     if (d->handler->packet)

@@ -171,6 +171,7 @@ void plait__datagram_flush(struct plait_datagram *d)
         const int sent = sys->ops->sendmmsg(sys, d->h.fd, b.msgs, n, MSG_NOSIGNAL | MSG_DONTWAIT);
         for (int i = 0; i < sent; i++) {
             d->sent++;
+            plait_metric_add(&d->reactor->counts.sent, (int64_t)b.iovs[i].iov_len);
             pop(d);
         }
         if (sent <= 0)

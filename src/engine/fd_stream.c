@@ -63,6 +63,7 @@ static void received(struct plait__handle *h, ssize_t res, uint8_t *window, cons
         return;
     if (res > 0) {
         c->received += (uint64_t)res;
+        plait_metric_add(&reactor_of(c)->counts.received, res);
         c->c.up_ops->input(c->c.up, window, (size_t)res);
     } else if (c->send_error != 0) {
         tell_failed(c, c->send_error, "send");
@@ -123,6 +124,12 @@ static __attribute__((noinline)) plait_err send_failed(struct fd_carrier *c, int
     return PLAIT_FAIL(PLAIT_EIO);
 }
 
+static void count_sent(struct fd_carrier *c, size_t bytes)
+{
+    c->sent += bytes;
+    plait_metric_add(&reactor_of(c)->counts.sent, (int64_t)bytes);
+}
+
 static plait_err output(struct plait__carrier *carrier, struct plait__chain *chain)
 {
     struct fd_carrier *c = of_carrier(carrier);
@@ -130,7 +137,7 @@ static plait_err output(struct plait__carrier *carrier, struct plait__chain *cha
         return PLAIT_OK; /* TLS may offer again after a failure */
     const size_t before = plait__chain_bytes(chain);
     const ssize_t res = plait__io_send(reactor_of(c)->io, &c->h, chain);
-    c->sent += before - plait__chain_bytes(chain);
+    count_sent(c, before - plait__chain_bytes(chain));
     return res < 0 ? send_failed(c, (int)-res) : PLAIT_OK;
 }
 
@@ -189,7 +196,7 @@ static plait_err send_fds(struct plait__carrier *carrier, plait_slice bytes, con
     const ssize_t res = plait__io_send_fds(reactor_of(c)->io, &c->h, bytes, fds, count);
     if (res < 0)
         return PLAIT_FAIL(plait_err_from_errno((int)-res));
-    c->sent += (uint64_t)res;
+    count_sent(c, (size_t)res);
     return PLAIT_OK;
 }
 

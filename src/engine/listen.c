@@ -371,3 +371,34 @@ size_t plait_listener_count(const struct plait_listener *listener)
 {
     return listener->count;
 }
+
+static enum plait_listener_state state_of(const struct plait_listener *l)
+{
+    const unsigned full = PLAIT__PAUSE_FULL | PLAIT__PAUSE_ALL_FULL;
+    if (!l->accepting)
+        return PLAIT_LISTENER_CLOSED;
+    if (l->pauses & full)
+        return PLAIT_LISTENER_FULL;
+    if (l->pauses & PLAIT__PAUSE_MEMORY)
+        return PLAIT_LISTENER_NO_MEMORY;
+    if (l->pauses & PLAIT__PAUSE_DESCRIPTORS)
+        return PLAIT_LISTENER_NO_DESCRIPTORS;
+    return l->pauses ? PLAIT_LISTENER_SLOWED : PLAIT_LISTENER_OPEN;
+}
+
+void plait_listener_look(const struct plait_listener *listener, struct plait_listener_view *out)
+{
+    const struct plait_listener *l = listener;
+    *out = (struct plait_listener_view){.service = l->service->ops.name ? l->service->ops.name : "",
+                                        .state = state_of(l),
+                                        .tls = l->tls != NULL,
+                                        .connections = l->count,
+                                        .connections_max = l->limits.connections,
+                                        .memory = &l->budget};
+}
+
+void plait_reactor_listeners(const struct plait_reactor *reactor, plait_listener_fn fn, void *ctx)
+{
+    for (struct plait__list *at = reactor->listeners.next; at != &reactor->listeners; at = at->next)
+        fn(of_link(at), ctx);
+}

@@ -15,8 +15,17 @@
 
 /* --- services ----------------------------------------------------------------------------------------------------- */
 
+/* What is counted of all services of one name. */
+struct plait__tally {
+    struct plait__list link; /* among the reactor's */
+    size_t services;
+    struct plait_metric connections;
+    char labels[64];
+};
+
 struct plait_service {
     struct plait_reactor *reactor;
+    struct plait__tally *tally;
     struct plait_service_ops ops;
     void *ctx;
     const struct plait_protocol *protocol; /* of plait_service_of */

@@ -113,6 +113,7 @@ void plait__counted_add(struct plait__counted *entry, struct plait_stream *s)
     entry->count++;
     l->count++;
     l->reactor->connections++;
+    plait_metric_add(&l->service->tally->connections, 1);
 }
 
 plait_err plait__counted_move(struct plait__counted *from, struct plait__counted *to, struct plait_stream *s)
@@ -147,6 +148,7 @@ void plait__counted_forget(struct plait__peer *books, struct plait_stream *s)
     leave_budgets(entry, s);
     entry->count--;
     plait__counted_settle(entry);
+    plait_metric_add(&l->service->tally->connections, -1);
     if (r->connections-- == r->connections_max)
         plait__listeners_go_on_all(r, PLAIT__PAUSE_ALL_FULL);
     if (l->count-- == l->limits.connections)

@@ -162,6 +162,8 @@ static void register_counts(struct plait_reactor *r)
     describe(r, &c->refused_limit, PLAIT_COUNTER, "plait_refused", "Connections closed because a limit was reached.");
     describe(r, &c->ready_depth, PLAIT_GAUGE, "plait_loop_ready", "Calls on the ready list.");
     describe(r, &c->memory, PLAIT_GAUGE, "plait_memory_bytes", "Bytes held under the reactor's budget.");
+    describe(r, &c->received, PLAIT_COUNTER, "plait_received_bytes", "Bytes that came in.");
+    describe(r, &c->sent, PLAIT_COUNTER, "plait_sent_bytes", "Bytes that went out.");
     describe_span(r, &c->m_lag, &c->lag, "plait_loop_lag_seconds", "How late the loop came to a timer.");
     describe_span(r, &c->m_callback, &c->callback, "plait_loop_callback_seconds", "How long callbacks ran.");
 }
@@ -219,6 +221,7 @@ static void init_plain(struct plait_reactor *r, const struct plait_reactor_optio
     plait__list_init(&r->lingering);
     r->dirty_last = &r->dirty;
     plait__list_init(&r->listeners);
+    plait__list_init(&r->tallies);
     plait__list_init(&r->modules);
     r->now = r->sys->ops->clock(r->sys, PLAIT_SYS_MONOTONIC);
     r->callback_began = r->now;

@@ -9,6 +9,8 @@
 #include "base/try.h"
 #include "engine/listen_core.h"
 
+#include <stdio.h>
+
 static plait_err open_protocol(struct plait_stream *s, void *ctx)
 {
     const struct plait_service *service = ctx;
@@ -16,14 +18,60 @@ static plait_err open_protocol(struct plait_stream *s, void *ctx)
     return PLAIT_OK;
 }
 
+/* service="NAME", without what a label can't hold as it is (OpenMetrics 1.0.0, section 4.1.1). */
+static void write_labels(char *out, size_t bytes, const char *name)
+{
+    (void)snprintf(out, bytes, "service=\"%.48s\"", name ? name : "");
+    for (char *at = out + sizeof "service=\"" - 1; at[1]; at++) {
+        if (*at == '"' || *at == '\\' || *at == '\n')
+            *at = '_';
+    }
+}
+
+static struct plait__tally *tally_of(struct plait_reactor *r, const char *name)
+{
+    char labels[sizeof(((struct plait__tally *)NULL)->labels)];
+    write_labels(labels, sizeof labels, name);
+    for (struct plait__list *at = r->tallies.next; at != &r->tallies; at = at->next) {
+        struct plait__tally *tally = plait__container(at, struct plait__tally, link);
+        if (strcmp(tally->labels, labels) == 0)
+            return tally;
+    }
+    struct plait__tally *tally = plait_mem_new(&r->budget, sizeof *tally);
+    if (!tally)
+        return NULL;
+    memcpy(tally->labels, labels, sizeof labels);
+    tally->connections = (struct plait_metric){.kind = PLAIT_GAUGE,
+                                               .name = "plait_connections",
+                                               .help = "Connections that services have.",
+                                               .unit = "",
+                                               .labels = tally->labels};
+    plait_metrics_add(r->metrics, &tally->connections);
+    plait__list_add_tail(&r->tallies, &tally->link);
+    return tally;
+}
+
+static void tally_leave(struct plait__tally *tally)
+{
+    if (--tally->services > 0)
+        return;
+    plait_metrics_remove(&tally->connections);
+    plait__list_remove(&tally->link);
+    plait_mem_free(tally);
+}
+
 struct plait_service *plait_service_new(struct plait_reactor *reactor, const struct plait_service_ops *ops, void *ctx)
 {
     struct plait_service *service = plait_mem_new(&reactor->budget, sizeof *service);
-    if (!service) {
+    struct plait__tally *tally = service ? tally_of(reactor, ops->name) : NULL;
+    if (!tally) {
+        plait_mem_free(service);
         if (ops->free)
             ops->free(ctx);
         return NULL;
     }
+    tally->services++;
+    service->tally = tally;
     service->reactor = reactor;
     service->ops = *ops;
     service->ctx = ctx;
@@ -54,6 +102,7 @@ void plait_service_unref(struct plait_service **service)
         return;
     if (s->ops.free)
         s->ops.free(s->ctx);
+    tally_leave(s->tally);
     plait_mem_free(s);
 }
 
@@ -90,6 +139,7 @@ static void forget_alone(struct plait__peer *books, struct plait_stream *s)
     struct alone *a = plait__container(books, struct alone, books);
     struct plait_reactor *r = s->reactor;
     void (*gone)(struct plait_reactor *) = a->gone;
+    plait_metric_add(&a->service->tally->connections, -1);
     plait_service_unref(&a->service);
     plait_mem_free(a);
     if (gone)
@@ -108,6 +158,7 @@ plait_err plait__service_open_alone(struct plait_service *service, struct plait_
     a->books.forget = forget_alone;
     a->service = service;
     a->gone = gone;
+    plait_metric_add(&service->tally->connections, 1);
     s->peer = &a->books;
     s->flags |= PLAIT__F_ADOPTED;
     (void)plait__service_open(service, s); /* one that failed is told of in the log, and its end ends the books */

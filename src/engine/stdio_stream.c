@@ -60,6 +60,7 @@ static void received(struct plait__handle *h, ssize_t res, uint8_t *window, cons
     (void)fd_count;
     if (res > 0) {
         x->received += (uint64_t)res;
+        plait_metric_add(&x->s.reactor->counts.received, res);
         x->c.up_ops->input(x->c.up, window, (size_t)res);
     } else if (x->send_error != 0) {
         tell_failed(x, x->send_error, "send");
@@ -119,6 +120,7 @@ static plait_err output(struct plait__carrier *c, struct plait__chain *chain)
     const size_t before = plait__chain_bytes(chain);
     const ssize_t res = w->open ? plait__io_send(x->s.reactor->io, &w->h, chain) : -EPIPE;
     x->sent += before - plait__chain_bytes(chain);
+    plait_metric_add(&x->s.reactor->counts.sent, (int64_t)(before - plait__chain_bytes(chain)));
     return res >= 0 ? PLAIT_OK : send_failed(x, (int)-res);
 }
 

@@ -24,9 +24,10 @@ static int start_all(struct serving *serving, const char *web, const struct serv
 
 static int run(const struct command *command, struct words *words)
 {
-    struct service_words told = {.welcome = true};
+    struct web_words around = {.live = true};
+    struct service_words told = {.welcome = true, .web = &around};
     struct plait_log_options log = {.level = PLAIT_LOG_INFO};
-    bool wrong = false;
+    bool wrong = false, full = false;
     const char *web = NULL;
     while (words->at < words->end) {
         const char *value = "";
@@ -36,10 +37,14 @@ static int run(const struct command *command, struct words *words)
             web = value;
         else if (take_flag(words, "no-listing", 0))
             told.no_listing = true;
-        else if (!take_log_option(words, &log, &wrong))
+        else if (take_flag(words, "no-live", 0))
+            around.live = false;
+        else if (!take_web_option(words, &around, &value, &full) && !take_log_option(words, &log, &wrong))
             return wrong_usage(command, "'%s' is not understood; `plait up --help` tells what is", *words->at);
         if (wrong)
             return wrong_usage(command, LOG_WRONG);
+        if (full)
+            return wrong_usage(command, "web: at most %d of one option", WEB_EACH_MAX);
         if (!value)
             return wrong_usage(command, "an option at the end lacks its value");
     }
@@ -55,11 +60,14 @@ static int run(const struct command *command, struct words *words)
 
 const struct command command_up = {
     .name = "up",
-    .usage = "up [--root DIR] [--web ENDPOINT] [--no-listing]",
+    .usage = "up [--root DIR] [--web ENDPOINT] [--no-listing] [--no-live] [OPTIONS]",
     .help = "Starts every harmless service on loopback and prints a line for each. SIGINT and SIGTERM\n"
-            "stop accepting, let what is under way finish (10 s), and end; a second one ends at once.\n\n"
+            "stop accepting, let what is under way finish (10 s), and end; a second one ends at once.\n"
+            "The live page at /_plait/ of the web server shows what goes on: to this machine only,\n"
+            "or with --user to who knows the password.\n\n"
             "  --root DIR      folder that the web server shows; the current one by default\n"
             "  --web ENDPOINT  where the web server listens; tcp:8080 by default\n"
-            "  --no-listing    folders without an index.html are not listed\n" LOG_HELP,
+            "  --no-listing    folders without an index.html are not listed\n"
+            "  --no-live       no live page\n" LOG_HELP "\n" WEB_HELP,
     .run = run,
 };

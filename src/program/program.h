@@ -70,9 +70,9 @@ struct several {
 
 /* What the web server was told beside its folder; web.c. */
 struct web_words {
-    const char *access_log, *realm, *access_form, *hsts, *https, *rate, *in_flight, *users;
+    const char *access_log, *realm, *access_form, *hsts, *https, *rate, *in_flight, *users, *live_hosts;
     struct several user, redirect, host, rewrite, error_page, cgi, proxy;
-    bool compress, health, metrics;
+    bool compress, health, metrics, live;
     struct plait_access_log *log; /* opened by the first endpoint */
 };
 
@@ -81,10 +81,11 @@ struct web_words {
 bool take_web_option(struct words *words, struct web_words *web, const char **value, bool *full);
 #define WEB_HELP                                                                                                       \
     "  web also takes: --compress; --access-log FILE (- is standard output), --access-form combined|json;\n"           \
-    "             --cgi PATH=DIR or PATH=PROGRAM; --proxy PATH=URL[,URL...] (PATH / for everything);\n"              \
+    "             --cgi PATH=DIR or PATH=PROGRAM; --proxy PATH=URL[,URL...] (PATH / for everything);\n"                \
     "             --user NAME:PASSWORD, --users FILE, --realm NAME; --redirect PATH=URL; --host NAME=DIR;\n"           \
     "             --rewrite FROM=TO; --error-page STATUS=FILE; --health (/health/live, /health/ready);\n"              \
-    "             --metrics (/metrics); --rate N[/BURST]; --in-flight N; --https PORT; --hsts SECONDS\n"
+    "             --metrics (/metrics); --rate N[/BURST]; --in-flight N; --https PORT; --hsts SECONDS;\n"              \
+    "             --live (the live page at /_plait/), --live-hosts NAMES (it may be asked for by)\n"
 
 /* What a service was told on the command line. */
 struct service_words {

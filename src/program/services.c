@@ -213,8 +213,17 @@ static int start_datagram(struct serving *serving, const struct service_kind *ki
     return EXIT_DONE;
 }
 
+static void print_live(const struct serving *serving, const char *carrier, const struct plait_address *address)
+{
+    char text[PLAIT_ADDR_TEXT_MAX];
+    if (serving->quiet || address->kind == PLAIT_ADDR_UNIX)
+        return;
+    printf("%-10s %s://%s/_plait/\n", "live page", carrier, plait_address_format(address, text));
+    fflush(stdout);
+}
+
 static int start_listener(struct serving *serving, const struct service_kind *kind, const char *endpoint,
-                          struct plait_service *service)
+                          struct plait_service *service, const struct service_words *words)
 {
     char why[WHY_BYTES] = "";
     struct plait_listener *listener = NULL;
@@ -227,6 +236,8 @@ static int start_listener(struct serving *serving, const struct service_kind *ki
     if (listener) {
         plait_listener_address(listener, &address);
         print_line(serving, kind, carrier_of(kind, endpoint, &address), &address);
+        if (strcmp(kind->name, "web") == 0 && words->web && words->web->live)
+            print_live(serving, carrier_of(kind, endpoint, &address), &address);
     }
     return EXIT_DONE;
 }
@@ -239,7 +250,7 @@ int start_service(struct serving *serving, const struct service_kind *kind, cons
         return start_datagram(serving, kind, endpoint, words);
     struct plait_service *service = kind->make(serving->r, words, &trouble);
     if (service)
-        return start_listener(serving, kind, endpoint, service);
+        return start_listener(serving, kind, endpoint, service, words);
     (void)failed(serving->command, "%s: %s", kind->name, trouble.why);
     return trouble.status;
 }

@@ -8,6 +8,7 @@
 #include "program/program.h"
 
 #include <plait/gateway.h>
+#include <plait/live.h>
 #include <plait/proxy.h>
 #include <plait/site.h>
 
@@ -39,7 +40,8 @@ bool take_web_option(struct words *words, struct web_words *web, const char **va
     } single[] = {{"access-log", &web->access_log}, {"access-form", &web->access_form},
                   {"realm", &web->realm},           {"hsts", &web->hsts},
                   {"https", &web->https},           {"rate", &web->rate},
-                  {"in-flight", &web->in_flight},   {"users", &web->users}};
+                  {"in-flight", &web->in_flight},   {"users", &web->users},
+                  {"live-hosts", &web->live_hosts}};
     for (size_t i = 0; i < sizeof single / sizeof single[0]; i++) {
         if (take_option(words, single[i].name, 0, value)) {
             *single[i].place = *value;
@@ -52,6 +54,8 @@ bool take_web_option(struct words *words, struct web_words *web, const char **va
         return web->health = true;
     if (take_flag(words, "metrics", 0))
         return web->metrics = true;
+    if (take_flag(words, "live", 0))
+        return web->live = true;
     return take_several(words, "cgi", &web->cgi, value, full) || take_several(words, "user", &web->user, value, full) ||
            take_several(words, "proxy", &web->proxy, value, full) ||
            take_several(words, "redirect", &web->redirect, value, full) ||
@@ -172,6 +176,17 @@ static bool add_https(struct plait_resource *root, const struct web_words *web, 
     return plait_https_wrap(root, &options) == PLAIT_OK;
 }
 
+/* Who may come in beside this machine is said by the users of the whole site. */
+static bool add_live(struct plait_reactor *r, struct plait_resource *root, const struct web_words *web,
+                     struct trouble *trouble)
+{
+    const struct plait_live_options options = {.hosts = web->live_hosts};
+    if (web->live_hosts && strlen(web->live_hosts) > 500)
+        return told(trouble, EXIT_USAGE, "--live-hosts takes names with commas between, 500 bytes at most");
+    (void)plait_resource_mount(root, "_plait", plait_live_new(r, &options)); /* a failure is kept: plait_http says it */
+    return true;
+}
+
 /* A program, or a folder of them; its path as the kernel knows it, for programs run elsewhere. */
 static bool add_cgi(struct plait_reactor *r, struct plait_resource *root, const char *text, const char *folder,
                     struct trouble *trouble)
@@ -267,7 +282,7 @@ static bool add_paths(struct plait_reactor *r, struct plait_resource *root, cons
         (void)plait_resource_mount(root, "health", plait_health_new(r)); /* a failure is kept: plait_http says it */
     if (web->metrics)
         (void)plait_resource_mount(root, "metrics", plait_metrics_page_new(r));
-    return true;
+    return !web->live || add_live(r, root, web, trouble);
 }
 
 static bool read_page(const char *path, char *page, size_t *len, struct trouble *trouble)

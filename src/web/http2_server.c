@@ -156,6 +156,7 @@ static void free_conn(struct plait__h2_conn *conn)
     plait__h2_conn_deinit(conn);
     plait_mem_free(conn);
     plait_metric_add(&service->web->connections, -1);
+    plait_metric_add(&service->web->connections_two, -1);
     plait__http_service_unref(service);
 }
 
@@ -238,6 +239,7 @@ plait_err plait__h2_open(struct plait__http_service *service, struct plait_strea
     conn->flood_max = limits->floods;
     service->refs++;
     plait_metric_add(&service->web->connections, 1);
+    plait_metric_add(&service->web->connections_two, 1);
     const plait_err err = begin(conn);
     if (err) {
         free_conn(conn);

@@ -29,7 +29,7 @@ struct plait__web {
     struct plait__slab fetches;
     struct plait_http_client *client; /* plait_http_get's */
     uint8_t *window;                  /* messages of WebSockets are unmasked in it; NULL before the first */
-    struct plait_metric connections, requests, errors, websockets;
+    struct plait_metric connections, connections_two, requests, errors, websockets;
 };
 
 /* The reactor's web; NULL when there is no memory. */

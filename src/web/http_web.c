@@ -31,6 +31,7 @@ static void web_release(struct plait__module *module)
         plait_mem_free(req);
     }
     plait_metrics_remove(&web->connections);
+    plait_metrics_remove(&web->connections_two);
     plait_metrics_remove(&web->requests);
     plait_metrics_remove(&web->errors);
     plait_http_client_free(&web->client);
@@ -89,6 +90,7 @@ static struct plait__web *web_new(struct plait_reactor *reactor)
     plait__list_init(&web->live);
     plait_buf_init(&web->scratch, plait_reactor_budget(reactor), 65536);
     add_metric(web, &web->connections, PLAIT_GAUGE, "plait_http_connections", "Open HTTP connections.");
+    add_metric(web, &web->connections_two, PLAIT_GAUGE, "plait_http2_connections", "Those of them in HTTP/2.");
     add_metric(web, &web->requests, PLAIT_COUNTER, "plait_http_requests", "HTTP requests answered.");
     add_metric(web, &web->errors, PLAIT_COUNTER, "plait_http_refused", "HTTP requests refused for their form.");
     add_metric(web, &web->websockets, PLAIT_GAUGE, "plait_websockets", "Open WebSockets.");

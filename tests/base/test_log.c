@@ -279,11 +279,48 @@ static void without_memory_there_is_no_log(void **state)
     assert_null(plait_log_new(&budget, &options));
 }
 
-TEST_MAIN(cmocka_unit_test(an_event_is_a_line_for_a_person), cmocka_unit_test(fields_stand_behind_the_sentence),
-          cmocka_unit_test(a_terminal_gets_colours), cmocka_unit_test(a_machine_gets_json),
-          cmocka_unit_test(a_peer_cannot_forge_lines_or_fields), cmocka_unit_test(levels_below_the_limit_are_dropped),
-          cmocka_unit_test(a_value_that_is_too_long_is_cut), cmocka_unit_test(a_field_without_room_is_left_out_whole),
-          cmocka_unit_test(a_cut_json_line_is_json), cmocka_unit_test(repeats_are_held_back_and_told_of),
-          cmocka_unit_test(what_is_held_back_is_told_at_the_end),
+static void note_event(enum plait_log_level level, const char *room, const char *event, const char *text,
+                       const struct plait_field *fields, void *ctx)
+{
+    char *all = ctx;
+    const size_t len = strlen(all);
+    (void)snprintf(all + len, 200 - len, "%d %s %s %s %lld;", (int)level, room, event, text,
+                   fields ? (long long)fields[0].num : 0);
+}
+
+static void others_can_have_what_is_written(void **state)
+{
+    (void)state;
+    struct fixture *f = begin(PLAIT_LOG_TEXT, true, 2);
+    char all[200] = "", errors[200] = "";
+    struct plait_log_tap tap = {.fn = note_event, .ctx = all, .level = PLAIT_LOG_DEBUG},
+                         strict = {.fn = note_event, .ctx = errors, .level = PLAIT_LOG_ERROR};
+    const struct plait_field fields[] = {plait_field_i64("n", 7), plait_field_end()};
+    plait_log_set_level(f->log, PLAIT_LOG_INFO);
+    plait_log_tap_add(f->log, &tap);
+    plait_log_tap_add(f->log, &strict);
+    plait_log_event(f->log, PLAIT_LOG_DEBUG, "a", "b", "dropped", NULL);
+    plait_log_event(f->log, PLAIT_LOG_WARN, "a", "b", "c", fields);
+    plait_log_event(f->log, PLAIT_LOG_ERROR, "d", "e", "f", NULL);
+    plait_log_event(f->log, PLAIT_LOG_ERROR, "d", "e", "f", NULL);
+    plait_log_event(f->log, PLAIT_LOG_ERROR, "d", "e", "held back", NULL);
+    assert_string_equal(all, "3 a b c 7;4 d e f 0;4 d e f 0;");
+    assert_string_equal(errors, "4 d e f 0;4 d e f 0;");
+    plait_log_tap_remove(f->log, &tap);
+    plait_log_tap_remove(f->log, &tap); /* twice does no harm */
+    plait_log_event(f->log, PLAIT_LOG_ERROR, "g", "h", "i", NULL);
+    assert_string_equal(all, "3 a b c 7;4 d e f 0;4 d e f 0;");
+    assert_string_equal(errors, "4 d e f 0;4 d e f 0;4 g h i 0;");
+    plait_log_tap_remove(f->log, &strict);
+    assert_int_equal(f->lines, 4);
+    end(f);
+}
+
+TEST_MAIN(cmocka_unit_test(others_can_have_what_is_written), cmocka_unit_test(an_event_is_a_line_for_a_person),
+          cmocka_unit_test(fields_stand_behind_the_sentence), cmocka_unit_test(a_terminal_gets_colours),
+          cmocka_unit_test(a_machine_gets_json), cmocka_unit_test(a_peer_cannot_forge_lines_or_fields),
+          cmocka_unit_test(levels_below_the_limit_are_dropped), cmocka_unit_test(a_value_that_is_too_long_is_cut),
+          cmocka_unit_test(a_field_without_room_is_left_out_whole), cmocka_unit_test(a_cut_json_line_is_json),
+          cmocka_unit_test(repeats_are_held_back_and_told_of), cmocka_unit_test(what_is_held_back_is_told_at_the_end),
           cmocka_unit_test(more_events_than_can_be_counted_are_told_all_the_same),
           cmocka_unit_test(without_a_clock_nothing_is_held_back), cmocka_unit_test(without_memory_there_is_no_log))

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """plait serve and plait up: each service answers where its line says, signals end it, an address in use is told."""
+import json
 import os
 import signal
 import socket
 import time
+import urllib.error
 import urllib.request
 import sys
 
@@ -96,9 +98,17 @@ with folder() as where:
         check("serve without an endpoint", at_home and code == 0 or code == 1 and "7037" in err, (s.lines, code, err))
 
     # The fixed ports of `up` may be somebody else's on this machine; then it must say so.
-    with Server("up", "--root", where, "--web", "tcp:0", "--no-listing", lines=10) as s:
+    with Server("up", "--root", where, "--web", "tcp:0", "--no-listing", lines=11) as s:
         if s.lines[-1].startswith("Listening"):
-            check("up prints a line for each service", len(s.lines) == 10 and s.lines[0].startswith("web"), s.lines)
+            check("up prints a line for each service", len(s.lines) == 11 and s.lines[0].startswith("web"), s.lines)
+            base = s.lines[1].split()[-1]
+            page = urllib.request.urlopen(base).read()
+            check("up: the live page", base.endswith("/_plait/") and b'<script src="live.js" defer>' in page, s.lines)
+            state = json.load(urllib.request.urlopen(base + "state"))
+            check("up: its state names every service",
+                  sorted(service["name"] for service in state["services"])
+                  == ["chargen", "daytime", "discard", "echo", "finger", "http", "netstring-echo", "qotd", "time"],
+                  state)
             check("up: echo", talk(s.port("echo"), b"back") == b"back")
             check("up: finger knows no nobody", b"No such user" in talk(s.port("finger"), b"no-such-user-here\r\n"))
             code, err = s.end()
@@ -106,4 +116,15 @@ with folder() as where:
         else:
             code, err = s.end()
             check("up: a port in use is told", code == 1 and "already in use" in err, (code, err))
+    wrong("up: too many of one", ["up", *["--user", "a:b"] * 17], "at most 16 of one option")
+    wrong("up: a value that lacks", ["up", "--web"], "an option at the end lacks its value")
+    wrong("up: an option that is none", ["up", "--live-wire"], "'--live-wire' is not understood")
+    with Server("up", "--root", where, "--web", "tcp:0", "--no-live", "--user", "ann:secret", lines=2) as s:
+        check("up: without the live page", not any(line.startswith("live page") for line in s.lines), s.lines)
+        try:
+            urllib.request.urlopen("http://127.0.0.1:%d/_plait/" % s.port("web"))
+            check("up: options of the web server hold", False)
+        except urllib.error.HTTPError as answer:
+            check("up: options of the web server hold", answer.code == 401, answer.code)
+        s.end()
 finish()

@@ -13,7 +13,7 @@ import urllib.request
 
 sys.dont_write_bytecode = True
 
-from harness import Server, check, finish, folder, run, wrong
+from harness import Server, check, finish, folder, run, talk, wrong
 
 
 class Stay(urllib.request.HTTPRedirectHandler):
@@ -129,7 +129,30 @@ with folder() as where:
         began = time.monotonic()
         check("nobody else does", get(port, "/page.txt", Authorization="Basic eDp5")[0] == 401)
         check("and a failure is slow", time.monotonic() - began >= 0.99)
+    with Server("serve", "web", "--root", root, "--live", "--live-hosts", "home.example,lab.example", "--listen",
+                "haproxy:tcp:0", "--listen", "tcp:0", "--listen", "unix:" + os.path.join(where, "socket"),
+                "web", "--root", root, "--live", "--user", "ann:secret", "--listen", "haproxy:tcp:0", lines=7) as s:
+        proxied, plain, guarded = (int(line.rsplit(":", 1)[1].split("/")[0]) for line in s.lines if "_plait" in line)
+        check("the live page has a line where it has an address", len(s.lines) == 7, s.lines)
+        check("the live page", get(plain, "/_plait/")[0] == 200)
+        check("by a name that was given", get(plain, "/_plait/state", Host="lab.example:80")[0] == 200)
+        check("not by another", get(plain, "/_plait/state", Host="evil.example")[0] == 421)
+        check("not for another origin", get(plain, "/_plait/state", Origin="http://evil.example")[0] == 403)
+        asked = (b" TCP4 %s 127.0.0.1 5 80\r\n"
+                 b"GET /_plait/state HTTP/1.1\r\nHost: localhost\r\n%sConnection: close\r\n\r\n")
+        near, far, known = b"127.0.0.9", b"192.0.2.1", b"Authorization: %s\r\n" % ANN.encode()
+        check("this machine sees it", b" 200 OK" in talk(proxied, b"PROXY" + asked % (near, b""), shut=False))
+        check("another does not", b" 403 " in talk(proxied, b"PROXY" + asked % (far, b""), shut=False))
+        check("without the password neither", b" 401 " in talk(guarded, b"PROXY" + asked % (far, b""), shut=False))
+        check("with it another does", b" 200 OK" in talk(guarded, b"PROXY" + asked % (far, known), shut=False))
+        page = urllib.request.urlopen("http://127.0.0.1:%d/_plait/events" % plain, timeout=10)
+        first = page.readline()
+        began = time.time()
+        code, err = s.end()
+        check("a page that is open holds no end up", code == 0 and time.time() - began < 5, (code, err))
+        check("its events began", first == b"retry: 2000\n", first)
     web = ["serve", "web", "--root", root]
+    wrong("--live-hosts", web + ["--live", "--live-hosts", "a" * 501], "--live-hosts takes names with commas between")
     wrong("--user", web + ["--user", "ann"], "--user wants a name and a password, as in ann:secret")
     wrong("--user without a name", web + ["--user", ":x"], "--user wants")
     wrong("--user twice", web + ["--user", "a:b", "--user", "a:c"], "--user a stands twice")
