@@ -60,10 +60,9 @@ static void end_viewers(struct plait__live *live)
 static void on_tick(void *ctx)
 {
     struct plait__live *live = ctx;
+    const plait_span late = plait_now(live->reactor) - live->next;
     plait__live_look(live);
-    live->next += plait_seconds(1);
-    if (live->next <= plait_now(live->reactor)) /* it was held up for long: what was missed is not made up for */
-        live->next = plait_now(live->reactor) + plait_seconds(1);
+    live->next += (late / plait_seconds(1) + 1) * plait_seconds(1); /* what was missed is not made up for */
     plait_timer_arm_at(&live->tick, live->next);
     if (live->viewer_count == 0)
         return;
