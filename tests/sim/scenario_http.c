@@ -3,7 +3,8 @@
  * HTTP, client against server: answers at once, in pieces and later, bodies both ways, redirects, fetches that wait for
  * a connection or are given up. Every fetch ends exactly once, whole or with an error, and no answer is given to
  * another request. `http_pipeline`: requests sent ahead on connections of their own, answered in their order.
- * `http_proxy`: the same fetches through our reverse proxy, which has two such servers behind it.
+ * `http_proxy`: the same fetches through our reverse proxy, which has two such servers behind it. `http2_client`: the
+ * same over HTTP/2, where they share connections and some are read in pieces, with pauses.
  */
 #include "tests/sim/scenarios.h"
 
@@ -176,6 +177,10 @@ struct one {
     unsigned kind;
     unsigned ends;
     bool whole;
+    enum plait_http_version version;
+    struct plait_timer resume;
+    const struct plait_response *paused;
+    size_t read; /* bytes of a body that comes in pieces */
 };
 
 static const uint8_t posted[20000];
@@ -196,17 +201,48 @@ static bool body_is(const struct one *o, plait_slice body)
     return plait_slice_equal(body, plait_slice_text(text));
 }
 
+static void resume(void *ctx)
+{
+    const struct one *o = ctx;
+    plait_response_resume(o->paused);
+}
+
+/* Takes a piece of a large body, and wants no more for some time. */
+static plait_err take_piece(const struct plait_response *response, plait_slice piece, void *ctx)
+{
+    struct one *o = ctx;
+    for (size_t i = 0; i < piece.len; i++) {
+        if (piece.ptr[i] != byte_at(o->key, o->read + i))
+            plait_sim_fail(o->sim, "fetch %zu got bytes of another body", o->key);
+    }
+    o->read += piece.len;
+    o->paused = response;
+    plait_response_pause(response);
+    plait_timer_arm(&o->resume, plait_millis((int64_t)plait_sim_random(o->sim, 50)));
+    return PLAIT_OK;
+}
+
+static bool is_right(const struct one *o, const struct plait_response *response)
+{
+    if (plait_response_status(response) != 200)
+        return false;
+    if (plait_response_version(response) != (o->version == PLAIT_HTTP_2 ? 20 : 11))
+        return false;
+    return o->read ? o->read == LARGE : body_is(o, plait_response_body(response));
+}
+
 static void ended(struct plait_result *result, void *ctx)
 {
     struct one *o = ctx;
     o->ends++;
     o->whole = result->fault.err == PLAIT_OK;
+    plait_timer_stop(&o->resume);
     if (o->whole) {
         const struct plait_response *response = result->value.ptr;
         const int status = plait_response_status(response);
         if (o->proxied && status >= 502 && status <= 504)
             o->whole = false;
-        else if (status != 200 || !body_is(o, plait_response_body(response)))
+        else if (!is_right(o, response))
             plait_sim_fail(o->sim, "fetch %zu of kind %u got a wrong answer", o->key, o->kind);
     }
     plait_result_set(result, plait_value_num(0));
@@ -217,11 +253,15 @@ static void start(void *ctx)
     static const char *const paths[] = {"large", "small", "later", "body"};
     struct one *o = ctx;
     char url[64];
-    struct plait_fetch_options options = {.idle = plait_seconds(20)};
+    struct plait_fetch_options options = {.idle = plait_seconds(20), .version = o->version};
     (void)snprintf(url, sizeof(url), "http://%s/%s?key=%zu", o->host, paths[o->kind], o->key);
     if (o->kind == 3) {
         options.method = "POST";
         options.body = plait_slice_of(posted, sizeof(posted));
+    }
+    if (o->version == PLAIT_HTTP_2 && o->kind == 0 && o->key % 4 == 0) {
+        options.data = take_piece;
+        options.ctx = o;
     }
     struct plait_deferred *d = plait_http_fetch(o->http, url, &options);
     if (plait_then(d, ended, o) != PLAIT_OK)
@@ -231,7 +271,8 @@ static void start(void *ctx)
 }
 
 /* Fetches from a host, and looks at every end; then the proxy, if there is one, is to go. */
-static void fetch_all(struct plait_sim *sim, const char *host, struct plait_listener *proxy)
+static void fetch_all(struct plait_sim *sim, const char *host, struct plait_listener *proxy,
+                      enum plait_http_version version)
 {
     struct plait_host *client = plait_sim_host(sim, "client");
     struct one fetches[FETCHES];
@@ -246,7 +287,9 @@ static void fetch_all(struct plait_sim *sim, const char *host, struct plait_list
     for (size_t i = 0; i < FETCHES; i++) {
         fetches[i] = (struct one){.sim = sim, .http = http, .host = host, .proxied = proxy, .key = i};
         fetches[i].kind = (unsigned)plait_sim_random(sim, 4);
+        fetches[i].version = version;
         plait_timer_init(&fetches[i].start, r, "start", start, &fetches[i]);
+        plait_timer_init(&fetches[i].resume, r, "resume", resume, &fetches[i]);
         plait_timer_arm(&fetches[i].start, plait_millis((int64_t)plait_sim_random(sim, 2000)));
     }
     plait_sim_run_for(sim, plait_seconds(300));
@@ -256,7 +299,9 @@ static void fetch_all(struct plait_sim *sim, const char *host, struct plait_list
             plait_sim_fail(sim, "fetch %zu of kind %u ended %u times", i, fetches[i].kind, fetches[i].ends);
         whole += fetches[i].whole;
     }
-    if (whole < FETCHES / 4)
+    /* a reset takes all that a connection carries */
+    const bool shared = version == PLAIT_HTTP_2 && plait_sim_fault_count(sim, PLAIT_SIM_RESET, NULL) > 0;
+    if (whole < FETCHES / 4 && !shared)
         plait_sim_fail(sim, "only %zu of %d fetches were whole", whole, FETCHES);
     plait_http_client_free(&http);
     plait_listener_close(&proxy);
@@ -268,7 +313,14 @@ static void scenario(struct plait_sim *sim)
 {
     struct plait_address at;
     if (serve(sim, plait_sim_host(sim, "server"), &at))
-        fetch_all(sim, "server", NULL);
+        fetch_all(sim, "server", NULL, PLAIT_HTTP_ANY);
+}
+
+static void run_http2(struct plait_sim *sim)
+{
+    struct plait_address at;
+    if (serve(sim, plait_sim_host(sim, "server"), &at))
+        fetch_all(sim, "server", NULL, PLAIT_HTTP_2);
 }
 
 /* --- a proxy between them ----------------------------------------------------------------------------------------- */
@@ -302,7 +354,7 @@ static void run_proxy(struct plait_sim *sim)
         return;
     struct plait_listener *proxy = serve_proxy(sim);
     if (proxy)
-        fetch_all(sim, "proxy", proxy);
+        fetch_all(sim, "proxy", proxy, PLAIT_HTTP_ANY);
 }
 
 /* --- requests sent ahead ---------------------------------------------------------------------------------------- */
@@ -407,6 +459,7 @@ static void run_pipelines(struct plait_sim *sim)
 }
 
 const struct plait_scenario scenario_http = {.name = "http", .faults = PLAIT_SIM_ALL, .run = scenario};
+const struct plait_scenario scenario_http2_client = {.name = "http2_client", .faults = PLAIT_SIM_ALL, .run = run_http2};
 const struct plait_scenario scenario_http_proxy = {.name = "http_proxy", .faults = PLAIT_SIM_ALL, .run = run_proxy};
 const struct plait_scenario scenario_http_pipeline = {
     .name = "http_pipeline", .faults = PLAIT_SIM_ALL, .run = run_pipelines};

@@ -24,6 +24,7 @@
     X(greedy) \
     X(half_close) \
     X(http) \
+    X(http2_client) \
     X(http_pipeline) \
     X(http_proxy) \
     X(joined) \
