@@ -269,6 +269,58 @@ static void a_peer_that_only_stops_reading_ends_the_stream(void **state)
     bed_close(&b);
 }
 
+static ssize_t reset_send(struct plait_sys *sys, int fd, const struct msghdr *msg, int flags)
+{
+    (void)sys, (void)fd, (void)msg, (void)flags;
+    return -ECONNRESET;
+}
+
+static void what_was_said_before_a_reset_is_heard(void **state)
+{
+    struct bed b;
+    (void)state;
+    for (int joint = JOINT_UNIX; joint < JOINT_COUNT; joint++) {
+        open_joined(&b, (enum joint)joint);
+        plait_write(y.s, PLAIT_LIT("sorry"));
+        plait_flush(y.s);
+        b.ops.sendmsg = reset_send;
+        plait_write(x.s, PLAIT_LIT("nobody reads"));
+        plait_flush(x.s);
+        bed_settle(&b);
+        assert_slice(plait_slice_of(x.got, x.got_len), "sorry");
+        assert_int_equal(x.fault.err, PLAIT_ERESET);
+        assert_string_equal(x.fault.step, "send");
+        bed_close(&b);
+    }
+}
+
+static ssize_t read_of_a_directory(struct plait_sys *sys, int fd, void *buf, size_t len)
+{
+    (void)sys, (void)fd, (void)buf, (void)len;
+    return -EISDIR;
+}
+
+/* Only the error that a terminal gives for its end is one. */
+static void another_error_of_a_pipe_is_no_end(void **state)
+{
+    struct bed b;
+    struct plait_stream *s;
+    int fd[2];
+    (void)state;
+    memset(&x, 0, sizeof x);
+    bed_open(&b);
+    assert_int_equal(pipe2(fd, O_NONBLOCK | O_CLOEXEC), 0);
+    assert_int_equal(plait__fd_stream_new(b.r, PLAIT__FD_PIPE, fd[0], NULL, &s), 0);
+    peer_attach(&x, s, &peer_protocol);
+    b.ops.read = read_of_a_directory;
+    assert_int_equal(write(fd[1], "x", 1), 1);
+    bed_settle(&b);
+    assert_string_equal(x.story, "cl");
+    assert_int_equal(x.fault.os_errno, EISDIR);
+    close(fd[1]);
+    bed_close(&b);
+}
+
 /* As TLS does, which has records of its own to send. */
 static void what_is_offered_behind_a_failed_send_stays(void **state)
 {
@@ -431,6 +483,18 @@ static void streams_need_memory(void **state)
     assert_int_equal(plait__fd_stream_new(b.r, PLAIT__FD_TCP, 0, NULL, &s), -ENOMEM);
     assert_err(plait_pair_new(b.r, &s, &t), PLAIT_ENOMEM);
     bed_heal(&b);
+    int fd[2];
+    int res = -ENOMEM;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd), 0);
+    for (uint64_t k = 1; k < 10 && res < 0; k++) { /* wherever it fails, nothing stays taken */
+        bed_fail(&b, k);
+        res = plait__fd_stream_new(b.r, PLAIT__FD_UNIX, fd[0], NULL, &s);
+        bed_heal(&b);
+        assert_int_equal(b.r->fd_streams.used, res == 0);
+    }
+    assert_int_equal(res, 0);
+    plait__stream_discard(s);
+    close(fd[1]);
     bed_close(&b);
 }
 
@@ -491,6 +555,7 @@ TEST_MAIN(cmocka_unit_test(a_stream_knows_its_reactor_its_number_and_its_counts)
           cmocka_unit_test(a_descriptor_that_cannot_be_watched_is_told),
           cmocka_unit_test(a_stream_may_end_while_descriptors_arrive),
           cmocka_unit_test(control_data_of_another_kind_is_passed_over), cmocka_unit_test(streams_need_memory),
+          cmocka_unit_test(what_was_said_before_a_reset_is_heard), cmocka_unit_test(another_error_of_a_pipe_is_no_end),
           cmocka_unit_test(an_abort_after_the_own_end_resets_a_pair),
           cmocka_unit_test(a_stream_that_ended_has_no_options),
           cmocka_unit_test(a_unix_peer_that_has_a_name_is_known_by_it),

@@ -114,6 +114,14 @@ static void tls_against_a_server_that_says_nothing_times_out(void **state)
     bed_pass(&t.p.n.b, plait_seconds(31));
     client_expect(&t.p.n, t.p.c, PLAIT_ETIMEDOUT);
     assert_string_equal(t.p.c->seen.fault.step, "handshake");
+    const struct plait_connect_options hasty = {.tls = t.client, .handshake = plait_seconds(5), .timeout = PLAIT_NEVER};
+    t.p.c->seen.calls = 0;
+    client_start(t.p.c, plait_connect_address(t.p.n.r, &at, &hasty)); /* a step may have a limit of its own */
+    net_idle(&t.p.n);
+    bed_pass(&t.p.n.b, plait_seconds(4));
+    assert_int_equal(t.p.c->seen.calls, 0);
+    bed_pass(&t.p.n.b, plait_seconds(2));
+    client_expect(&t.p.n, t.p.c, PLAIT_ETIMEDOUT);
     t.p.c->seen.calls = 0;
     struct plait_deferred *d = plait_connect_address(t.p.n.r, &at, &o);
     client_start(t.p.c, d);
@@ -123,7 +131,7 @@ static void tls_against_a_server_that_says_nothing_times_out(void **state)
     t.p.c->seen.calls = 0;
     client_start(t.p.c, plait_connect_address(t.p.n.r, &at, &o));
     net_idle(&t.p.n);
-    for (int i = 0; i < 3; i++) /* the server goes in the middle of the handshake */
+    for (int i = 0; i < 4; i++) /* the server goes in the middle of the handshake */
         close(accept4(mute, NULL, NULL, SOCK_CLOEXEC));
     net_until(&t.p.n, t.p.c->seen.calls == 1);
     assert_true(t.p.c->seen.err != PLAIT_OK);
@@ -463,6 +471,9 @@ static void a_way_through_something_gives_a_plain_stream_too(void **state)
     t.p.c->p.greeting = PLAIT_LIT("hello");
     net_until(&t.p.n, t.p.c->p.got_len == 5);
     assert_string_equal(t.p.v.got, "hello");
+    bed_pass(&t.p.n.b, plait_seconds(60)); /* whoever led here waits for it no longer */
+    net_idle(&t.p.n);
+    assert_non_null(t.p.c->p.s);
     tls_close(&t);
 }
 
@@ -478,6 +489,7 @@ static void a_way_that_ends_nowhere_fails_with_its_fault(void **state)
     client_start(t.p.c, plait_connect_host(t.p.n.r, PLAIT_LIT("host.example"), 99, &o));
     client_expect(&t.p.n, t.p.c, PLAIT_EREFUSED);
     assert_int_equal(t.p.c->with.port, 1);
+    assert_false(bed_logged(&t.p.n.b, "unhandled-fault"));
     t.p.c->seen.calls = 0;
     way.absent = true;
     client_start(t.p.c, plait_connect_host(t.p.n.r, PLAIT_LIT("host.example"), 99, &o));

@@ -11,6 +11,46 @@
 #include <plait/datagram.h>
 #include <plait/thread.h>
 
+#include <netinet/tcp.h>
+#include <sys/un.h>
+
+static int option_of(int fd, int level, int name)
+{
+    int value = -1;
+    socklen_t len = sizeof value;
+    assert_int_equal(getsockopt(fd, level, name, &value, &len), 0);
+    return value;
+}
+
+/* A socket that somebody else made listen gets what was asked for like one of our own. */
+static void a_listening_socket_of_others_gets_the_options(void **state)
+{
+    struct net n;
+    struct srv v = {.opened = 0};
+    struct plait_listener *l;
+    const struct plait_listen_options o = {.defer_accept = true};
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    (void)state;
+    net_open(&n);
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
+    assert_int_equal(listen(fd, 5), 0);
+    assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_NODELAY), 0);
+    assert_ok(plait_listen_fd(n.r, fd, &o, srv_service(&n, &v), &l));
+    assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_NODELAY), 1);
+    assert_true(option_of(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT) > 0);
+    plait_listener_close(&l);
+    const int packets = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0); /* it listens, but makes no streams */
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    (void)snprintf(un.sun_path + 1, sizeof un.sun_path - 1, "plait-test-packets-%d", (int)getpid());
+    assert_int_equal(bind(packets, (struct sockaddr *)&un, sizeof un), 0);
+    assert_int_equal(listen(packets, 5), 0);
+    assert_err(plait_listen_fd(n.r, packets, NULL, srv_service(&n, &v), &l), PLAIT_EINVAL);
+    close(packets);
+    close(fd);
+    net_close(&n);
+}
+
 static void a_token_that_went_out_is_gone(void **state)
 {
     struct bed b;
@@ -497,4 +537,5 @@ TEST_MAIN(
     cmocka_unit_test(a_reactor_without_epoll_leaves_nothing), cmocka_unit_test(a_port_in_use_takes_the_trust_along),
     cmocka_unit_test(every_letter_and_digit_names_a_host),
     cmocka_unit_test(a_stale_file_that_changed_meanwhile_is_left),
+    cmocka_unit_test(a_listening_socket_of_others_gets_the_options),
     cmocka_unit_test(a_listener_that_ends_lets_others_try_again))

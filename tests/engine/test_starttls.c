@@ -396,6 +396,31 @@ static void a_stream_whose_flush_fails_is_lost_and_that_is_all(void **state)
     tls_bed_close(&t);
 }
 
+/* A protocol that read ahead gives TLS what it took too much. */
+static void ciphertext_that_was_read_ahead_is_fed_to_tls(void **state)
+{
+    uint8_t none[1] = {0};
+    (void)state;
+    tls_bed_open(&t, &certs);
+    tls_bed_start(&t, &peer_protocol);
+    plait__tls_feed(t.c.s, plait_slice_of(none, 0));
+    assert_true(plait_is_open(t.c.s));
+    assert_null(tls_of(t.c.s)->held);
+    plait__tls_feed(t.s.s, PLAIT_LIT("GET "));
+    assert_int_equal(tls_of(t.s.s)->in_len, 4);
+    bed_settle(&t.b);
+    assert_int_equal(t.s.fault.err, PLAIT_ETLS); /* which is no record */
+    tls_bed_close(&t);
+    tls_bed_open(&t, &certs);
+    tls_bed_start(&t, &peer_protocol);
+    bed_fail(&t.b, 1);
+    plait__tls_feed(t.c.s, PLAIT_LIT("x"));
+    bed_heal(&t.b);
+    bed_settle(&t.b);
+    assert_int_equal(t.c.fault.err, PLAIT_ENOMEM);
+    tls_bed_close(&t);
+}
+
 TEST_MAIN_WITH(make, end, cmocka_unit_test(tls_can_begin_in_the_middle_of_a_stream),
                cmocka_unit_test(what_was_written_before_leaves_in_the_clear_however_slowly),
                cmocka_unit_test(a_file_of_before_leaves_in_the_clear_though_it_is_not_in_memory),
@@ -409,4 +434,5 @@ TEST_MAIN_WITH(make, end, cmocka_unit_test(tls_can_begin_in_the_middle_of_a_stre
                cmocka_unit_test(aborting_drops_what_was_written_in_the_clear),
                cmocka_unit_test(a_peer_that_takes_nothing_in_the_clear_is_left),
                cmocka_unit_test(a_stream_that_ends_starts_no_tls),
-               cmocka_unit_test(a_stream_whose_flush_fails_is_lost_and_that_is_all))
+               cmocka_unit_test(a_stream_whose_flush_fails_is_lost_and_that_is_all),
+               cmocka_unit_test(ciphertext_that_was_read_ahead_is_fed_to_tls))

@@ -295,6 +295,7 @@ static void run_short_file(enum joint joint)
     plait_write_file(x.s, fd, 0, 200, count_release, NULL);
     bed_settle(&b);
     assert_int_equal(x.fault.err, PLAIT_ETRUNCATED);
+    assert_int_equal(x.fault.os_errno, 0); /* no call failed */
     assert_int_equal(released, 1);
     close(fd);
     bed_close(&b);
@@ -549,6 +550,33 @@ static void descriptors_wait_for_a_full_socket(void **state)
     bed_close(&b);
 }
 
+static void descriptors_that_found_a_full_socket_are_told_of_room(void **state)
+{
+    struct bed b;
+    struct plait_stream *s;
+    int fd[2];
+    (void)state;
+    memset(&x, 0, sizeof x);
+    bed_open(&b);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd), 0);
+    assert_int_equal(plait__fd_stream_new(b.r, PLAIT__FD_UNIX, fd[0], NULL, &s), 0);
+    peer_attach(&x, s, &peer_protocol);
+    bed_settle(&b);
+    while (write(fd[0], big, sizeof big) > 0)
+        continue;
+    bed_settle(&b);
+    assert_err(plait_write_fds(x.s, PLAIT_LIT("x"), &fd[1], 1), PLAIT_EAGAIN);
+    bed_settle(&b);
+    assert_string_equal(x.story, "c");
+    while (read(fd[1], big, sizeof big) > 0)
+        continue;
+    bed_settle(&b);
+    assert_string_equal(x.story, "cr");
+    assert_ok(plait_write_fds(x.s, PLAIT_LIT("x"), &fd[1], 1));
+    close(fd[1]);
+    bed_close(&b);
+}
+
 static void descriptors_that_nobody_wants_are_closed(void **state)
 {
     struct bed b;
@@ -652,6 +680,7 @@ TEST_MAIN(cmocka_unit_test(what_a_callback_writes_leaves_in_one_call),
           cmocka_unit_test(descriptors_are_refused_where_they_make_no_sense),
           cmocka_unit_test(descriptors_wait_for_room_behind_pending_output),
           cmocka_unit_test(descriptors_wait_for_a_full_socket),
+          cmocka_unit_test(descriptors_that_found_a_full_socket_are_told_of_room),
           cmocka_unit_test(descriptors_that_nobody_wants_are_closed),
           cmocka_unit_test(output_that_finds_no_memory_ends_the_stream),
           cmocka_unit_test(writing_on_does_not_prolong_the_patience),

@@ -404,6 +404,29 @@ static void a_carrier_that_gives_more_than_was_wanted_loses_nothing(void **state
     tls_bed_close(&t);
 }
 
+/* What a carrier that closes still has to send nobody waits for when the reactor ends. */
+static void a_reactor_that_ends_cuts_what_is_parting(void **state)
+{
+    (void)state;
+    tls_bed_open(&t, &certs);
+    t.out_max = 100000;
+    tls_bed_join(&t, &peer_protocol);
+    t.nc.stuck = true;
+    plait_write(t.c.s, PLAIT_LIT("never sent"));
+    bed_settle(&t.b);
+    plait_close(t.c.s);
+    bed_settle(&t.b);
+    bed_pass(&t.b, plait_seconds(3)); /* the stream lingers no longer, the carrier goes on trying */
+    assert_non_null(t.c.s);
+    assert_true(tls_of(t.c.s)->parting);
+    plait_tls_server_unref(&t.server);
+    plait_tls_client_unref(&t.client);
+    bed_close(&t.b);
+    assert_null(t.c.s);
+    assert_null(t.s.s);
+    assert_int_equal(t.c.told, 3); /* connected, secured, lost */
+}
+
 static void a_file_is_sent_as_records(void **state)
 {
     (void)state;
@@ -516,6 +539,7 @@ TEST_MAIN_WITH(make, end, cmocka_unit_test(both_versions_work_over_every_carrier
                cmocka_unit_test(the_carrier_below_is_asked_for_addresses_options_and_credentials),
                cmocka_unit_test(few_bytes_need_no_memory_of_the_reactors),
                cmocka_unit_test(a_paused_stream_wants_nothing_from_below),
+               cmocka_unit_test(a_reactor_that_ends_cuts_what_is_parting),
                cmocka_unit_test(the_own_end_reaches_the_carrier_below),
                cmocka_unit_test(writing_on_does_not_prolong_the_patience),
                cmocka_unit_test(two_ends_that_part_with_much_to_say_wait_for_each_other_not_for_the_time),
