@@ -6,7 +6,8 @@
  *
  * A fetch that is paused leaves what comes in its stream, and only what it took opens the window again. Invariant: a
  * stream's exchange knows the stream, and neither knows the other once one of them is over; whoever ends first tells
- * once. nghttp2 tells nothing more of a stream that was reset. Test: tests/web/test_http2_client.c.
+ * once. nghttp2 tells nothing more of a stream that was reset. Tests:
+ * tests/web/test_http2_client.c, fuzz/fuzz_http2_client.c.
  */
 #include "base/try.h"
 #include "web/http2_client.h"
