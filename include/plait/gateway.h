@@ -16,7 +16,7 @@ struct plait_cgi_options {
     plait_span silence;     /* a program that neither takes nor gives bytes; 60 s. Before its header came that is 504 */
     plait_span life;        /* of a program, however busy; 1 h */
     uint64_t output_max;    /* bytes of an answer's body; 1 GiB */
-    size_t gather_max;      /* bytes of a request's body without length, which is gathered first; 1 MiB */
+    size_t gather_max;      /* bytes of a request's body without length, which is gathered first; 16 MiB */
     const char *const *env; /* "NAME=VALUE", NULL-terminated: more variables. Of ours only PATH is inherited */
     const char *root;       /* value of DOCUMENT_ROOT; NULL: none */
     bool authorization;     /* programs see Authorization, and with it passwords */

@@ -11,6 +11,7 @@
 #include <plait/amp.h>
 #include <plait/auth.h>
 #include <plait/bytes.h>
+#include <plait/cache.h>
 #include <plait/cookies.h>
 #include <plait/datagram.h>
 #include <plait/deferred.h>

@@ -70,7 +70,7 @@ struct several {
 
 /* What the web server was told beside its folder; web.c. */
 struct web_words {
-    const char *access_log, *realm, *access_form, *hsts, *https, *rate, *in_flight, *users, *live_hosts;
+    const char *access_log, *realm, *access_form, *hsts, *https, *rate, *in_flight, *users, *live_hosts, *cache;
     struct several user, redirect, host, rewrite, error_page, cgi, proxy;
     bool compress, health, metrics, live;
     struct plait_access_log *log; /* opened by the first endpoint */
@@ -81,7 +81,8 @@ struct web_words {
 bool take_web_option(struct words *words, struct web_words *web, const char **value, bool *full);
 #define WEB_HELP                                                                                                       \
     "  web also takes: --compress; --access-log FILE (- is standard output), --access-form combined|json;\n"           \
-    "             --cgi PATH=DIR or PATH=PROGRAM; --proxy PATH=URL[,URL...] (PATH / for everything);\n"                \
+    "             --cache BYTES[/PERCENT]; --cgi PATH=DIR or PATH=PROGRAM;\n"                                          \
+    "             --proxy PATH=URL[,URL...] (PATH / for everything);\n"                                                \
     "             --user NAME:PASSWORD, --users FILE, --realm NAME; --redirect PATH=URL; --host NAME=DIR;\n"           \
     "             --rewrite FROM=TO; --error-page STATUS=FILE; --health (/health/live, /health/ready);\n"              \
     "             --metrics (/metrics); --rate N[/BURST]; --in-flight N; --https PORT; --hsts SECONDS;\n"              \

@@ -7,6 +7,7 @@
  */
 #include "program/program.h"
 
+#include <plait/cache.h>
 #include <plait/gateway.h>
 #include <plait/live.h>
 #include <plait/proxy.h>
@@ -41,7 +42,7 @@ bool take_web_option(struct words *words, struct web_words *web, const char **va
                   {"realm", &web->realm},           {"hsts", &web->hsts},
                   {"https", &web->https},           {"rate", &web->rate},
                   {"in-flight", &web->in_flight},   {"users", &web->users},
-                  {"live-hosts", &web->live_hosts}};
+                  {"live-hosts", &web->live_hosts}, {"cache", &web->cache}};
     for (size_t i = 0; i < sizeof single / sizeof single[0]; i++) {
         if (take_option(words, single[i].name, 0, value)) {
             *single[i].place = *value;
@@ -316,6 +317,22 @@ static bool add_error_page(struct plait_reactor *r, struct plait_resource *root,
     return fine;
 }
 
+static bool add_cache(struct plait_resource *root, const struct web_words *web, struct trouble *trouble)
+{
+    uint64_t bytes = 0, percent = 0;
+    if (!web->cache)
+        return true;
+    const char *slash = strchr(web->cache, '/');
+    const size_t len = slash ? (size_t)(slash - web->cache) : strlen(web->cache);
+    if (!read_number(web->cache, len, SIZE_MAX / 2, &bytes) ||
+        (slash && !read_number(slash + 1, strlen(slash + 1), 100, &percent)))
+        return told(trouble, EXIT_USAGE,
+                    "--cache '%.40s' is not a number of bytes, as in 67108864, or 67108864/10 with per cent",
+                    web->cache);
+    const struct plait_cache_options options = {.memory = (size_t)bytes, .heuristic_percent = (unsigned)percent};
+    return plait_cache_wrap(root, &options) == PLAIT_OK;
+}
+
 static bool add_layers(struct plait_reactor *r, struct plait_resource *root, const struct web_words *web,
                        struct trouble *trouble)
 {
@@ -325,7 +342,8 @@ static bool add_layers(struct plait_reactor *r, struct plait_resource *root, con
         if (!add_error_page(r, root, web->error_page.value[i], trouble))
             return false;
     }
-    return add_https(root, web, trouble) && add_limits(root, web, trouble) && add_users(r, root, web, trouble);
+    return add_https(root, web, trouble) && add_limits(root, web, trouble) && add_users(r, root, web, trouble) &&
+           add_cache(root, web, trouble);
 }
 
 /* --- hosts -------------------------------------------------------------------------------------------------------- */

@@ -17,7 +17,7 @@
 #include <fcntl.h>
 #include <signal.h>
 
-enum { AT_ONCE = 32, SILENCE_S = 60, LIFE_S = 3600, GATHER_MAX = 1 << 20, GRACE_MS = 2000 };
+enum { AT_ONCE = 32, SILENCE_S = 60, LIFE_S = 3600, GATHER_MAX = 16 << 20, GRACE_MS = 2000 };
 enum { VARS_MAX = 1 << 18, PATH_BYTES = 4096, LINE_MAX = 1000, INPUT_HIGH = 32768 };
 
 static const uint64_t output_max_usual = 1 << 30;

@@ -33,7 +33,7 @@ static struct plait_buf *compose_head(struct plait_request *req, const struct pl
                                          .connection = !keep             ? "close"
                                                        : req->head.minor ? NULL
                                                                          : "keep-alive",
-                                         .common = plait__http_common(req->service),
+                                         .common = plait__http_common_of(req),
                                          .type = reply->type,
                                          .more = plait_buf_slice(&req->fields)};
     if (!keep)

@@ -22,7 +22,9 @@ static size_t put_fixed(struct plait__http_service *service, const struct plait_
     nv[n++] = plait__h2_status(reply->status, status);
     if (*server)
         nv[n++] = plait__h2_field(PLAIT_LIT("server"), plait_slice_text(server));
-    nv[n++] = plait__h2_field(PLAIT_LIT("date"), plait_slice_sub(common, common.len - 2 - DATE_BYTES, common.len - 2));
+    if (!reply->dated)
+        nv[n++] =
+            plait__h2_field(PLAIT_LIT("date"), plait_slice_sub(common, common.len - 2 - DATE_BYTES, common.len - 2));
     if (reply->type.len)
         nv[n++] = plait__h2_field(PLAIT_LIT("content-type"), reply->type);
     if (reply->length == PLAIT_LENGTH_UNKNOWN || reply->status == 204 || reply->status == 304)

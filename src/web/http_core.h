@@ -83,6 +83,7 @@ struct plait__http_reply {
     int status;
     uint64_t length;  /* of the body, HEAD's too, or PLAIT_LENGTH_UNKNOWN */
     plait_slice type; /* Content-Type, or empty */
+    bool dated;       /* the fields have a Date */
 };
 
 /* What carries a request. All of it is called only while the client is there; what fails abandons the request by
@@ -140,6 +141,7 @@ struct plait_request {
     const struct plait__http_carrier_ops *ops;
     void *carrier;               /* NULL: the client has left */
     struct plait_stream *stream; /* the connection, as long as there is a carrier */
+    struct plait__inner *inner;  /* a request of our own: what carries it */
     const uint8_t *base;         /* the head's bytes */
     plait_slice path, rest, query, host;
     struct plait_resource *resource;                /* reached so far, or the one that answers */
@@ -152,6 +154,7 @@ struct plait_request {
     bool told;                                      /* filters know of the end */
     bool complete;                                  /* the answer was */
     struct plait__auth_try *auth;                   /* who wants to be let in */
+    bool dated;                                     /* the answer's fields have its Date */
     bool as_get;                                    /* one of our resources sent it on to another: GET, no body */
     plait_slice user;                               /* who was authenticated */
     struct plait__http_filter *filters, *filter_at; /* innermost first; the one that is being called */
@@ -206,6 +209,8 @@ struct plait__http_service *plait__http_service_new(struct plait_resource *root,
 void plait__http_service_unref(struct plait__http_service *service);
 /* The lines that every answer has. */
 plait_slice plait__http_common(struct plait__http_service *service);
+/* Those of an answer: one that was made earlier has a Date of its own. */
+plait_slice plait__http_common_of(const struct plait_request *req);
 
 /* http_server.c */
 plait_err plait__http_open(struct plait__http_service *service, struct plait_stream *s) PLAIT_MUST;
@@ -266,6 +271,8 @@ void plait__filters_head(struct plait_request *req, struct plait_reply_head *hea
 void plait__filters_write(struct plait_request *req, plait_slice piece);
 /* The body is complete: ends the filters, the answer and the request. */
 void plait__filters_end(struct plait_request *req);
+/* Lets go of the filters of a request that begins anew, but for the one that hands a request of our own its answer. */
+void plait__filters_renew(struct plait_request *req);
 /* Tells the filters, once, that the request is over. */
 void plait__filters_done(struct plait_request *req);
 
@@ -286,6 +293,8 @@ void plait__feed_free(struct plait_request *req);
 void plait__reply_offer_upgrade(struct plait_request *req, const char *protocol);
 /* http_reply.c: as plait_reply_field for a name and a value that were judged already; any name. */
 plait_err plait__reply_put(struct plait_request *req, plait_slice name, plait_slice value) PLAIT_MUST;
+/* http_reply.c: adds the Date of an answer that was made at another time than now. */
+plait_err plait__reply_date(struct plait_request *req, int64_t seconds) PLAIT_MUST;
 /* http_reply.c: a range of a file as a piece of a body of known length. */
 void plait__reply_write_file(struct plait_request *req, const struct plait_reply_range *range);
 

@@ -122,6 +122,18 @@ void plait__filters_done(struct plait_request *req)
     }
 }
 
+void plait__filters_renew(struct plait_request *req)
+{
+    struct plait__http_filter *kept = NULL;
+    for (struct plait__http_filter *f = req->filters; f; f = f->outer) {
+        if (req->inner && !f->outer)
+            kept = f;
+        else if (f->ops->done)
+            f->ops->done(req, f->ctx);
+    }
+    req->filters = kept;
+}
+
 /* --- fields of the answer ----------------------------------------------------------------------------------------- */
 
 /* Finds the next line of a name; `*at` is where it begins, its end is returned (0: there is none). */

@@ -7,6 +7,7 @@
  * handler passes can add a line to a head. Test: tests/web/test_http_reply.c.
  */
 #include "base/text.h"
+#include "base/timefmt.h"
 #include "base/try.h"
 #include "web/http_core.h"
 
@@ -80,6 +81,15 @@ plait_err plait__reply_put(struct plait_request *req, plait_slice name, plait_sl
     return put_line(&req->fields, name, value);
 }
 
+plait_err plait__reply_date(struct plait_request *req, int64_t seconds)
+{
+    char date[PLAIT__HTTP_DATE_BYTES];
+    plait__format_http_date(seconds, date);
+    PLAIT_TRY(put_line(&req->fields, PLAIT_LIT("Date"), plait_slice_text(date)));
+    req->dated = true;
+    return PLAIT_OK;
+}
+
 void plait__reply_offer_upgrade(struct plait_request *req, const char *protocol)
 {
     if (put_line(&req->fields, PLAIT_LIT("Connection"), PLAIT_LIT("Upgrade")) == PLAIT_OK)
@@ -129,7 +139,8 @@ static struct plait__http_reply make_head(struct plait_request *req, int status,
     req->no_body = is_bare(req, head.status);
     req->filtered &= !req->no_body;
     req->wire_left = head.length;
-    return (struct plait__http_reply){.status = head.status, .length = head.length, .type = head.type};
+    return (struct plait__http_reply){
+        .status = head.status, .length = head.length, .type = head.type, .dated = req->dated};
 }
 
 /* A status that an answer may have: 1xx are not answers. */

@@ -8,7 +8,7 @@
  * the stream's input. Test: tests/web/test_http_server.c.
  */
 #include "base/try.h"
-#include "web/http_core.h"
+#include "web/http_inner.h"
 
 enum { POOL_MAX = 64, FIELDS_KEPT = 4096 };
 
@@ -62,12 +62,13 @@ static void request_clear(struct plait_request *req)
 {
     req->carrier = NULL;
     req->stream = NULL;
+    req->inner = NULL;
     req->base = NULL;
     req->path = req->rest = req->query = req->host = plait_slice_of(NULL, 0);
     req->resource = NULL;
     req->layer = req->hops = 0;
     req->rewritten = false;
-    req->error_page = req->filtered = req->told = req->complete = req->as_get = false;
+    req->error_page = req->filtered = req->told = req->complete = req->as_get = req->dated = false;
     req->user = plait_slice_of(NULL, 0);
     req->auth = NULL;
     req->filters = req->filter_at = NULL;
@@ -370,19 +371,25 @@ struct plait_reactor *plait_request_reactor(const struct plait_request *req)
 void plait_request_peer(const struct plait_request *req, struct plait_address *out)
 {
     memset(out, 0, sizeof(*out));
-    if (req->stream)
+    if (req->inner)
+        *out = req->inner->peer;
+    else if (req->stream)
         plait_stream_peer(req->stream, out);
 }
 
 void plait__request_local(const struct plait_request *req, struct plait_address *out)
 {
     memset(out, 0, sizeof(*out));
-    if (req->stream)
+    if (req->inner)
+        *out = req->inner->local;
+    else if (req->stream)
         plait_stream_local(req->stream, out);
 }
 
 const struct plait_tls_info *plait_request_tls(const struct plait_request *req)
 {
+    if (req->inner)
+        return req->inner->secure ? &req->inner->tls : NULL;
     return req->stream ? plait_stream_tls(req->stream) : NULL;
 }
 
@@ -440,10 +447,10 @@ static void log_access(const struct plait_request *req)
 
 void plait__http_answered(struct plait_request *req, bool complete)
 {
-    plait_metric_add(&req->web->requests, 1);
+    plait_metric_add(&req->web->requests, req->inner ? 0 : 1);
     req->complete = complete && req->carrier;
     plait__filters_done(req);
-    if (req->service->options.log)
+    if (req->service->options.log && !req->inner)
         log_access(req);
     if (req->carrier)
         req->ops->answered(req);

@@ -497,9 +497,7 @@ plait_err plait_request_rewrite(struct plait_request *req, plait_slice rest)
 
 void plait__resource_again(struct plait_request *req)
 {
-    plait__filters_done(req); /* who stands around the tree sees it a second time */
-    req->filters = NULL;
-    req->told = false;
+    plait__filters_renew(req); /* who stands around the tree sees it a second time */
     req->user = plait_slice_of(NULL, 0);
     plait_buf_clear(&req->fields);
     if (req->hops++ == HOPS_MAX)

@@ -33,6 +33,12 @@ plait_slice plait__http_common(struct plait__http_service *service)
     return plait_slice_of(service->common, service->common_len);
 }
 
+plait_slice plait__http_common_of(const struct plait_request *req)
+{
+    const plait_slice common = plait__http_common(req->service);
+    return req->dated ? plait_slice_sub(common, 0, req->service->server_len) : common;
+}
+
 void plait__http_service_unref(struct plait__http_service *service)
 {
     if (--service->refs > 0)

@@ -10,6 +10,7 @@
 #include "web/web_proxy.h"
 
 #include "base/text.h"
+#include "base/timefmt.h"
 #include "base/try.h"
 
 /* --- fields of one connection ------------------------------------------------------------------------------------- */
@@ -366,11 +367,18 @@ void plait__proxy_find_upgrade(const struct plait_request *req, const char *list
 
 /* --- answers ------------------------------------------------------------------------------------------------------ */
 
-/* Fields of an answer that our own server writes. */
-static bool server_writes(plait_slice name)
+/* Fields of an answer that our own server writes: Server, and Date where the origin's is none (RFC 9110 section 6.6.1).
+ */
+static bool server_writes(struct plait_request *req, plait_slice name, plait_slice value)
 {
-    return (name.len == 4 && plait_slice_equal_nocase(name, PLAIT_LIT("date"))) ||
-           (name.len == 6 && plait_slice_equal_nocase(name, PLAIT_LIT("server")));
+    int64_t date;
+    if (name.len == 6)
+        return plait_slice_equal_nocase(name, PLAIT_LIT("server"));
+    if (name.len != 4 || !plait_slice_equal_nocase(name, PLAIT_LIT("date")))
+        return false;
+    const bool first = !req->dated && plait__parse_http_date(value, 0, &date) == PLAIT_OK;
+    req->dated |= first;
+    return !first;
 }
 
 static plait_err keep_type(struct plait_request *req, plait_slice value, const char **type)
@@ -390,7 +398,7 @@ plait_err plait__proxy_take_fields(struct plait_request *req, const struct plait
     *type = NULL;
     for (size_t i = 0; i < head->count; i++) {
         const plait_slice name = name_at(head, base, i), value = value_at(head, base, i);
-        if (server_writes(name) || plait__proxy_is_hop(head, base, name))
+        if (server_writes(req, name, value) || plait__proxy_is_hop(head, base, name))
             continue;
         if (name.len == 12 && plait_slice_equal_nocase(name, PLAIT_LIT("content-type"))) {
             if (!*type)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What stands around our web server's folder beside programs that nobody here wrote: curl, wget and Twisted's Agent,
-with compression, passwords, uploads, redirections. A peer that is missing is a failure."""
+with compression, passwords, uploads, redirections; git's CGI program and its client; Perl and Python scripts. A peer
+that is missing is a failure."""
 import os
 import shutil
 import subprocess
@@ -84,6 +85,66 @@ def uploads(folder):
         upload.wait()
 
 
+SCRIPTS = {
+    "git": """#!/bin/sh
+export GIT_PROJECT_ROOT='%s/repositories' GIT_HTTP_EXPORT_ALL=1 REMOTE_USER=somebody
+exec git http-backend
+""",
+    "perl": """#!/usr/bin/perl
+use strict; my $body; read STDIN, $body, $ENV{CONTENT_LENGTH};
+print "Content-Type: text/plain\\r\\nStatus: 201 Made\\r\\n\\r\\n", scalar reverse $body;
+""",
+    "python": """#!/usr/bin/python3
+import os, urllib.parse
+print("Content-Type: text/plain\\nCache-Control: max-age=100\\n")
+print(os.environ["PATH_INFO"], urllib.parse.parse_qs(os.environ["QUERY_STRING"])["q"][0], os.getpid())
+""",
+}
+
+
+def git(folder, *words):
+    names = {"GIT_CONFIG_NOSYSTEM": "1", "HOME": folder}
+    for who in ("AUTHOR", "COMMITTER"):
+        names.update({"GIT_%s_NAME" % who: "a", "GIT_%s_EMAIL" % who: "a@example.org"})
+    done = subprocess.run(["git", *words], capture_output=True, timeout=60, env={**os.environ, **names})
+    return done.returncode == 0
+
+
+def gateways(folder):
+    port = free_port()
+    base = "http://127.0.0.1:%d/cgi/" % port
+    scripts = os.path.join(folder, "scripts")
+    bare = os.path.join(folder, "repositories", "one.git")
+    os.mkdir(scripts)
+    for name, text in SCRIPTS.items():
+        with open(os.path.join(scripts, name), "w") as file:
+            file.write(text.replace("%s", folder))
+        os.chmod(os.path.join(scripts, name), 0o755)
+    git(folder, "init", "-q", "--bare", bare)
+    git(folder, "-C", bare, "config", "http.receivepack", "true")
+    with Running(os.path.join(BUILD, "plait"), "serve", "web", "--root", folder, "--cgi", "cgi=" + scripts, "--cache",
+                 "1000000", "--listen", "tcp:%d" % port, stdout=subprocess.DEVNULL):
+        wait_port(port)
+        one, two = (os.path.join(folder, name) for name in ("first", "second"))
+        check("git", "CGI: a clone of nothing", OURS_SERVES, git(folder, "clone", "-q", base + "git/one.git", one))
+        with open(os.path.join(one, "file"), "wb") as file:
+            file.write(os.urandom(3 << 20))
+        git(folder, "-C", one, "add", "file")
+        git(folder, "-C", one, "commit", "-q", "-m", "a commit")
+        check("git", "CGI: a push of three megabytes", OURS_SERVES,
+              git(folder, "-C", one, "push", "-q", "origin", "HEAD"))
+        check("git", "CGI: a clone", OURS_SERVES,
+              git(folder, "clone", "-q", base + "git/one.git", two) and os.path.exists(os.path.join(two, "file")))
+        for version in ("--http1.1", "--http2-prior-knowledge"):
+            seen = curl(version, "-w", "%{http_code}", "--data-binary", "@-", base + "perl", input=b"abc" * 50000)
+            check("Perl", "CGI: a body over HTTP/" + ("2" if "2" in version else "1.1"), OURS_SERVES,
+                  seen == b"cba" * 50000 + b"201", seen[:200])
+        seen = [curl(base + "python/x%20y?q=a+b") for _ in range(2)]
+        check("Python", "CGI: a path and a query", OURS_SERVES, seen[0].startswith(b"/x y a b "), seen)
+        check("curl", "HTTP: a kept answer", OURS_SERVES, seen[0] == seen[1] and
+              b"hit" in curl("-D", "-", "-o", "/dev/null", base + "python/x%20y?q=a+b"), seen)
+
+
 def main():
     folder = tempfile.mkdtemp(prefix="plait-peers-")
     page = b"<p>page</p>"[:10] * 1000
@@ -92,6 +153,7 @@ def main():
             file.write(content)
     around_a_folder(folder, page)
     uploads(folder)
+    gateways(folder)
     shutil.rmtree(folder)
     print("%d failed" % len(failures))
     return 1 if failures else 0

@@ -107,7 +107,10 @@ with folder() as where:
             check("our own beside it", get(s.port("web"), "/health/live")[0] == 200)
     script = write(where, "cgi/hello",
                    "#!/bin/sh\necho Content-Type: text/plain\necho\necho $SCRIPT_NAME $PATH_INFO\n")
+    dated = write(where, "cgi/dated", "#!/bin/sh\necho Content-Type: text/plain\necho Cache-Control: max-age=100\n"
+                                      "echo\ndate +%N\n")
     os.chmod(script, 0o755)
+    os.chmod(dated, 0o755)
     with Server("serve", "web", "--root", root, "--cgi", "cgi-bin=" + os.path.dirname(script), "--cgi",
                 "/one=" + script, "--listen", "tcp:0") as s:
         check("a program of a folder", get(s.port("web"), "/cgi-bin/hello/x")[2] == b"/cgi-bin/hello /x\n")
@@ -170,6 +173,14 @@ with folder() as where:
     wrong("--proxy's path", web + ["--proxy", "../x=http://a"], "--proxy '../x=http://a' has a path")
     wrong("--proxy's origins", web + ["--proxy", "x=a"], "--proxy 'x=a' names no origins")
     wrong("--proxy's root", web + ["--proxy", "/=a"], "--proxy '/=a' names no origins")
+    with Server("serve", "web", "--root", root, "--cgi", "c=" + os.path.dirname(script), "--cache", "1000000/10",
+                "--listen", "tcp:0") as s:
+        first, second = (get(s.port("web"), "/c/dated") for _ in range(2))
+        check("the first is forwarded", "fwd=uri-miss" in first[1]["Cache-Status"], first[1].items())
+        check("the second is kept", "hit" in second[1]["Cache-Status"] and first[2] == second[2], second[1].items())
+        s.end()
+    wrong("--cache's per cent", web + ["--cache", "1000/101"], "--cache '1000/101' is not a number of bytes")
+    wrong("--cache", web + ["--cache", "x"], "--cache 'x' is not a number of bytes")
     wrong("--cgi", web + ["--cgi", "x"], "--cgi 'x' is not of the form PATH=DIR")
     wrong("--cgi's path", web + ["--cgi", "../x=" + root], "--cgi '../x=")
     wrong("--cgi's folder", web + ["--cgi", "x=/nowhere"], "'/nowhere' is neither a folder nor a program", status=78)

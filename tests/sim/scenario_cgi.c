@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-enum { FETCHES = 24, BODY = 30000, KINDS = 4 };
+enum { FETCHES = 12, BODY = 12000, KINDS = 4 };
 
 static uint8_t byte_at(size_t key, size_t i)
 {
@@ -159,7 +159,7 @@ static void scenario(struct plait_sim *sim)
         fetches[i] = (struct one){.sim = sim, .http = http, .key = i, .body = bodies[i]};
         fetches[i].kind = kinds[plait_sim_random(sim, sizeof kinds / sizeof kinds[0])];
         plait_timer_init(&fetches[i].start, r, "start", start, &fetches[i]);
-        plait_timer_arm(&fetches[i].start, plait_millis((int64_t)plait_sim_random(sim, 20000)));
+        plait_timer_arm(&fetches[i].start, plait_millis((int64_t)plait_sim_random(sim, 10000)));
     }
     plait_sim_run_for(sim, plait_seconds(400));
     for (size_t i = 0; i < FETCHES; i++) {

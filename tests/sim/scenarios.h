@@ -13,6 +13,7 @@
     X(amp) \
     X(attempts) \
     X(auth) \
+    X(cache) \
     X(cgi) \
     X(datagrams) \
     X(dead_address) \

@@ -40,6 +40,10 @@ static size_t answer(struct farm_conn *c, plait_slice head, plait_slice rest)
          "Date: never\r\nSet-Cookie: a\r\nSet-Cookie: b\r\nContent-Type: t/a\r\nContent-Type: t/b\r\n"
          "Content-Length: 2\r\n\r\nok",
          0},
+        {"/dated",
+         "HTTP/1.1 200 OK\r\nDate: Fri, 31 Dec 1999 23:59:59 GMT\r\nDate: Sat, 01 Jan 2000 00:00:00 GMT\r\n"
+         "Content-Length: 2\r\n\r\nok",
+         0},
         {"/go", "HTTP/1.1 100 Continue\r\n\r\n", 0},
         {"/no", "HTTP/1.1 401 Who\r\nContent-Length: 2\r\n\r\nno", 0},
         {"/silence", NULL, 0},
@@ -141,6 +145,17 @@ static void the_answer_to_head_has_no_body(void **state)
     ask("HEAD /open HTTP/1.1\r\nHost: site\r\n\r\n");
     guest_expect(&g, 200, "");
     assert_false(said("Content-Length"));
+    end();
+}
+
+static void an_answer_keeps_the_date_it_was_made_at(void **state)
+{
+    (void)state;
+    begin(NULL);
+    ask_path("/dated");
+    guest_expect(&g, 200, "ok");
+    assert_true(said("\r\nDate: Fri, 31 Dec 1999 23:59:59 GMT\r\n"));
+    assert_false(said("2000"));
     end();
 }
 
@@ -657,6 +672,7 @@ static void what_is_no_proxy_is_refused(void **state)
 TEST_MAIN(cmocka_unit_test(a_request_goes_to_the_origin_and_its_answer_comes_back),
           cmocka_unit_test(answers_of_every_framing_pass), cmocka_unit_test(the_answer_to_head_has_no_body),
           cmocka_unit_test(fields_of_one_connection_stay_there),
+          cmocka_unit_test(an_answer_keeps_the_date_it_was_made_at),
           cmocka_unit_test(hints_pass_and_other_interim_answers_do_not),
           cmocka_unit_test(an_origin_that_fails_is_a_bad_gateway),
           cmocka_unit_test(an_answer_that_breaks_off_breaks_off_here_too),
