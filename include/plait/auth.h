@@ -23,6 +23,8 @@ enum plait_login_kind {
     PLAIT_LOGIN_PASSWORD = 2,  /* user and password */
     PLAIT_LOGIN_TOKEN = 4,     /* a secret that tells who it is, too */
     PLAIT_LOGIN_PROOF = 8,     /* user, and a proof of a password that is not shown: `proves` judges it */
+    PLAIT_LOGIN_PROVED = 16,   /* user, whom TLS, the kernel or SCRAM has proved: unless there is a `proves`, which says
+                                * no, of a proof that was wrong */
 };
 
 /* Credentials, and where they come from. Copied by what takes them, but for what `ctx` points to. */
@@ -62,6 +64,10 @@ PLAIT_API void plait_checker_free(struct plait_checker **checker);
 /** Makes a checker that lets everybody in, as nobody in particular. Returns NULL when there is no memory. Ownership: as
  * plait_checker_new. */
 PLAIT_API struct plait_checker *plait_checker_anonymous_new(struct plait_reactor *reactor) PLAIT_MUST;
+
+/** Makes a checker that believes who was proved (PLAIT_LOGIN_PROVED). A wrong proof is refused as a wrong password is:
+ * slowly, and counted. Returns NULL when there is no memory. Ownership: as plait_checker_new. */
+PLAIT_API struct plait_checker *plait_checker_proved_new(struct plait_reactor *reactor) PLAIT_MUST;
 
 /** Makes a checker that knows the users that it is told of: their passwords in the clear, so that it can judge proofs
  * too, and tokens. Returns NULL when there is no memory. Ownership: as plait_checker_new. */

@@ -31,6 +31,7 @@
 #include <plait/proxy.h>
 #include <plait/reactor.h>
 #include <plait/resolve.h>
+#include <plait/sasl.h>
 #include <plait/small.h>
 #include <plait/stream.h>
 #include <plait/target.h>

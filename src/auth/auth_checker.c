@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Checkers as such, and the one that lets everybody in.
+ * Checkers as such, the one that lets everybody in, and the one that lets in who was proved.
  *
  * Invariant: `destroy` is called once for each plait_checker_new. Test: tests/auth/test_checker.c.
  */
@@ -55,5 +55,19 @@ struct plait_checker *plait_checker_anonymous_new(struct plait_reactor *reactor)
 {
     static const struct plait_checker_ops ops = {
         .name = "anonymous", .kinds = PLAIT_LOGIN_ANONYMOUS, .check = check_anonymous};
+    return plait_checker_new(reactor, &ops, reactor);
+}
+
+/* --- who was proved ----------------------------------------------------------------------------------------------- */
+
+static struct plait_deferred *check_proved(const struct plait_login *login, void *ctx)
+{
+    const bool right = login->user.len > 0 && (!login->proves || login->proves(PLAIT_LIT(""), login->ctx));
+    return right ? plait__checker_lets_in(ctx, login->user) : plait__checker_refuses(ctx, PLAIT_EACCESS);
+}
+
+struct plait_checker *plait_checker_proved_new(struct plait_reactor *reactor)
+{
+    static const struct plait_checker_ops ops = {.name = "proved", .kinds = PLAIT_LOGIN_PROVED, .check = check_proved};
     return plait_checker_new(reactor, &ops, reactor);
 }
