@@ -171,6 +171,10 @@ static void a_name_without_an_end_is_none(void **state)
     memcpy(bytes, SIG "\x21\x31\x00\xd8", 16);
     assert_ok(plait__proxy_parse(plait_slice_of(bytes, sizeof bytes), &h, &used));
     assert_int_equal(h.source.kind, PLAIT_ADDR_NONE);
+    bytes[16 + PLAIT_ADDR_NAME_MAX] = '\0'; /* the longest that has one */
+    assert_ok(plait__proxy_parse(plait_slice_of(bytes, sizeof bytes), &h, &used));
+    assert_int_equal(h.source.kind, PLAIT_ADDR_UNIX);
+    assert_int_equal(h.source.name_len, PLAIT_ADDR_NAME_MAX);
 }
 
 static void what_is_written_reads_back(void **state)
@@ -200,6 +204,12 @@ static void what_is_written_reads_back(void **state)
             assert_true(plait_address_equal(&back.destination, &h.destination));
     }
     struct plait__proxy_header mixed = {.told = true, .source = {.kind = PLAIT_ADDR_IP4}};
+    plait_buf_clear(&buf);
+    struct plait__proxy_header untold = mixed;
+    untold.told = false;
+    untold.destination = untold.source;
+    plait__proxy_put_v1(&buf, &untold);
+    assert_slice(plait_buf_slice(&buf), "PROXY UNKNOWN\r\n"); /* what isn't told stays so */
     plait_buf_clear(&buf);
     plait__proxy_put_v2(&buf, &mixed);
     assert_int_equal(plait_buf_slice(&buf).len, 16);

@@ -338,6 +338,50 @@ static void programs_that_are_not_there_are_told_apart(void **state)
     close_bed(&b, before);
 }
 
+static int finds_nobody(struct plait_sys *sys, int pidfd, int signo)
+{
+    (void)sys, (void)pidfd, (void)signo;
+    return -ESRCH;
+}
+
+/* It ended, and nobody has told us of it yet (TQ-131). */
+static void a_signal_to_a_child_that_has_just_ended_says_so(void **state)
+{
+    struct bed b;
+    struct seen seen;
+    const size_t before = open_bed(&b);
+    (void)state;
+    struct plait_process *p = sleeper(&b);
+    watch_result(plait_process_exit(p), &seen);
+    b.ops.pidfd_signal = finds_nobody;
+    assert_err(plait_process_signal(p, SIGTERM), PLAIT_EEXITED);
+    b.ops.pidfd_signal = plait__sys_kernel()->ops->pidfd_signal;
+    assert_ok(plait_process_signal(p, SIGTERM));
+    wait_for(&b, &seen.calls);
+    plait_process_free(&p);
+    close_bed(&b, before);
+}
+
+static void the_most_descriptors_and_the_highest_are_taken(void **state)
+{
+    struct bed b;
+    struct seen seen;
+    struct plait_process *p = NULL;
+    struct plait_child_map map[60];
+    struct plait_spawn_options o = {.path = "true", .map = map, .map_count = TEST_COUNT(map)};
+    const size_t before = open_bed(&b);
+    (void)state;
+    for (int i = 0; i < (int)TEST_COUNT(map); i++)
+        map[i] = (struct plait_child_map){.child_fd = 1023 - i, .kind = PLAIT_CHILD_NULL};
+    assert_ok(plait_spawn(b.r, &o, &p));
+    watch_result(plait_process_exit(p), &seen);
+    wait_for(&b, &seen.calls);
+    assert_int_equal(seen.err, PLAIT_OK);
+    assert_int_equal(seen.num, 0);
+    plait_process_free(&p);
+    close_bed(&b, before);
+}
+
 static void options_that_make_no_sense_are_refused(void **state)
 {
     struct bed b;
@@ -600,6 +644,8 @@ TEST_MAIN(cmocka_unit_test(a_socket_speaks_both_ways), cmocka_unit_test(descript
           cmocka_unit_test(a_child_reaped_behind_our_back_has_exited),
           cmocka_unit_test(programs_that_are_not_there_are_told_apart),
           cmocka_unit_test(options_that_make_no_sense_are_refused),
+          cmocka_unit_test(a_signal_to_a_child_that_has_just_ended_says_so),
+          cmocka_unit_test(the_most_descriptors_and_the_highest_are_taken),
           cmocka_unit_test(every_call_may_fail_while_spawning),
           cmocka_unit_test(a_child_that_cannot_be_watched_is_killed_and_reaped_by_and_by),
           cmocka_unit_test(a_child_that_is_slow_to_die_is_asked_for_again),
