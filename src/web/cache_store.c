@@ -109,14 +109,9 @@ static void displace(struct plait__cache_slot *slot, const struct plait_request 
     }
 }
 
-void plait__cache_put(struct plait__cache *c, plait_slice key, struct plait__cache_entry *e,
-                      const struct plait_request *req)
+static void place(struct plait__cache_slot *slot, struct plait__cache_entry *e, const struct plait_request *req)
 {
-    struct plait__cache_slot *slot = slot_of(c, key);
-    while (!slot && plait__cache_evict(c))
-        slot = slot_of(c, key);
-    if (!slot)
-        return;
+    struct plait__cache *c = e->cache;
     slot->count++; /* keeps the slot while others leave it */
     displace(slot, req);
     e->slot = slot;
@@ -124,6 +119,16 @@ void plait__cache_put(struct plait__cache *c, plait_slice key, struct plait__cac
     plait__list_add_tail(&c->entries, &e->link);
     (void)plait__cache_entry_ref(e);
     plait_metric_set(&c->bytes, (int64_t)c->budget.used);
+}
+
+void plait__cache_put(struct plait__cache *c, plait_slice key, struct plait__cache_entry *e,
+                      const struct plait_request *req)
+{
+    struct plait__cache_slot *slot = slot_of(c, key);
+    while (!slot && plait__cache_evict(c))
+        slot = slot_of(c, key);
+    if (slot)
+        place(slot, e, req);
 }
 
 /* --- notes -------------------------------------------------------------------------------------------------------- */

@@ -205,16 +205,21 @@ static void take_stream(struct run *r, struct plait_stream **place, struct plait
 
 /* --- what the gateway asks ---------------------------------------------------------------------------------------- */
 
-static void run_input(struct plait__gateway *g, plait_slice piece, bool end)
+static void feed(struct run *r, plait_slice piece, bool end)
 {
-    struct run *r = RUN_OF(g);
-    if (!r->in)
-        return;
     plait_write(r->in, piece);
     if (end)
         plait_close(r->in);
     else if (plait_is_full(r->in))
-        plait__gateway_hold(g, true);
+        plait__gateway_hold(&r->gateway, true);
+}
+
+/* What comes for a program that reads no more is thrown away. */
+static void run_input(struct plait__gateway *g, plait_slice piece, bool end)
+{
+    struct run *r = RUN_OF(g);
+    if (r->in)
+        feed(r, piece, end);
 }
 
 static void run_resume(struct plait__gateway *g)

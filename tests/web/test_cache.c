@@ -78,6 +78,25 @@ static void others_ask_anew_when_it_is_not_for_them(void **state)
     cache_close();
 }
 
+/* What is confirmed is for those of its choice. */
+static void others_ask_anew_when_another_choice_is_confirmed(void **state)
+{
+    static const char *const choices[] = {ASK_A "X-L: 1\r\n\r\n", ASK_A "X-L: 2\r\n\r\n"};
+    (void)state;
+    cache_open(NULL);
+    origin.fields = "Cache-Control: max-age=10\nETag: \"a\"\nVary: X-L\n";
+    assert_int_equal(fetch("/a", "X-L: 1\n"), 200);
+    wait_s(20);
+    crowd_comes(choices);
+    assert_int_equal(origin.asked, 2);
+    origin.status = 304;
+    crowd_ends();
+    assert_int_equal(status_of(&many[0]), 200);
+    assert_string_equal(body_of(&many[0]), "answer 1");
+    assert_true(origin.asked > 2);
+    cache_close();
+}
+
 static void what_can_not_be_kept_is_fetched_for_each(void **state)
 {
     (void)state;
@@ -755,7 +774,8 @@ static void a_cache_may_not_be_made(void **state)
     gw_close(&w);
 }
 
-TEST_MAIN(cmocka_unit_test(what_is_sent_on_is_kept_where_it_was_asked_for),
+TEST_MAIN(cmocka_unit_test(others_ask_anew_when_another_choice_is_confirmed),
+          cmocka_unit_test(what_is_sent_on_is_kept_where_it_was_asked_for),
           cmocka_unit_test(steps_that_lack_memory_are_survived), cmocka_unit_test(an_answer_without_a_body_is_kept_too),
           cmocka_unit_test(a_request_that_has_no_room_for_conditions_goes_on),
           cmocka_unit_test(what_is_forgotten_while_it_is_asked_about_stays_so),
