@@ -11,7 +11,7 @@ libsqlite3-dev zlib1g-dev libpsl-dev libbrotli-dev python3"
 check_debian="$run_debian openssl netbase iproute2 make g++ clang libclang-rt-14-dev llvm-14 libcmocka-dev curl \
 finger h2o nghttp2-client netcat-openbsd python3-twisted python3-openssl python3-service-identity libuv1-dev \
 libcurl4-openssl-dev libevent-dev nodejs \
-libglib2.0-dev nginx-light socat wget qemu-user-static \
+libglib2.0-dev nginx-light haproxy socat wget qemu-user-static \
 gcc-aarch64-linux-gnu libc6-dev-arm64-cross python3-websockets python3-wsproto python3-autobahn node-ws chromium gsasl"
 
 say() { printf '%s\n' "$*" >&2; }
@@ -64,10 +64,11 @@ name_others() {
         say "    Fedora:  sudo dnf install gcc gcc-c++ clang compiler-rt llvm meson ninja-build pkgconf make \\"
         say "                 openssl-devel sqlite-devel zlib-devel libcmocka-devel python3 curl finger netcat \\"
         say "                 python3-twisted libuv-devel libevent-devel libnghttp2-devel glib2-devel nginx socat \\"
+        say "                 haproxy h2o \\"
         say "                 libasan libubsan libtsan qemu-user-static gcc-aarch64-linux-gnu"
         say "    Arch:    sudo pacman -S --needed gcc clang compiler-rt llvm meson ninja pkgconf make openssl zlib \\"
         say "                 cmocka libnghttp2 python curl netkit-bsd-finger openbsd-netcat python-twisted libuv \\"
-        say "                 libevent glib2 nginx socat qemu-user-static aarch64-linux-gnu-gcc"
+        say "                 libevent glib2 nginx haproxy h2o socat qemu-user-static aarch64-linux-gnu-gcc"
         say "    Alpine:  sudo apk add gcc g++ musl-dev linux-headers clang compiler-rt llvm meson ninja pkgconf \\"
         say "                 make openssl-dev nghttp2-dev sqlite-dev zlib-dev cmocka-dev python3 curl \\"
         say "                 netcat-openbsd py3-twisted libuv-dev libevent-dev glib-dev nginx socat qemu-aarch64"
@@ -80,7 +81,7 @@ have_tools() {
     done
     pkg-config --exists 'openssl >= 3.0' libcrypt 'libnghttp2 >= 1.50' zlib || return 1
     [ "$1" = run ] && return 0
-    for tool in gcc g++ clang make curl finger nc socat nginx openssl; do
+    for tool in gcc g++ clang make curl finger nc socat nginx haproxy h2o openssl; do
         command -v $tool >/dev/null 2>&1 || return 1
     done
     pkg-config --exists cmocka libuv libevent glib-2.0

@@ -50,5 +50,28 @@ PLAIT_API plait_err plait_reverse_proxy_new(struct plait_reactor *reactor, const
                                             const struct plait_reverse_proxy_options *options,
                                             struct plait_resource **out) PLAIT_MUST;
 
+/* The zero value of a member is its default. Texts are copied, references taken. */
+struct plait_forward_proxy_options {
+    /* Where clients may go, judged after names were looked up: public addresses; ports 80, 443 and 1024 to 65535 */
+    struct plait_target_options targets;
+    bool no_connect;        /* no tunnels: requests only */
+    size_t tunnels;         /* at once; 1,000 */
+    plait_span tunnel_idle; /* silence both ways that ends one; 5 min */
+    plait_span connect;     /* for making a connection; 10 s */
+    const char *via;        /* as for a reverse proxy */
+    struct plait_fetch_times times;
+    plait_span idle;
+    struct plait_http_client_options pool;
+    void *reserved[6];
+};
+
+/** Makes the root of a service that is a proxy for clients that say so: requests with a whole http URL as target, and
+ * CONNECT (in HTTP/1). Put plait_auth_wrap with `proxy` around it to let in only who is known. Other requests are 400,
+ * targets that are not allowed 403. `options` may be NULL. Errors: PLAIT_ESYNTAX (targets), PLAIT_ELIMIT, PLAIT_EINVAL
+ * (via), PLAIT_ENOMEM. Ownership: one reference, the caller's. Source: RFC 9110 sections 3.7 and 9.3.6. */
+PLAIT_API plait_err plait_forward_proxy_new(struct plait_reactor *reactor,
+                                            const struct plait_forward_proxy_options *options,
+                                            struct plait_resource **out) PLAIT_MUST;
+
 PLAIT_END
 #endif

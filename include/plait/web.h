@@ -254,10 +254,11 @@ struct plait_auth_options {
     void *ctx;
     bool md5;             /* Digest with MD5 too, for old clients */
     plait_span nonce_age; /* of Digest; 5 min */
+    bool proxy;           /* asks as a proxy does: 407, Proxy-Authenticate, Proxy-Authorization */
     /* Asked instead of `check`: Basic shows it a password, Bearer a token, Digest a proof. Who fails too often gets
      * 429. It is asked for the interface "http"; the avatar is logged out as soon as its name is known. */
     struct plait_portal *portal;
-    void *reserved[3];
+    void *reserved[2];
 };
 
 /** Lets only those pass to a resource and below who are known. What fails here is kept, so that plait_http gives NULL.

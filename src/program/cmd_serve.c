@@ -15,6 +15,7 @@ struct ask {
     const struct service_kind *kind;
     struct service_words words;
     struct web_words web;
+    struct proxy_words proxy;
     const char *listen[LISTENS_MAX];
     size_t listens;
 };
@@ -22,7 +23,9 @@ struct ask {
 static int take_ask(const struct command *command, struct words *words, struct ask *ask)
 {
     const bool is_web = strcmp(ask->kind->name, "web") == 0;
+    const bool is_proxy = strcmp(ask->kind->name, "proxy") == 0;
     ask->words.web = &ask->web;
+    ask->words.proxy = &ask->proxy;
     while (words->at < words->end && !find_service(*words->at)) {
         const char *value = "";
         bool full = false;
@@ -36,9 +39,10 @@ static int take_ask(const struct command *command, struct words *words, struct a
             ask->words.table = value;
         } else if (take_option(words, "quote", 0, &value)) {
             ask->words.quote = value;
-        } else if (is_web && take_web_option(words, &ask->web, &value, &full)) {
+        } else if ((is_web && take_web_option(words, &ask->web, &value, &full)) ||
+                   (is_proxy && take_proxy_option(words, &ask->proxy, &ask->web, &value, &full))) {
             if (full)
-                return wrong_usage(command, "web: at most %d of one option", WEB_EACH_MAX);
+                return wrong_usage(command, "%s: at most %d of one option", ask->kind->name, WEB_EACH_MAX);
         } else if (take_flag(words, "no-listing", 0)) {
             ask->words.no_listing = true;
         } else {
@@ -105,6 +109,9 @@ const struct command command_serve = {
     .usage = "serve [--log FORM] [--log-level LEVEL] SERVICE [--listen ENDPOINT]… [OPTIONS] [SERVICE …]",
     .help = "Serves one or several services in one process.\n\n"
             "  web        --root DIR, --no-listing           tcp:8080\n"
+            "  proxy      an HTTP proxy for clients          tcp:3128\n"
+            "             --allow LIST, --refuse LIST (networks; public, private, loopback …), --ports LIST;\n"
+            "             --user NAME:PASSWORD, --realm NAME; --no-connect\n"
             "  finger     --table FILE (user:name:plan)      tcp:7079\n"
             "  echo, discard, daytime, qotd (--quote TEXT), chargen, time, netstring\n\n" WEB_HELP "\n"
             "  -l, --listen ENDPOINT   tcp:PORT, tcp6:PORT, tls:PORT:cert=FILE:key=FILE, unix:PATH, systemd:index=0,\n"

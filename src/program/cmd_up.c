@@ -12,6 +12,8 @@ static int start_all(struct serving *serving, const char *web, const struct serv
 {
     for (size_t i = 0; i < service_kind_count; i++) {
         const struct service_kind *kind = &service_kinds[i];
+        if (kind->relay)
+            continue;
         const char *endpoint = web && strcmp(kind->name, "web") == 0 ? web : kind->endpoint;
         const int status = start_service(serving, kind, endpoint, words);
         if (status != EXIT_DONE)

@@ -88,6 +88,20 @@ bool take_web_option(struct words *words, struct web_words *web, const char **va
     "             --metrics (/metrics); --rate N[/BURST]; --in-flight N; --https PORT; --hsts SECONDS;\n"              \
     "             --live (the live page at /_plait/), --live-hosts NAMES (it may be asked for by)\n"
 
+/* What the forward proxy was told; proxy.c. The users are those of `web`. */
+struct proxy_words {
+    const char *allow, *refuse, *ports;
+    bool no_connect;
+};
+bool take_proxy_option(struct words *words, struct proxy_words *proxy, struct web_words *web, const char **value,
+                       bool *full);
+struct service_words;
+struct trouble;
+/* Lets only the users in that `web` names; `proxy`: as a proxy does. web.c. */
+bool add_users(struct plait_reactor *r, struct plait_resource *root, const struct web_words *web, bool proxy,
+               struct trouble *trouble);
+struct plait_service *make_proxy(struct plait_reactor *r, const struct service_words *words, struct trouble *trouble);
+
 /* What a service was told on the command line. */
 struct service_words {
     const char *root;  /* web: folder */
@@ -96,6 +110,7 @@ struct service_words {
     bool no_listing;
     bool welcome;
     struct web_words *web; /* NULL: nothing more */
+    struct proxy_words *proxy;
 };
 
 /* What keeps a service from starting, and the exit status that it means. */
@@ -110,7 +125,8 @@ struct service_kind {
     const char *endpoint; /* where `up` puts it */
     const char *help;
     struct plait_service *(*make)(struct plait_reactor *r, const struct service_words *words, struct trouble *trouble);
-    int small; /* enum plait_small for a datagram form; -1: none */
+    int small;  /* enum plait_small for a datagram form; -1: none */
+    bool relay; /* it connects on behalf of others: `up` leaves it out */
 };
 
 struct plait_service *make_web(struct plait_reactor *r, const struct service_words *words, struct trouble *trouble);

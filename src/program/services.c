@@ -123,15 +123,17 @@ static struct plait_service *make_finger(struct plait_reactor *r, const struct s
 }
 
 const struct service_kind service_kinds[] = {
-    {"web", "tcp:8080", "a folder over HTTP: --root DIR, --no-listing …", make_web, -1},
-    {"finger", "tcp:7079", "people of this machine, or --table FILE of user:name:plan", make_finger, -1},
-    {"echo", "tcp:7007", "what comes goes back", make_echo, PLAIT_ECHO},
-    {"discard", "tcp:7009", "what comes is thrown away", make_discard, PLAIT_DISCARD},
-    {"daytime", "tcp:7013", "the time, for people", make_daytime, PLAIT_DAYTIME},
-    {"qotd", "tcp:7017", "the quote of the day: --quote TEXT", make_qotd, PLAIT_QOTD},
-    {"chargen", "tcp:7019", "characters without end", make_chargen, PLAIT_CHARGEN},
-    {"time", "tcp:7037", "the time, for machines", make_time, PLAIT_TIME},
-    {"netstring", "tcp:7020", "each netstring goes back", make_netstring, -1},
+    {"web", "tcp:8080", "a folder over HTTP: --root DIR, --no-listing …", make_web, -1, false},
+    {"finger", "tcp:7079", "people of this machine, or --table FILE of user:name:plan", make_finger, -1, false},
+    {"echo", "tcp:7007", "what comes goes back", make_echo, PLAIT_ECHO, false},
+    {"discard", "tcp:7009", "what comes is thrown away", make_discard, PLAIT_DISCARD, false},
+    {"daytime", "tcp:7013", "the time, for people", make_daytime, PLAIT_DAYTIME, false},
+    {"qotd", "tcp:7017", "the quote of the day: --quote TEXT", make_qotd, PLAIT_QOTD, false},
+    {"chargen", "tcp:7019", "characters without end", make_chargen, PLAIT_CHARGEN, false},
+    {"time", "tcp:7037", "the time, for machines", make_time, PLAIT_TIME, false},
+    {"netstring", "tcp:7020", "each netstring goes back", make_netstring, -1, false},
+    {"proxy", "tcp:3128", "HTTP proxy for clients: --allow LIST, --ports LIST, --user NAME:PASSWORD …", make_proxy, -1,
+     true},
 };
 const size_t service_kind_count = sizeof service_kinds / sizeof service_kinds[0];
 
@@ -168,7 +170,7 @@ static const char *carrier_of(const struct service_kind *kind, const char *endpo
     const bool tls = strncmp(endpoint, "tls:", 4) == 0 || strncmp(endpoint, "ssl:", 4) == 0;
     if (address->kind == PLAIT_ADDR_UNIX)
         return ""; /* its text says so */
-    if (strcmp(kind->name, "web") == 0)
+    if (strcmp(kind->name, "web") == 0 || strcmp(kind->name, "proxy") == 0)
         return tls ? "https" : "http";
     return tls ? "tls" : "tcp";
 }

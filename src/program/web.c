@@ -97,14 +97,15 @@ static struct plait_resource *make_folder(struct plait_reactor *r, const char *f
     return root;
 }
 
-static bool guard(struct plait_resource *root, const struct web_words *web, struct plait_portal *portal,
+static bool guard(struct plait_resource *root, const struct web_words *web, bool proxy, struct plait_portal *portal,
                   struct trouble *trouble)
 {
     const struct plait_auth_options options = {.realm = web->realm,
                                                /* hashes can judge no digest */
                                                .schemes =
                                                    web->users ? PLAIT_AUTH_BASIC : PLAIT_AUTH_DIGEST | PLAIT_AUTH_BASIC,
-                                               .portal = portal};
+                                               .portal = portal,
+                                               .proxy = proxy};
     const plait_err err = plait_auth_wrap(root, &options);
     if (err == PLAIT_EINVAL)
         return told(trouble, EXIT_USAGE, "--realm '%.40s' has a quote, a backslash or more than 127 bytes", web->realm);
@@ -131,13 +132,13 @@ static bool fill_portal(struct plait_reactor *r, struct plait_portal *portal, co
     return fine && (!web->users || plait_portal_add(portal, plait_checker_file_new(r, web->users)) == PLAIT_OK);
 }
 
-static bool add_users(struct plait_reactor *r, struct plait_resource *root, const struct web_words *web,
-                      struct trouble *trouble)
+bool add_users(struct plait_reactor *r, struct plait_resource *root, const struct web_words *web, bool proxy,
+               struct trouble *trouble)
 {
     if (web->user.count == 0 && !web->users)
         return true;
     struct plait_portal *portal = plait_portal_new(r, NULL);
-    const bool fine = fill_portal(r, portal, web, trouble) && guard(root, web, portal, trouble);
+    const bool fine = fill_portal(r, portal, web, trouble) && guard(root, web, proxy, portal, trouble);
     plait_portal_unref(&portal);
     return fine;
 }
@@ -210,8 +211,8 @@ static bool add_cgi(struct plait_reactor *r, struct plait_resource *root, const 
     return true;
 }
 
-static struct plait_resource *make_proxy(struct plait_reactor *r, const char *text, const char *origins,
-                                         struct trouble *trouble)
+static struct plait_resource *make_origins(struct plait_reactor *r, const char *text, const char *origins,
+                                           struct trouble *trouble)
 {
     struct plait_resource *proxy;
     const plait_err err = plait_reverse_proxy_new(r, origins, NULL, &proxy);
@@ -230,7 +231,7 @@ static bool add_proxy(struct plait_reactor *r, struct plait_resource *root, cons
                     text);
     if (!left[0])
         return true; /* it is the root */
-    struct plait_resource *proxy = make_proxy(r, text, right, trouble);
+    struct plait_resource *proxy = make_origins(r, text, right, trouble);
     if (!proxy)
         return false;
     if (plait_resource_mount(root, left, proxy) == PLAIT_EINVAL)
@@ -247,7 +248,7 @@ static struct plait_resource *make_usual(struct plait_reactor *r, const struct s
     for (size_t i = 0; i < words->web->proxy.count; i++) {
         const char *text = words->web->proxy.value[i];
         if (cut_pair(text, left, &right) && !left[0])
-            return make_proxy(r, text, right, trouble);
+            return make_origins(r, text, right, trouble);
     }
     return make_folder(r, words->root ? words->root : ".", words, trouble);
 }
@@ -342,7 +343,7 @@ static bool add_layers(struct plait_reactor *r, struct plait_resource *root, con
         if (!add_error_page(r, root, web->error_page.value[i], trouble))
             return false;
     }
-    return add_https(root, web, trouble) && add_limits(root, web, trouble) && add_users(r, root, web, trouble) &&
+    return add_https(root, web, trouble) && add_limits(root, web, trouble) && add_users(r, root, web, false, trouble) &&
            add_cache(root, web, trouble);
 }
 

@@ -151,22 +151,18 @@ static size_t hold(struct plait_stream *s, plait_slice in, void *self)
 
 static const struct plait_protocol upgraded_protocol = {.name = "upgraded", .data = hold};
 
-static plait_err upgrade(struct plait_request *req, const char *protocol, struct plait_stream **out)
+/* Sends a head behind which the stream is another's. */
+static plait_err give_away(struct plait_request *req, const struct plait__http1_answer *answer,
+                           struct plait_stream **out)
 {
     struct plait__http_conn *conn = req->carrier;
     struct plait_buf *head = &req->web->scratch;
-    const struct plait__http1_answer answer = {.status = 101,
-                                               .framing = PLAIT__HTTP1_NO_BODY,
-                                               .connection = "Upgrade",
-                                               .upgrade = protocol,
-                                               .common = plait__http_common(req->service),
-                                               .more = plait_buf_slice(&req->fields)};
     if (conn->flags & PLAIT__HC_EOF)
         return PLAIT_FAIL(PLAIT_ECLOSED);
     if (conn->flags & PLAIT__HC_DRAINING)
         return PLAIT_FAIL(PLAIT_EDRAINING);
     plait_buf_clear(head);
-    plait__http1_answer_write(head, &answer);
+    plait__http1_answer_write(head, answer);
     if (head->err)
         return PLAIT_FAIL(PLAIT_ENOMEM);
     *out = req->stream;
@@ -179,6 +175,27 @@ static plait_err upgrade(struct plait_request *req, const char *protocol, struct
     return PLAIT_OK;
 }
 
+static plait_err upgrade(struct plait_request *req, const char *protocol, struct plait_stream **out)
+{
+    const struct plait__http1_answer answer = {.status = 101,
+                                               .framing = PLAIT__HTTP1_NO_BODY,
+                                               .connection = "Upgrade",
+                                               .upgrade = protocol,
+                                               .common = plait__http_common(req->service),
+                                               .more = plait_buf_slice(&req->fields)};
+    return give_away(req, &answer, out);
+}
+
+/* RFC 9110 section 9.3.6 */
+static plait_err tunnel(struct plait_request *req, struct plait_stream **out)
+{
+    const struct plait__http1_answer answer = {.status = 200,
+                                               .framing = PLAIT__HTTP1_NO_BODY,
+                                               .common = plait__http_common(req->service),
+                                               .more = plait_buf_slice(&req->fields)};
+    return give_away(req, &answer, out);
+}
+
 const struct plait__http_carrier_ops plait__http1_carrier = {.begin = begin,
                                                              .whole = whole,
                                                              .write = write_piece,
@@ -189,6 +206,7 @@ const struct plait__http_carrier_ops plait__http1_carrier = {.begin = begin,
                                                              .is_full = is_full,
                                                              .offers = offers,
                                                              .upgrade = upgrade,
+                                                             .tunnel = tunnel,
                                                              .wake = plait__http_wake,
                                                              .answered = plait__http1_answered,
                                                              .abandon = plait__http1_abandon};

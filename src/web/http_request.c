@@ -243,15 +243,29 @@ static int absolute_form(struct plait_request *req, plait_slice target)
     return 0;
 }
 
+/* RFC 9112 section 3.2.3: a host with its port, for who makes tunnels. */
+static int authority_form(struct plait_request *req, plait_slice target)
+{
+    if (!plait__resource_connects(req->service->root))
+        return 501;
+    const bool port = target.len > 0 && target.ptr[target.len - 1] >= '0' && target.ptr[target.len - 1] <= '9' &&
+                      plait_slice_find_byte(target, ':', 0) != SIZE_MAX;
+    if (!port || !plait__http1_is_host(target) || req->body_kind != PLAIT__HB_NONE)
+        return 400;
+    req->host = target;
+    req->path = PLAIT_LIT("/");
+    return 0;
+}
+
 /* RFC 9112 section 3.2: the four forms of a target. */
 static int split_target(struct plait_request *req)
 {
     plait_slice target = plait_request_target(req), method = plait_request_method(req);
     req->host = plait_slice_of(req->base + req->head.host, req->head.host_len);
+    if (plait_slice_equal(method, PLAIT_LIT("CONNECT")))
+        return authority_form(req, target);
     if (target.ptr[0] == '/')
         return origin_form(req, target);
-    if (plait_slice_equal(method, PLAIT_LIT("CONNECT")))
-        return 501;
     if (plait_slice_equal(target, PLAIT_LIT("*"))) {
         req->path = target;
         return plait_slice_equal(method, PLAIT_LIT("OPTIONS")) ? 0 : 400;

@@ -44,6 +44,7 @@ struct plait_resource {
     void *own;
     plait_call_fn destroy;
     bool leaf;
+    bool connects;
     bool failed; /* building it failed somewhere */
 };
 
@@ -85,6 +86,16 @@ void plait_resource_unref(struct plait_resource **resource)
     if (r->destroy)
         r->destroy(r->own);
     plait_mem_free(r);
+}
+
+void plait__resource_connect(struct plait_resource *resource)
+{
+    resource->connects = true;
+}
+
+bool plait__resource_connects(const struct plait_resource *resource)
+{
+    return resource->connects;
 }
 
 struct plait_reactor *plait__resource_reactor(const struct plait_resource *resource)

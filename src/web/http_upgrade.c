@@ -27,3 +27,11 @@ plait_err plait_request_upgrade(struct plait_request *req, const char *protocol,
     plait__http_answered(req, true);
     return PLAIT_OK;
 }
+
+plait_err plait__request_tunnel(struct plait_request *req, struct plait_stream **out)
+{
+    PLAIT_TRY(req->ops->tunnel(req, out));
+    req->status = 200;
+    plait__http_answered(req, true);
+    return PLAIT_OK;
+}

@@ -16,6 +16,11 @@ enum { NONCES = 1024 };
 
 /* --- refusing ----------------------------------------------------------------------------------------------------- */
 
+const char *plait__auth_field(const struct plait__auth *auth)
+{
+    return auth->options.proxy ? "Proxy-Authenticate" : "WWW-Authenticate";
+}
+
 /* Section 11.6.1; the realm has neither quotes nor backslashes. */
 static void challenge(struct plait_request *req, struct plait__auth *auth, bool bad_token, bool stale)
 {
@@ -25,14 +30,14 @@ static void challenge(struct plait_request *req, struct plait__auth *auth, bool 
         plait__digest_challenge(req, auth, stale);
     if (schemes & PLAIT_AUTH_BASIC) {
         (void)snprintf(text, sizeof(text), "Basic realm=\"%s\", charset=\"UTF-8\"", auth->realm);
-        (void)plait_reply_field(req, "WWW-Authenticate", plait_slice_text(text));
+        (void)plait_reply_field(req, plait__auth_field(auth), plait_slice_text(text));
     }
     if (schemes & PLAIT_AUTH_BEARER) {
         (void)snprintf(text, sizeof(text), "Bearer realm=\"%s\"%s", auth->realm,
                        bad_token ? ", error=\"invalid_token\"" : "");
-        (void)plait_reply_field(req, "WWW-Authenticate", plait_slice_text(text));
+        (void)plait_reply_field(req, plait__auth_field(auth), plait_slice_text(text));
     }
-    plait_reply_error(req, 401, "This is for people who are known here.");
+    plait_reply_error(req, auth->options.proxy ? 407 : 401, "This is for people who are known here.");
 }
 
 void plait_auth_deny(struct plait_request *req)
@@ -129,7 +134,8 @@ static bool scheme_is(plait_slice field, plait_slice scheme, plait_slice *rest)
 /* Whether there are credentials of an allowed scheme. */
 static bool read_credentials(struct plait_request *req, struct plait__auth_try *t, bool *stale)
 {
-    const plait_slice field = plait_request_field(req, "authorization");
+    const plait_slice field =
+        plait_request_field(req, t->auth->options.proxy ? "proxy-authorization" : "authorization");
     const unsigned schemes = t->auth->options.schemes;
     struct plait_credentials *c = &t->credentials;
     plait_slice rest;

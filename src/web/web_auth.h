@@ -45,6 +45,9 @@ struct plait__auth_try {
     bool over;
 };
 
+/* web_auth.c: the field that challenges. */
+const char *plait__auth_field(const struct plait__auth *auth);
+
 /* web_portal.c: lets the portal judge. */
 void plait__auth_ask(struct plait_request *req, struct plait__auth_try *t);
 

@@ -179,6 +179,17 @@ static bool read_params(struct plait_request *req, plait_slice text, struct plai
     return plait_scan_done(&list);
 }
 
+/* RFC 7616 section 3.4.6. Before a proxy clients sign the target as the origin is to see it. */
+static bool uri_is_right(const struct plait_request *req, const struct plait__auth *auth, plait_slice uri)
+{
+    const plait_slice target = plait_request_target(req);
+    if (plait_slice_equal(uri, target))
+        return true;
+    const bool behind = req->host.ptr > target.ptr && req->host.ptr + req->host.len <= target.ptr + target.len;
+    const size_t from = behind ? (size_t)(req->host.ptr + req->host.len - target.ptr) : target.len;
+    return auth->options.proxy && behind && plait_slice_equal(uri, plait_slice_sub(target, from, target.len));
+}
+
 bool plait__digest_read(struct plait_request *req, struct plait__auth *auth, plait_slice params,
                         struct plait__digest *out, bool *stale)
 {
@@ -191,7 +202,7 @@ bool plait__digest_read(struct plait_request *req, struct plait__auth *auth, pla
         return false;
     if (!plait_slice_equal(seen.qop, PLAIT_LIT("auth")) || plait_slice_equal_nocase(seen.hashed, PLAIT_LIT("true")) ||
         !plait_slice_equal(out->realm, plait_slice_text(auth->realm)) || !out->cnonce.len ||
-        !plait_slice_equal(out->uri, plait_request_target(req)))
+        !uri_is_right(req, auth, out->uri))
         return false;
     *stale = !nonce_is_good(auth, out);
     return !*stale;
@@ -244,6 +255,6 @@ void plait__digest_challenge(struct plait_request *req, struct plait__auth *auth
     for (int md5 = 0; md5 < 1 + auth->options.md5; md5++) {
         (void)snprintf(text, sizeof(text), "Digest realm=\"%s\", qop=\"auth\", algorithm=%s, nonce=\"%s\"%s",
                        auth->realm, md5 ? "MD5" : "SHA-256", nonce, stale ? ", stale=true" : "");
-        (void)plait_reply_field(req, "WWW-Authenticate", plait_slice_text(text));
+        (void)plait_reply_field(req, plait__auth_field(auth), plait_slice_text(text));
     }
 }

@@ -25,9 +25,9 @@ static void origin_end(struct plait__proxy_origin *o)
     plait_mem_free(o->text);
 }
 
-static void proxy_free(void *ctx)
+void plait__proxy_free(void *proxy)
 {
-    struct plait__proxy *p = ctx;
+    struct plait__proxy *p = proxy;
     for (size_t i = 0; i < p->count; i++)
         origin_end(&p->origin[i]);
     plait_http_client_free(&p->client);
@@ -48,7 +48,7 @@ static void proxy_free(void *ctx)
 /* --- requests ----------------------------------------------------------------------------------------------------- */
 
 /* What goes no further: TRACE, which would tell a client what we added, and OPTIONS that has come far enough. */
-static bool answers_here(struct plait__proxy *p, struct plait_request *req)
+bool plait__proxy_answers(struct plait__proxy *p, struct plait_request *req)
 {
     const plait_slice method = plait_request_method(req);
     if (plait_slice_equal(method, PLAIT_LIT("TRACE"))) {
@@ -65,12 +65,6 @@ static bool answers_here(struct plait__proxy *p, struct plait_request *req)
         return true;
     }
     return false;
-}
-
-static void pass(struct plait_request *req, void *ctx)
-{
-    if (!answers_here(ctx, req))
-        plait__proxy_pass(ctx, req);
 }
 
 /* --- options ------------------------------------------------------------------------------------------------------ */
@@ -197,30 +191,55 @@ static plait_err add_origins(struct plait__proxy *p, plait_slice list)
     return PLAIT_OK;
 }
 
-plait_err plait_reverse_proxy_new(struct plait_reactor *reactor, const char *origins,
-                                  const struct plait_reverse_proxy_options *options, struct plait_resource **out)
+plait_err plait__proxy_new(struct plait_reactor *reactor, const struct plait_reverse_proxy_options *options,
+                           struct plait__proxy **out)
 {
-    struct plait_resource *resource = plait_resource_new(reactor);
-    struct plait__proxy *p = resource ? plait_mem_new(plait_reactor_budget(reactor), sizeof(*p)) : NULL;
+    struct plait__proxy *p = plait_mem_new(plait_reactor_budget(reactor), sizeof(*p));
     *out = NULL;
-    if (!p) {
-        plait_resource_unref(&resource);
+    if (!p)
         return PLAIT_FAIL(PLAIT_ENOMEM);
-    }
     p->reactor = reactor;
     if (options)
         p->options = *options;
     fill(&p->options);
-    plait_err err = plait_resource_own(resource, p, proxy_free);
-    if (!err)
-        err = keep_options(p);
-    if (!err)
-        err = add_origins(p, plait_slice_text(origins));
-    if (!err)
-        err = plait_resource_on(resource, "*", "", pass, p);
-    plait_resource_leaf(resource);
+    const plait_err err = keep_options(p);
     if (err)
-        plait_resource_unref(&resource);
-    *out = resource;
+        plait__proxy_free(p);
+    else
+        *out = p;
     return err;
+}
+
+static void pass(struct plait_request *req, void *ctx)
+{
+    if (!plait__proxy_answers(ctx, req))
+        plait__proxy_pass(ctx, req);
+}
+
+/* Makes the resource of a proxy, which is taken. */
+static plait_err make_resource(struct plait__proxy *p, struct plait_resource **out)
+{
+    struct plait_resource *resource = plait_resource_new(p->reactor);
+    if (!resource || plait_resource_own(resource, p, plait__proxy_free) != PLAIT_OK) {
+        plait__proxy_free(p);
+        return PLAIT_FAIL(PLAIT_ENOMEM);
+    }
+    plait_resource_leaf(resource);
+    (void)plait_resource_on(resource, "*", "", pass, p); /* a failure is kept; there is none */
+    *out = resource;
+    return PLAIT_OK;
+}
+
+plait_err plait_reverse_proxy_new(struct plait_reactor *reactor, const char *origins,
+                                  const struct plait_reverse_proxy_options *options, struct plait_resource **out)
+{
+    struct plait__proxy *p;
+    *out = NULL;
+    PLAIT_TRY(plait__proxy_new(reactor, options, &p));
+    const plait_err err = add_origins(p, plait_slice_text(origins));
+    if (err) {
+        plait__proxy_free(p);
+        return err;
+    }
+    return make_resource(p, out);
 }

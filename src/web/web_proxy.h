@@ -43,6 +43,7 @@ struct plait__proxy {
     struct plait_reactor *reactor;
     struct plait_reverse_proxy_options options; /* filled; its texts are `via` and `upgrades` below */
     struct plait_http_client *client;
+    bool forward;                     /* each request says itself where it goes; the one origin is nobody */
     struct plait_target_rules *trust; /* NULL: nobody */
     struct plait_tls_client *tls;
     struct plait_target_rules *targets;
@@ -61,6 +62,14 @@ void plait__proxy_failed(struct plait__proxy_origin *o);
 /* Begins to ask an origin whether it is well; ends that. */
 void plait__proxy_check_start(struct plait__proxy_origin *o);
 void plait__proxy_check_stop(struct plait__proxy_origin *o);
+
+/* A proxy without origins; `targets` are the rules that hold for every connection. Errors: as plait_reverse_proxy_new.
+ * The caller's, ended with plait__proxy_free. */
+plait_err plait__proxy_new(struct plait_reactor *reactor, const struct plait_reverse_proxy_options *options,
+                           struct plait__proxy **out) PLAIT_MUST;
+void plait__proxy_free(void *proxy);
+/* Whether a request goes no further, and was answered. */
+bool plait__proxy_answers(struct plait__proxy *p, struct plait_request *req);
 
 /* --- a request on its way (web_proxy_flow.c) ---------------------------------------------------------------------- */
 

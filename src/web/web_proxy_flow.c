@@ -108,7 +108,10 @@ static void refuse_for(struct plait__proxied *x, plait_err err)
         refuse(x, err == PLAIT_ETOOLONG ? 502 : 503, NULL);
         break;
     default:
-        refuse(x, err == PLAIT_ENETTIMEDOUT ? 504 : 502, "The server behind this one gave no answer.");
+        if (err == PLAIT_EFORBIDDEN && x->proxy->forward)
+            refuse(x, 403, "This proxy does not go there.");
+        else
+            refuse(x, err == PLAIT_ENETTIMEDOUT ? 504 : 502, "The server behind this one gave no answer.");
         break;
     }
 }
@@ -221,6 +224,21 @@ static void choose(struct plait__proxied *x)
     x->tried |= (uint64_t)1 << (x->at - p->origin);
 }
 
+/* Queues the exchange where it goes. */
+static plait_err enter(struct plait__proxied *x)
+{
+    char text[PLAIT__HTTP1_TARGET_MAX + 16];
+    struct plait_url url;
+    if (!x->proxy->forward)
+        return plait__pool_enter_at(x->at->pin, &x->x);
+    const plait_slice host = x->req->host;
+    memcpy(text, "http://", 7);
+    memcpy(text + 7, host.ptr, host.len);
+    if (plait_url_parse(plait_slice_of(text, 7 + host.len), &url) != PLAIT_OK)
+        return PLAIT_FAIL(PLAIT_ESYNTAX); /* a port that is none */
+    return plait__pool_enter(x->proxy->client, &x->x, &url);
+}
+
 static void try_it(struct plait__proxied *x)
 {
     choose(x);
@@ -232,7 +250,7 @@ static void try_it(struct plait__proxied *x)
     x->taken = false;
     x->x.connect = x->at->connect;
     wait_for(x, PLAIT__PROXY_LINE, x->proxy->options.times.wait);
-    const plait_err err = plait__pool_enter_at(x->at->pin, &x->x);
+    const plait_err err = enter(x);
     if (err)
         refuse_for(x, err);
 }
@@ -243,7 +261,7 @@ static bool may_try(const struct plait__proxied *x, plait_err err)
 {
     const bool repeats = !x->taken || is_idempotent(plait_request_method(x->req));
     const enum plait_err_class class = plait_err_class_of(err);
-    if (x->begun || x->reading || !repeats || x->proxy->reactor->freeing)
+    if (x->begun || x->reading || !repeats || err == PLAIT_EFORBIDDEN || x->proxy->reactor->freeing)
         return false;
     return class == PLAIT_CLASS_IO || class == PLAIT_CLASS_REFUSED || class == PLAIT_CLASS_PEER ||
            (class == PLAIT_CLASS_TIMEOUT && !x->taken);

@@ -316,7 +316,7 @@ void plait__proxy_put_request(struct plait_buf *out, const struct plait_request 
                               const struct plait__proxy_text *text)
 {
     const struct plait__proxy *p = text->origin->proxy;
-    const bool own = p->options.own_host || req->host.len == 0, trusted = is_trusted(p, req);
+    const bool own = p->options.own_host || req->host.len == 0, trusted = p->forward || is_trusted(p, req);
     plait_buf_put(out, plait_request_method(req));
     plait_buf_put_u8(out, ' ');
     put_target(out, req, text->origin->base);
@@ -324,7 +324,8 @@ void plait__proxy_put_request(struct plait_buf *out, const struct plait_request 
     put_line(out, PLAIT_LIT("Host"), own ? plait_buf_slice(&text->origin->host) : req->host);
     put_fields(out, req, trusted);
     put_max_forwards(out, req);
-    put_forwarded(out, req, trusted);
+    if (!p->forward)
+        put_forwarded(out, req, trusted);
     put_via(out, req->version, p->via);
     put_framing(out, req, text);
     plait_buf_put(out, PLAIT_LIT("\r\n"));

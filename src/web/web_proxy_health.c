@@ -42,6 +42,8 @@ static plait_span rest_of(struct plait__proxy_origin *o)
 
 void plait__proxy_failed(struct plait__proxy_origin *o)
 {
+    if (o->proxy->forward)
+        return;
     if (o->failures == 0)
         tell(o, PLAIT_LOG_WARN, "origin-failed", "an origin failed; others are asked first");
     if (o->failures < UINT32_MAX)

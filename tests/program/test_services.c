@@ -32,6 +32,40 @@ static void whichever_allocation_fails_a_finger_table_is_refused_and_nothing_sta
     test_folder_remove(folder);
 }
 
+/* The scripts end their servers as they stand; here what was made is given back. */
+static void proxies_are_made_of_their_words(void **state)
+{
+    (void)state;
+    static char text[][20] = {"--allow=loopback", "--refuse=10.0.0.0/8", "--ports=80", "--realm=here",
+                              "--user=ann:x",     "--no-connect",        "--other"};
+    char *told[TEST_COUNT(text)];
+    for (size_t i = 0; i < TEST_COUNT(text); i++)
+        told[i] = text[i];
+    struct bed b;
+    struct trouble trouble = {.status = EXIT_FAILED};
+    struct words words = {.at = told, .end = told + TEST_COUNT(told)};
+    struct proxy_words proxy = {0};
+    struct web_words web = {0};
+    const char *value = "";
+    bool full = false;
+    bed_open(&b);
+    for (size_t i = 0; i + 1 < TEST_COUNT(told); i++)
+        assert_true(take_proxy_option(&words, &proxy, &web, &value, &full));
+    assert_false(take_proxy_option(&words, &proxy, &web, &value, &full));
+    assert_string_equal(proxy.allow, "loopback");
+    assert_true(proxy.no_connect && !full && web.user.count == 1);
+    const struct service_words all = {.web = &web, .proxy = &proxy};
+    struct plait_service *service = find_service("proxy")->make(b.r, &all, &trouble);
+    assert_non_null(service);
+    plait_service_unref(&service);
+    struct web_words reverse = {.proxy = {{"/=http://a", "b=http://c/d"}, 2}};
+    const struct service_words around = {.web = &reverse};
+    service = find_service("web")->make(b.r, &around, &trouble);
+    assert_non_null(service);
+    plait_service_unref(&service);
+    bed_close(&b);
+}
+
 static void a_wait_for_what_could_not_begin_says_why(void **state)
 {
     (void)state;
@@ -45,4 +79,4 @@ static void a_wait_for_what_could_not_begin_says_why(void **state)
 }
 
 TEST_MAIN(cmocka_unit_test(whichever_allocation_fails_a_finger_table_is_refused_and_nothing_stays),
-          cmocka_unit_test(a_wait_for_what_could_not_begin_says_why))
+          cmocka_unit_test(proxies_are_made_of_their_words), cmocka_unit_test(a_wait_for_what_could_not_begin_says_why))
