@@ -141,5 +141,6 @@ size_t plait_budget_left(const struct plait_budget *budget)
 
 void plait_mem_wipe(void *ptr, size_t bytes)
 {
-    explicit_bzero(ptr, bytes);
+    if (bytes > 0) /* else there may be no memory at all */
+        explicit_bzero(ptr, bytes);
 }

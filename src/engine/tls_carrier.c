@@ -29,10 +29,10 @@ static bool dead(const struct plait__tls *t)
 /* Tells the stream that it is over; the stream closes us from inside. */
 static void fail(struct plait__tls *t, const struct plait_fault *fault)
 {
-    if (dead(t))
-        return;
-    t->failed = true;
-    t->c.up_ops->failed(t->c.up, fault);
+    if (!dead(t)) {
+        t->failed = true;
+        t->c.up_ops->failed(t->c.up, fault);
+    }
 }
 
 static void fail_with(struct plait__tls *t, plait_err err, const char *step, const char *detail)

@@ -77,8 +77,8 @@ static size_t answer(struct farm_conn *c, plait_slice head, plait_slice rest)
     const bool same = !conditional || (server.etag && strcmp(server.etag, validator) == 0) ||
                       (server.modified && strcmp(server.modified, validator) == 0);
     if (asked && same && from >= server.size) {
-        plait_printf(c->stream, "HTTP/1.1 416 No\r\nContent-Range: bytes */%zu\r\nContent-Length: 2\r\n\r\nno",
-                     server.size);
+        plait_printf(c->stream, "HTTP/1.1 416 No\r\nContent-Range: bytes */%zu\r\nContent-Length: %u\r\n\r\n%s",
+                     server.size, from == server.size ? 2 : 0, from == server.size ? "no" : "");
         return 0;
     }
     if (asked && from == 1001) /* it gives something else */
