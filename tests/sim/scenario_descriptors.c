@@ -28,8 +28,10 @@ struct sender {
 struct receiver {
     struct plait_sim *sim;
     struct plait_reactor *r;
+    struct plait_host *host;
     unsigned bytes, descriptors, lost;
-    unsigned read; /* pipes that were read to their end */
+    unsigned read;   /* pipes that were read to their end */
+    unsigned failed; /* pipes that could not be read */
 };
 
 /* --- what is in the pipes ----------------------------------------------------------------------------------------- */
@@ -68,12 +70,17 @@ static const struct plait_protocol reader_protocol = {.name = "reader", .data = 
 static void read_pipe(struct receiver *receiver, int fd)
 {
     struct plait_stream *s;
+    const unsigned number = receiver->descriptors++;
     struct reader *reader = plait_mem_new(plait_reactor_budget(receiver->r), sizeof *reader);
-    if (!reader || plait_stream_of_fds(receiver->r, fd, -1, &s) != PLAIT_OK) {
-        plait_sim_fail(receiver->sim, "a pipe could not be read");
+    if (!reader || plait_stream_of_fds(receiver->r, fd, -1, &s) != PLAIT_OK) { /* an errno kept it from being watched */
+        struct plait_sys *sys = plait_host_sys(receiver->host);
+        (void)sys->ops->close(sys, fd);
+        plait_mem_free(reader);
+        receiver->failed++;
+        receiver->read++;
         return;
     }
-    *reader = (struct reader){.of = receiver, .number = receiver->descriptors++};
+    *reader = (struct reader){.of = receiver, .number = number};
     plait_stream_attach(s, &reader_protocol, reader);
 }
 
@@ -131,27 +138,32 @@ static int pipe_of(struct sender *sender, unsigned number)
     return ends[0];
 }
 
+static void give_up(struct sender *sender)
+{
+    sender->failed++;
+    plait_abort(sender->s);
+}
+
 /* One byte with some descriptors; false when it is to be tried again. */
 static bool send_parcel(struct sender *sender)
 {
     const uint8_t byte = (uint8_t)sender->sent;
     const size_t count = 1 + sender->sent % MOST;
+    size_t made = 0;
     int fds[MOST];
-    for (size_t i = 0; i < count; i++)
-        fds[i] = pipe_of(sender, sender->descriptors + (unsigned)i);
-    const plait_err err = plait_write_fds(sender->s, plait_slice_of(&byte, 1), fds, count);
-    for (size_t i = 0; i < count; i++)
-        (void)sender->sys->ops->close(sender->sys, fds[i]);
-    if (err == PLAIT_EAGAIN)
-        return false;
-    if (err != PLAIT_OK) {
-        sender->failed++;
-        plait_abort(sender->s);
-        return false;
+    while (made < count && (fds[made] = pipe_of(sender, sender->descriptors + (unsigned)made)) >= 0)
+        made++;
+    const plait_err err =
+        made == count ? plait_write_fds(sender->s, plait_slice_of(&byte, 1), fds, count) : PLAIT_EDESCRIPTORS;
+    while (made > 0)
+        (void)sender->sys->ops->close(sender->sys, fds[--made]);
+    if (err == PLAIT_OK) {
+        sender->sent++;
+        sender->descriptors += (unsigned)count;
+    } else if (err != PLAIT_EAGAIN) {
+        give_up(sender);
     }
-    sender->sent++;
-    sender->descriptors += (unsigned)count;
-    return true;
+    return err == PLAIT_OK;
 }
 
 static void send_more(struct plait_stream *s, void *self)
@@ -190,6 +202,8 @@ static void got_stream(struct plait_result *result, void *ctx)
 static void judge(struct plait_sim *sim, const struct sender *s, const struct receiver *r)
 {
     const bool broken = plait_sim_fault_count(sim, PLAIT_SIM_RESET, NULL) > 0 || s->failed > 0;
+    if (r->failed > 0 && plait_sim_fault_count(sim, PLAIT_SIM_ERRNO, NULL) == 0)
+        plait_sim_fail(sim, "a pipe could not be read");
     if (s->lost != 1 || r->lost > 1)
         plait_sim_fail(sim, "`lost` came %u and %u times", s->lost, r->lost);
     else if (r->descriptors > s->descriptors || r->read != r->descriptors)
@@ -211,7 +225,7 @@ static void run(struct plait_sim *sim)
         char path[20];
         const int len = snprintf(path, sizeof path, "/s%u", i);
         senders[i] = (struct sender){.sim = sim, .sys = plait_host_sys(host)};
-        receivers[i] = (struct receiver){.sim = sim, .r = r};
+        receivers[i] = (struct receiver){.sim = sim, .r = r, .host = host};
         if (!r || plait_address_unix(plait_slice_of(path, (size_t)len), &at) != PLAIT_OK ||
             plait_listen(r, &at, NULL, plait_service_new(r, &receiver_ops, &receivers[i]), NULL) != PLAIT_OK ||
             plait_then(plait_connect_address(r, &at, NULL), got_stream, &senders[i]) != PLAIT_OK)

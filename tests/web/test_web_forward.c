@@ -172,6 +172,21 @@ static void a_silent_tunnel_ends(void **state)
     stage_close(&st);
 }
 
+static void a_drain_gives_no_tunnel_that_comes_late(void **state)
+{
+    const struct plait_sim_link slow = {.latency = plait_seconds(4)};
+    (void)state;
+    begin();
+    assert_ok(plait_sim_set_link(st.farm.sim, st.farm.client, st.farm.server, &slow));
+    guest_ask(&st, &g, "CONNECT server:80 HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_int_equal(g.len, 0);
+    plait_deferred_ignore(plait_drain(st.farm.r, plait_seconds(60)));
+    stage_pass(&st, plait_seconds(30));
+    assert_false(heard("200"));
+    assert_int_equal(st.farm.open, 0);
+    stage_close(&st);
+}
+
 static void there_are_only_so_many_tunnels(void **state)
 {
     struct plait_forward_proxy_options o = inside;
@@ -311,10 +326,9 @@ static void what_is_no_proxy_is_refused(void **state)
     farm_close(&farm);
 }
 
-static void no_memory_fails_and_leaves_nothing(void **state)
+static void exhaust(bool tunnel)
 {
     bool worked = false;
-    (void)state;
     for (uint64_t k = 1; k < 400 && !worked; k++) {
         struct plait_resource *root;
         struct plait_stream *server;
@@ -329,8 +343,11 @@ static void no_memory_fails_and_leaves_nothing(void **state)
             plait_stream_attach(g.stream, &guest_protocol, &g);
             if (plait__http_open(st.service, server) != PLAIT_OK)
                 plait_abort(server);
-            guest_send(&g, "GET http://server/ HTTP/1.1\r\nHost: x\r\n\r\n");
+            if (!tunnel)
+                guest_send(&g, "GET http://server/ HTTP/1.1\r\nHost: x\r\n\r\n");
             guest_send(&g, "CONNECT server:80 HTTP/1.1\r\nHost: x\r\n\r\n");
+            if (tunnel)
+                stage_pass(&st, plait_seconds(1));
             guest_leave(&g);
         }
         worked = st.farm.heap.calls < st.farm.heap.fail_at;
@@ -343,11 +360,19 @@ static void no_memory_fails_and_leaves_nothing(void **state)
     assert_true(worked);
 }
 
+static void no_memory_fails_and_leaves_nothing(void **state)
+{
+    (void)state;
+    exhaust(false);
+    exhaust(true);
+}
+
 TEST_MAIN(cmocka_unit_test(a_whole_url_is_asked_of_its_host), cmocka_unit_test(what_is_no_whole_url_is_refused),
           cmocka_unit_test(addresses_and_ports_that_are_not_allowed_are_forbidden),
           cmocka_unit_test(a_server_that_fails_is_left_alone_no_longer_than_others),
           cmocka_unit_test(a_tunnel_carries_bytes_both_ways), cmocka_unit_test(a_silent_tunnel_ends),
-          cmocka_unit_test(there_are_only_so_many_tunnels), cmocka_unit_test(tunnels_may_be_forbidden_altogether),
+          cmocka_unit_test(a_drain_gives_no_tunnel_that_comes_late), cmocka_unit_test(there_are_only_so_many_tunnels),
+          cmocka_unit_test(tunnels_may_be_forbidden_altogether),
           cmocka_unit_test(a_host_that_can_not_be_reached_is_told),
           cmocka_unit_test(a_service_that_drains_makes_no_tunnels), cmocka_unit_test(elsewhere_connect_is_no_method),
           cmocka_unit_test(only_who_is_known_comes_through), cmocka_unit_test(what_is_no_proxy_is_refused),
