@@ -56,5 +56,6 @@ with folder() as where:
     with Server(*serve, "--users", os.path.join(where, "none")) as s:
         check("nobody is known", say(s.port("proxy"), "GET http://127.0.0.1/ HTTP/1.1\r\nHost: x\r\n\r\n")
               .startswith("HTTP/1.1 407"))
+        s.end()
     wrong("too many users", serve + ["--user", "a:b"] * 17, "proxy: at most 16 of one option")
 finish()
