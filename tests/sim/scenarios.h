@@ -45,6 +45,7 @@
     X(tls_echo) \
     X(too_many_files) \
     X(unix_echo) \
+    X(uploads) \
     X(websocket)
 /* clang-format on */
 
