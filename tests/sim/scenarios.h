@@ -38,6 +38,8 @@
     X(results) \
     X(serve) \
     X(service) \
+    X(site) \
+    X(site_proxied) \
     X(starttls) \
     X(tcp_echo) \
     X(tcp_flood) \
