@@ -17,6 +17,7 @@ enum plait_sasl_mechanism {
     PLAIT_SASL_LOGIN,
     PLAIT_SASL_EXTERNAL,
     PLAIT_SASL_CRAM_MD5,
+    PLAIT_SASL_DIGEST_MD5,
     PLAIT_SASL_OAUTHBEARER,
     PLAIT_SASL_XOAUTH2,
     PLAIT_SASL_SCRAM_SHA_1,
@@ -92,10 +93,11 @@ struct plait_sasl_client_options {
     enum plait_sasl_mechanism mechanism;
     plait_slice user, secret; /* the password; the token of OAUTHBEARER and XOAUTH2. ANONYMOUS: user is the trace */
     plait_slice authorize;    /* whom to act as; empty: who logs in */
-    plait_slice host;         /* of OAUTHBEARER */
+    plait_slice host;         /* of OAUTHBEARER and DIGEST-MD5 */
+    plait_slice service;      /* of DIGEST-MD5: "imap", "smtp", "xmpp" … */
     uint16_t port;
     struct plait_sasl_binding binding; /* of PLUS; without PLUS it says that the server did not offer it */
-    plait_slice nonce;                 /* of SCRAM: 12 random bytes at least, 32 at most */
+    plait_slice nonce;                 /* of SCRAM and DIGEST-MD5: 12 random bytes at least, 32 at most */
     uint32_t iterations_max;           /* more are refused; 1,000,000. Fewer than 4,096 are refused always */
 };
 
@@ -106,9 +108,9 @@ struct plait_sasl_client {
     plait_err err;
     struct plait_scram_salt salt;
     unsigned step;
-    struct plait_buf auth; /* SCRAM's AuthMessage so far */
+    struct plait_buf auth; /* SCRAM's AuthMessage so far; DIGEST-MD5's response */
     char nonce[48];
-    uint8_t signature[PLAIT_SCRAM_HASH_MAX];
+    uint8_t signature[PLAIT_SCRAM_HASH_MAX]; /* that the server has to show */
 };
 
 /** Begins a client's side. Ownership: the caller's memory, ended with plait_sasl_client_deinit. */
@@ -134,8 +136,9 @@ struct plait_sasl_server_options {
     enum plait_sasl_mechanism mechanism;
     plait_slice external;              /* of EXTERNAL: whom TLS or the kernel vouches for; empty: nobody */
     struct plait_sasl_binding binding; /* of PLUS; without PLUS it says that PLUS is offered too */
-    plait_slice nonce;                 /* of SCRAM and CRAM-MD5: 12 random bytes at least, 32 at most */
-    plait_slice host;                  /* of CRAM-MD5 */
+    plait_slice nonce;                 /* of SCRAM, CRAM-MD5, DIGEST-MD5: 12 random bytes at least, 32 at most */
+    plait_slice host;                  /* of CRAM-MD5; of DIGEST-MD5 the realm */
+    plait_slice service;               /* of DIGEST-MD5: "imap", "smtp", "xmpp" … */
     plait_slice secret;                /* of SCRAM: makes the salts of users who do not exist; always the same */
     uint32_t iterations;               /* of those users; 4096 */
 };
@@ -150,7 +153,7 @@ struct plait_sasl_server {
     unsigned step;
     size_t gs2_len; /* of the client's first message */
     struct plait_scram_keys keys;
-    struct plait_buf auth; /* SCRAM's AuthMessage so far */
+    struct plait_buf auth; /* SCRAM's AuthMessage so far; DIGEST-MD5's response */
     char nonce[160];       /* of both */
     uint8_t digest[16];
     char challenge[160], user[PLAIT_LOGIN_USER_MAX], as[PLAIT_LOGIN_USER_MAX], secret[PLAIT_LOGIN_SECRET_MAX];

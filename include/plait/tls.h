@@ -102,5 +102,14 @@ PLAIT_API plait_err plait_starttls_server(struct plait_stream *s, struct plait_t
 PLAIT_API plait_err plait_starttls_client(struct plait_stream *s, struct plait_tls_client *client, const char *name,
                                           plait_slice alpn) PLAIT_MUST;
 
+#define PLAIT_BINDING_MAX 64
+
+/** The channel binding of a stream's TLS, which ties a login to the connection (plait/sasl.h): "tls-exporter" or
+ * "tls-server-end-point". Errors: PLAIT_EUNSUPPORTED (no TLS, another name, TLS 1.2 without extended master secret, a
+ * certificate whose signature has no hash of its own), PLAIT_ESTATE (before `secured`, or over). Source: RFC 5929
+ * section 4, RFC 9266. */
+PLAIT_API plait_err plait_stream_binding(const struct plait_stream *s, const char *name, uint8_t out[PLAIT_BINDING_MAX],
+                                         size_t *len) PLAIT_MUST;
+
 PLAIT_END
 #endif

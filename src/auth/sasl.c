@@ -18,13 +18,13 @@ static const struct {
     enum plait__hash_kind hash;
     bool scram, plus, client_first;
 } mechanisms[PLAIT_SASL_COUNT] = {
-    {"ANONYMOUS", PLAIT__SHA256, false, false, true},        {"PLAIN", PLAIT__SHA256, false, false, true},
-    {"LOGIN", PLAIT__SHA256, false, false, false},           {"EXTERNAL", PLAIT__SHA256, false, false, true},
-    {"CRAM-MD5", PLAIT__MD5, false, false, false},           {"OAUTHBEARER", PLAIT__SHA256, false, false, true},
-    {"XOAUTH2", PLAIT__SHA256, false, false, true},          {"SCRAM-SHA-1", PLAIT__SHA1, true, false, true},
-    {"SCRAM-SHA-1-PLUS", PLAIT__SHA1, true, true, true},     {"SCRAM-SHA-256", PLAIT__SHA256, true, false, true},
-    {"SCRAM-SHA-256-PLUS", PLAIT__SHA256, true, true, true}, {"SCRAM-SHA-512", PLAIT__SHA512, true, false, true},
-    {"SCRAM-SHA-512-PLUS", PLAIT__SHA512, true, true, true},
+    {"ANONYMOUS", PLAIT__SHA256, false, false, true},    {"PLAIN", PLAIT__SHA256, false, false, true},
+    {"LOGIN", PLAIT__SHA256, false, false, false},       {"EXTERNAL", PLAIT__SHA256, false, false, true},
+    {"CRAM-MD5", PLAIT__MD5, false, false, false},       {"DIGEST-MD5", PLAIT__MD5, false, false, false},
+    {"OAUTHBEARER", PLAIT__SHA256, false, false, true},  {"XOAUTH2", PLAIT__SHA256, false, false, true},
+    {"SCRAM-SHA-1", PLAIT__SHA1, true, false, true},     {"SCRAM-SHA-1-PLUS", PLAIT__SHA1, true, true, true},
+    {"SCRAM-SHA-256", PLAIT__SHA256, true, false, true}, {"SCRAM-SHA-256-PLUS", PLAIT__SHA256, true, true, true},
+    {"SCRAM-SHA-512", PLAIT__SHA512, true, false, true}, {"SCRAM-SHA-512-PLUS", PLAIT__SHA512, true, true, true},
 };
 
 const char *plait_sasl_name(enum plait_sasl_mechanism mechanism)
@@ -61,6 +61,14 @@ bool plait__sasl_is_scram(enum plait_sasl_mechanism mechanism)
 bool plait__sasl_is_plus(enum plait_sasl_mechanism mechanism)
 {
     return mechanisms[mechanism].plus;
+}
+
+bool plait__sasl_nonce(plait_slice nonce, struct plait_buf *out)
+{
+    if (nonce.len < PLAIT__SASL_NONCE_MIN || nonce.len > PLAIT__SASL_NONCE_MAX)
+        return false;
+    plait__base64_encode(out, nonce);
+    return out->err == PLAIT_OK;
 }
 
 /* --- SASLprep ----------------------------------------------------------------------------------------------------- */

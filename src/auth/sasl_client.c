@@ -180,6 +180,8 @@ enum plait_sasl_step plait_sasl_client_step(struct plait_sasl_client *client, pl
         return login(client);
     if (mechanism == PLAIT_SASL_CRAM_MD5)
         return cram(client, challenge);
+    if (mechanism == PLAIT_SASL_DIGEST_MD5)
+        return plait__digest_client(client, challenge);
     if (client->step == 0)
         return challenge.len ? plait__client_fails(client, PLAIT_EMALFORMED) : begin(client);
     return plait__sasl_is_scram(mechanism) ? plait__scram_client_next(client, challenge)

@@ -26,6 +26,9 @@ bool plait__sasl_is_plus(enum plait_sasl_mechanism mechanism);
  * PLAIT_EUNSUPPORTED (not ASCII, and built without libidn). */
 plait_err plait__saslprep(plait_slice in, char *out, size_t max, size_t *len) PLAIT_MUST;
 
+/* Appends a nonce's bytes as text: 44 bytes at most. False: too few or too many, or there is no memory. */
+bool plait__sasl_nonce(plait_slice nonce, struct plait_buf *out);
+
 /* --- SCRAM (sasl_scram.c) ----------------------------------------------------------------------------------------- */
 
 /* Parts of its messages, borrowed from them (RFC 5802 section 7). */
@@ -58,6 +61,11 @@ enum plait_sasl_step plait__scram_client_first(struct plait_sasl_client *c);
 enum plait_sasl_step plait__scram_client_next(struct plait_sasl_client *c, plait_slice challenge);
 enum plait_sasl_step plait__scram_server_first(struct plait_sasl_server *s, plait_slice message);
 enum plait_sasl_step plait__scram_server_final(struct plait_sasl_server *s, plait_slice message);
+
+/* --- DIGEST-MD5 (sasl_digest.c): the steps of either side --------------------------------------------------------- */
+
+enum plait_sasl_step plait__digest_client(struct plait_sasl_client *c, plait_slice challenge);
+enum plait_sasl_step plait__digest_server(struct plait_sasl_server *s, plait_slice message);
 
 /* Fails; SEND unless the message did not fit. */
 enum plait_sasl_step plait__client_fails(struct plait_sasl_client *c, plait_err err);

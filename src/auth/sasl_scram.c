@@ -247,15 +247,6 @@ static void put_gs2(struct plait_buf *out, const struct plait_sasl_client_option
     plait_buf_put_u8(out, ',');
 }
 
-/* Random bytes as text. */
-static bool nonce_text(plait_slice nonce, struct plait_buf *out)
-{
-    if (nonce.len < PLAIT__SASL_NONCE_MIN || nonce.len > PLAIT__SASL_NONCE_MAX)
-        return false;
-    plait__base64_encode(out, nonce);
-    return out->err == PLAIT_OK;
-}
-
 enum plait_sasl_step plait__scram_client_first(struct plait_sasl_client *c)
 {
     const struct plait_sasl_client_options *o = &c->options;
@@ -264,7 +255,7 @@ enum plait_sasl_step plait__scram_client_first(struct plait_sasl_client *c)
     if (plait__saslprep(o->user, user, sizeof user, &len) != PLAIT_OK || !o->secret.len ||
         (plait__sasl_is_plus(o->mechanism) && (!o->binding.name || !o->binding.bytes.len)))
         return plait__client_fails(c, PLAIT_EINVAL);
-    if (!nonce_text(o->nonce, &c->auth))
+    if (!plait__sasl_nonce(o->nonce, &c->auth))
         return plait__client_fails(c, c->auth.err ? c->auth.err : PLAIT_EINVAL);
     memcpy(c->nonce, c->auth.ptr, c->auth.len);
     plait_buf_clear(&c->auth);
@@ -425,7 +416,7 @@ enum plait_sasl_step plait_sasl_server_keys(struct plait_sasl_server *server, co
         server->keys = *keys;
     else
         fine = fine && nobodys_keys(server, &server->keys);
-    if (!fine || !nonce_text(server->options.nonce, &server->out))
+    if (!fine || !plait__sasl_nonce(server->options.nonce, &server->out))
         return plait__server_fails(server, server->out.err ? server->out.err : PLAIT_ESTATE);
     memcpy(server->nonce + used, server->out.ptr, server->out.len);
     plait_buf_clear(&server->out);

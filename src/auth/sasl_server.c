@@ -256,6 +256,8 @@ enum plait_sasl_step plait_sasl_server_step(struct plait_sasl_server *server, pl
         return login(server, response);
     if (mechanism == PLAIT_SASL_CRAM_MD5)
         return cram(server, response);
+    if (mechanism == PLAIT_SASL_DIGEST_MD5)
+        return plait__digest_server(server, response);
     if (server->step == SECOND)
         return plait__scram_server_final(server, response);
     return response.ptr ? client_first(server, response) : PLAIT_SASL_SEND;

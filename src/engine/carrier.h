@@ -52,6 +52,8 @@ struct plait__carrier_ops {
     plait_err (*cred)(struct plait__carrier *c, struct plait_peer_cred *out);
     plait_err (*option)(struct plait__carrier *c, enum plait__carrier_option option, const int64_t value[3]);
     const struct plait_tls_info *(*tls)(struct plait__carrier *c);
+    /* As plait_stream_binding. */
+    plait_err (*binding)(struct plait__carrier *c, const char *name, uint8_t *out, size_t *len);
     /* Whether closing with input unread would cost the peer what was sent last. */
     bool (*lingers)(struct plait__carrier *c);
     bool (*sends_files)(struct plait__carrier *c); /* NULL or false: file pieces must be turned into bytes above */

@@ -9,6 +9,8 @@
 #include "base/try.h"
 #include "engine/stream_core.h"
 
+#include <plait/tls.h>
+
 struct plait_reactor *plait_stream_reactor(const struct plait_stream *s)
 {
     return s->reactor;
@@ -44,6 +46,14 @@ void plait_stream_local(const struct plait_stream *s, struct plait_address *out)
 const struct plait_tls_info *plait_stream_tls(const struct plait_stream *s)
 {
     return s->carrier->ops->tls ? s->carrier->ops->tls(s->carrier) : NULL;
+}
+
+plait_err plait_stream_binding(const struct plait_stream *s, const char *name, uint8_t out[PLAIT_BINDING_MAX],
+                               size_t *len)
+{
+    if (!s->carrier->ops->binding)
+        return PLAIT_FAIL(PLAIT_EUNSUPPORTED);
+    return s->carrier->ops->binding(s->carrier, name, out, len);
 }
 
 plait_err plait_stream_cred(const struct plait_stream *s, struct plait_peer_cred *out)

@@ -677,6 +677,7 @@ const struct plait__carrier_ops plait__tls_ops = {
     .cred = cred,
     .option = option,
     .tls = info,
+    .binding = plait__tls_binding,
     .lingers = lingers,
     .counts = counts,
     .free = free_it,

@@ -5,6 +5,7 @@
  *   tls_carrier.c  the carrier between a stream and the one below: records in, records out, ends
  *   tls_start.c    puts that carrier under a stream; what the handshake agreed on
  *   tls_bio.c      how OpenSSL reads the lent window and writes into our chain
+ *   tls_binding.c  channel bindings
  *   tls_fault.c    OpenSSL's errors as faults of ours
  *   tls_module.c   what a reactor keeps for TLS; settings that both sides share; the key log
  *   tls_random.c   OpenSSL's random numbers through the table of system calls, for simulated worlds
@@ -131,6 +132,9 @@ void plait__tls_cut(struct plait__tls *t);
 plait_err plait__tls_note(struct plait__tls *t) PLAIT_MUST;
 /* Gives back all but the carrier's own memory. */
 void plait__tls_release(struct plait__tls *t);
+
+/* tls_binding.c */
+plait_err plait__tls_binding(struct plait__carrier *c, const char *name, uint8_t *out, size_t *len);
 
 /* tls_bio.c */
 BIO_METHOD *plait__tls_bio_method(void);

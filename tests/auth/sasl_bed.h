@@ -32,10 +32,13 @@ static inline void duel_init(struct duel *d, enum plait_sasl_mechanism mechanism
     d->co = (struct plait_sasl_client_options){.mechanism = mechanism,
                                                .user = PLAIT_LIT("user"),
                                                .secret = PLAIT_LIT("pencil"),
+                                               .host = PLAIT_LIT("host.example"),
+                                               .service = PLAIT_LIT("imap"),
                                                .nonce = PLAIT_LIT("0123456789abcdef")};
     d->so = (struct plait_sasl_server_options){.mechanism = mechanism,
                                                .nonce = PLAIT_LIT("fedcba9876543210"),
                                                .host = PLAIT_LIT("host.example"),
+                                               .service = PLAIT_LIT("imap"),
                                                .external = PLAIT_LIT("user"),
                                                .secret = PLAIT_LIT("server's own")};
     if (mechanism == PLAIT_SASL_OAUTHBEARER || mechanism == PLAIT_SASL_XOAUTH2)

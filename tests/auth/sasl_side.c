@@ -131,11 +131,14 @@ static int run(const char *side, enum plait_sasl_mechanism mechanism, struct pla
                                                      .user = PLAIT_LIT("user"),
                                                      .secret = PLAIT_LIT("pencil"),
                                                      .nonce = PLAIT_LIT("not so random"),
+                                                     .host = PLAIT_LIT("host"),
+                                                     .service = PLAIT_LIT("imap"),
                                                      .binding = b};
     const struct plait_sasl_server_options server = {.mechanism = mechanism,
                                                      .external = PLAIT_LIT("user"),
                                                      .nonce = PLAIT_LIT("not so random"),
                                                      .host = PLAIT_LIT("host"),
+                                                     .service = PLAIT_LIT("imap"),
                                                      .secret = PLAIT_LIT("our own"),
                                                      .binding = b};
     return strcmp(side, "client") == 0 ? run_client(&client) : run_server(&server);

@@ -12,6 +12,7 @@ from peers import OURS_ASKS, OURS_SERVES, check, failures
 
 SIDE = os.path.join(os.environ["PLAIT_BUILD"], "tests", "auth", "sasl_side")
 BINDING = base64.b64encode(b"thirty-two bytes of the channel.").decode()
+DIGEST = ["--service", "imap", "--hostname", "host", "--realm", "host", "--quality-of-protection", "qop-auth"]
 
 
 class Talker:
@@ -47,7 +48,7 @@ class Talker:
 def gsasl(side, mechanism, password):
     peer = Talker("gsasl", "--" + side, "--mechanism", mechanism, "--authentication-id", "user", "--password", password,
                   "--anonymous-token", "trace", "--iteration-count", "4096", "--no-starttls",
-                  "--quiet")
+                  "--quiet", *(DIGEST if mechanism == "DIGEST-MD5" else []))
     peer.hear()  # the mechanism's name
     return peer
 
@@ -82,8 +83,8 @@ def server_of_ours(mechanism, password="pencil"):
         peer.say(BINDING if mechanism.endswith("-PLUS") else "")
         if not mechanism.endswith("-PLUS"):
             peer.say("")
-    if mechanism in ("LOGIN", "CRAM-MD5"):
-        if mechanism == "CRAM-MD5":
+    if mechanism in ("LOGIN", "CRAM-MD5", "DIGEST-MD5"):
+        if mechanism != "LOGIN":
             peer.hear()  # nothing yet
         ours.say("")
         peer.say(ours.hear())
@@ -95,8 +96,9 @@ def server_of_ours(mechanism, password="pencil"):
         if heard is None or heard.startswith("= "):
             break
         peer.say(heard)
-        said = "" if heard.startswith("dj0") else peer.hear()  # v=
-        if heard.startswith("dj0"):
+        last = heard.startswith(("dj0", "cnNwYXV0aD"))  # v=, rspauth=
+        said = "" if last else peer.hear()
+        if last:
             heard = ours.hear()
             break
     peer.end()
@@ -105,8 +107,8 @@ def server_of_ours(mechanism, password="pencil"):
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ("PLAIN", "LOGIN", "CRAM-MD5", "ANONYMOUS", "EXTERNAL", "SCRAM-SHA-1", "SCRAM-SHA-256",
-                                 "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS"):
+    for name in sys.argv[1:] or ("PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "ANONYMOUS", "EXTERNAL", "SCRAM-SHA-1",
+                                 "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS"):
         if name not in ("ANONYMOUS", "EXTERNAL"):  # gsasl lets nobody in by these
             seen = client_of_ours(name)
             check("gsasl", "SASL: " + name, OURS_ASKS, seen == "= done", seen)

@@ -71,6 +71,8 @@ static EVP_PKEY *make_key(const struct test_cert_ask *ask)
 {
     if (ask->rsa || ask->weak)
         return EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)(ask->weak ? 512 : 2048));
+    if (ask->ed25519)
+        return EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
     return EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
 }
 
@@ -94,7 +96,9 @@ void test_cert_make(struct test_cert *out, const struct test_cert *issuer, const
         extend(out->cert, by, NID_subject_alt_name, ask->san);
     if (ask->for_clients)
         extend(out->cert, by, NID_ext_key_usage, "clientAuth");
-    assert_true(X509_sign(out->cert, issuer ? issuer->key : out->key, EVP_sha256()) > 0);
+    EVP_PKEY *signer = issuer ? issuer->key : out->key;
+    const EVP_MD *hash = EVP_get_digestbyname(ask->hash ? ask->hash : "SHA256");
+    assert_true(X509_sign(out->cert, signer, EVP_PKEY_is_a(signer, "ED25519") ? NULL : hash) > 0);
     write_texts(out, issuer);
 }
 

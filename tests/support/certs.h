@@ -24,6 +24,8 @@ struct test_cert_ask {
     const char *san;     /* OpenSSL's syntax: "DNS:a.example,IP:127.0.0.1"; NULL: none */
     bool is_ca;
     bool rsa;
+    bool ed25519;     /* a key of that kind, whose signatures have no hash of their own */
+    const char *hash; /* of the signature; NULL: SHA256 */
     bool weak;        /* an RSA key of 512 bits */
     bool expired;     /* ended as 1970 began */
     bool too_early;   /* begins in 2098 */
