@@ -425,9 +425,7 @@ plait_err plait_process_signal(struct plait_process *process, int signo)
     if (process->pidfd < 0)
         return PLAIT_FAIL(PLAIT_EEXITED);
     const int res = send_signal(process, signo);
-    if (res == -ESRCH) /* TQ-131 */
-        return PLAIT_FAIL(PLAIT_EEXITED);
-    return res == 0 ? PLAIT_OK : PLAIT_FAIL(plait_err_from_errno(-res));
+    return res == 0 ? PLAIT_OK : PLAIT_FAIL(plait_err_from_errno(-res)); /* ESRCH says that it has exited: TQ-131 */
 }
 
 void plait_process_free(struct plait_process **process)

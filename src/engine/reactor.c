@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 
 enum { ROUNDS = 8 }; /* of the ready list and the streams in one turn, before the loop looks at the network again */
 
@@ -104,7 +105,7 @@ plait_err plait_reactor_step(struct plait_reactor *reactor, plait_span wait)
 plait_err plait_reactor_run(struct plait_reactor *reactor)
 {
     struct plait_reactor *r = reactor;
-    if (r->running || r->in_turn)
+    if (r->in_turn)
         return PLAIT_FAIL(PLAIT_ESTATE);
     plait_err err = r->failed;
     r->running = true;
@@ -402,17 +403,10 @@ int plait_main_status(plait_err err)
 {
     if (err == PLAIT_OK)
         return 0;
-    char text[160];
-    struct plait_buf line;
-    struct plait_budget budget;
-    (void)text;
-    plait_budget_init(&budget, NULL, NULL, 0);
-    plait_buf_init(&line, &budget, 256);
-    plait_buf_printf(&line, "plait: %s\n", plait_err_text(err));
+    char line[160];
+    const int len = snprintf(line, sizeof line, "plait: %s\n", plait_err_text(err));
     struct plait_sys *sys = plait__sys_kernel();
-    const plait_slice s = plait_buf_slice(&line);
-    (void)!sys->ops->write(sys, 2, s.ptr, s.len);
-    plait_buf_deinit(&line);
+    (void)!sys->ops->write(sys, 2, line, (size_t)len);
     return 1;
 }
 

@@ -64,8 +64,7 @@ static void give_up(struct run *run, struct plait_fault fault)
 {
     if (run->fault.err == PLAIT_OK)
         run->fault = fault;
-    if (plait_process_signal(run->process, SIGKILL) != PLAIT_OK)
-        (void)run; /* it is dead already */
+    (void)!plait_process_signal(run->process, SIGKILL); /* it may be dead already */
     for (int i = 0; i < PIPES; i++) {
         if (run->pipe[i])
             plait_abort(run->pipe[i]);
@@ -167,7 +166,6 @@ static void attach_all(struct run *run, plait_slice in)
     struct plait_deferred *exit = plait_process_exit(run->process);
     if (plait_then(exit, on_exit_told, run) == PLAIT_OK)
         return;
-    plait_deferred_ignore(exit);
     give_up(run, plait_fault_make(PLAIT_ENOMEM, "wait"));
     run->open--; /* nobody tells of the exit; freeing the process sees to it */
 }

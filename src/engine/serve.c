@@ -45,10 +45,8 @@ static plait_err unknown_kind(struct plait_endpoint *e, bool listens)
     for (const struct plait_endpoint_kind *k = e->reactor->kinds; k; k = k->next) {
         const size_t len = strlen(k->name);
         if ((listens ? k->listen != NULL : k->connect != NULL) && at + len + 3 < sizeof known) {
-            memcpy(known + at, at > 0 ? ", " : "", at > 0 ? 2 : 0);
-            at += at > 0 ? 2 : 0;
-            memcpy(known + at, k->name, len + 1);
-            at += len;
+            (void)snprintf(known + at, sizeof known - at, "%s%s", at > 0 ? ", " : "", k->name);
+            at = strlen(known);
         }
     }
     const char *guess = plait__endpoint_guess(e->reactor->kinds, e->kind, listens);

@@ -434,7 +434,7 @@ struct plait_reactor *plait_task_reactor(struct plait_task *task)
 bool plait_task_cancelled(const struct plait_task *task)
 {
     for (const struct plait_scope *scope = task->scope; scope; scope = scope->outer) {
-        if (scope->expired || scope->deadline <= task->reactor->now)
+        if (scope->deadline <= task->reactor->now)
             return true;
     }
     return task->cancelled;

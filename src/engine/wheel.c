@@ -207,12 +207,9 @@ void plait__wheel_run(struct plait__wheel *w)
     while (next_slot(w, &level, &slot, &tick) && tick <= now) {
         if (tick > w->current)
             w->current = tick;
-        open_slot(w, level, slot, &due_end);
-        if (level == 0 && w->current == tick)
-            w->current++; /* what is filed again for this very tick must not be found again in this run */
+        open_slot(w, level, slot, &due_end); /* what is filed again is due later than now, in a tick behind this one */
     }
-    if (now + 1 > w->current)
-        w->current = now + 1;
+    w->current = now + 1;
     while (due) /* a callback may stop those that wait behind it, or arm them anew */
         fire(w, due);
 }
