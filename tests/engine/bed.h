@@ -14,6 +14,7 @@
 #include <plait/deferred.h>
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct bed {
     struct plait_sys sys; /* first: the table's functions find the bed by it */
@@ -127,6 +128,17 @@ static inline void bed_fill(struct bed *b)
 static inline bool bed_logged(const struct bed *b, const char *text)
 {
     return strstr(b->log, text) != NULL;
+}
+
+/* All memory that the process has mapped, touched or not. */
+static inline size_t bed_mapped_bytes(void)
+{
+    char text[64] = "";
+    FILE *file = fopen("/proc/self/statm", "r");
+    assert_non_null(file);
+    assert_non_null(fgets(text, sizeof text, file));
+    (void)fclose(file);
+    return strtoul(text, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 /* For ops.fstatat: the second look at a file shows it changed in one respect, which `user` chooses. */

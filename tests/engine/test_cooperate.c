@@ -9,6 +9,8 @@ struct work {
     int until;                     /* done after so many */
     plait_err end;                 /* what the last one returns */
     struct plait_deferred *cancel; /* within a slice */
+    struct bed *bed;               /* whose clock a slice moves */
+    plait_span takes;
 };
 
 static plait_err slice(void *ctx)
@@ -17,6 +19,8 @@ static plait_err slice(void *ctx)
     work->slices++;
     plait_deferred_cancel(work->cancel);
     work->cancel = NULL;
+    if (work->bed)
+        work->bed->clock += work->takes;
     return work->slices >= work->until ? work->end : PLAIT_EAGAIN;
 }
 
@@ -184,10 +188,28 @@ static void without_memory_it_is_null(void **state)
     bed_close(&b);
 }
 
+static void a_slice_that_takes_all_of_a_turn_is_the_turns_last(void **state)
+{
+    struct bed b;
+    struct work work = {.until = 100, .bed = &b, .takes = plait_millis(10)};
+    (void)state;
+    bed_open(&b);
+    struct plait_deferred *d = plait_cooperate(b.r, "work", slice, &work);
+    for (int turn = 1; turn < 4; turn++) {
+        b.clock += plait_millis(1);
+        assert_ok(plait_reactor_step(b.r, 0));
+        assert_int_equal(work.slices, turn);
+    }
+    plait_deferred_cancel(d);
+    bed_pass(&b, plait_millis(1));
+    bed_close(&b);
+}
+
 TEST_MAIN(cmocka_unit_test(short_slices_run_several_a_turn_until_done),
           cmocka_unit_test(long_slices_leave_the_loop_its_turns),
           cmocka_unit_test(when_the_clock_stands_still_a_turn_still_ends), cmocka_unit_test(works_take_turns),
           cmocka_unit_test(a_slices_error_is_the_end), cmocka_unit_test(it_can_be_cancelled_between_and_within_slices),
           cmocka_unit_test(work_that_is_left_ends_with_the_reactor),
           cmocka_unit_test(work_that_is_started_again_and_again_ends_with_the_reactor),
-          cmocka_unit_test(without_memory_it_is_null))
+          cmocka_unit_test(without_memory_it_is_null),
+          cmocka_unit_test(a_slice_that_takes_all_of_a_turn_is_the_turns_last))

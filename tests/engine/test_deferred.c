@@ -513,6 +513,46 @@ static void a_cancelled_fault_is_not_logged_but_another_is(void **state)
     bed_close(&b);
 }
 
+/* A value becomes a fault that nobody sees, and the chain is told anew that it is to run. */
+static void fail_and_cancel(struct plait_result *result, void *ctx)
+{
+    plait_result_fail(result, fault_of(PLAIT_EIO));
+    plait_deferred_cancel(ctx);
+}
+
+static size_t times_logged(const struct bed *b, const char *text)
+{
+    size_t times = 0;
+    for (const char *at = strstr(b->log, text); at; at = strstr(at + 1, text))
+        times++;
+    return times;
+}
+
+static void recover_it(struct plait_result *result, void *ctx)
+{
+    (void)ctx;
+    plait_result_set(result, plait_value_num(0));
+}
+
+static void a_chain_ends_once_and_its_fault_is_logged_once(void **state)
+{
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        struct bed b;
+        bed_open(&b);
+        struct plait_deferred *d = plait_deferred_new(b.r, "op", NULL, NULL);
+        assert_ok(plait_then(d, recover_it, NULL));
+        assert_ok(plait_then(d, fail_and_cancel, d));
+        plait_deferred_cancel(d); /* who makes it has still to say that it is over */
+        bed_run(&b);
+        assert_int_equal(times_logged(&b, "unhandled-fault"), 1);
+        if (late)
+            plait_fire(d, plait_value_num(0));
+        bed_close(&b);
+        assert_int_equal(times_logged(&b, "unhandled-fault"), 1);
+    }
+}
+
 TEST_MAIN(cmocka_unit_test(callbacks_run_in_order_and_later), cmocka_unit_test(a_value_passes_through_the_chain),
           cmocka_unit_test(a_fault_passes_by_value_callbacks_until_handled),
           cmocka_unit_test(a_callback_may_add_callbacks), cmocka_unit_test(the_last_callback_may_add_another),
@@ -533,4 +573,5 @@ TEST_MAIN(cmocka_unit_test(callbacks_run_in_order_and_later), cmocka_unit_test(a
           cmocka_unit_test(a_cancelled_operation_may_finish_late),
           cmocka_unit_test(a_late_result_may_come_before_the_chain_ran),
           cmocka_unit_test(cancelling_what_has_fired_leaves_it_alone),
-          cmocka_unit_test(a_cancelled_fault_is_not_logged_but_another_is))
+          cmocka_unit_test(a_cancelled_fault_is_not_logged_but_another_is),
+          cmocka_unit_test(a_chain_ends_once_and_its_fault_is_logged_once))

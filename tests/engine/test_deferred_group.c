@@ -353,6 +353,26 @@ static void after_without_memory_is_null(void **state)
     bed_close(&b);
 }
 
+static void a_member_without_room_for_a_callback_makes_no_group(void **state)
+{
+    struct bed b;
+    struct seen seen[2];
+    (void)state;
+    bed_open(&b);
+    struct plait_deferred *d = plait_deferred_new(b.r, "member", NULL, NULL);
+    for (size_t i = 0; i < 2; i++)
+        watch_result(d, &seen[i]); /* it has room for two */
+    bed_fail(&b, 1);
+    b.heap.fail_after = false;
+    assert_null(plait_settled(b.r, &d, 1));
+    bed_heal(&b);
+    bed_run(&b);
+    assert_int_equal(seen[1].calls, 1);
+    assert_err(seen[1].err, PLAIT_ECANCELLED);
+    plait_fire(d, plait_value_num(0));
+    bed_close(&b);
+}
+
 TEST_MAIN(cmocka_unit_test(all_gives_the_results_in_order),
           cmocka_unit_test(a_value_taken_from_the_results_is_not_destroyed_with_them),
           cmocka_unit_test(all_fails_with_the_first_fault_and_cancels_the_rest),
@@ -367,4 +387,5 @@ TEST_MAIN(cmocka_unit_test(all_gives_the_results_in_order),
           cmocka_unit_test(other_groups_without_memory_give_null_too),
           cmocka_unit_test(after_fires_when_its_span_is_over),
           cmocka_unit_test(after_can_be_cancelled_and_never_may_not_come),
-          cmocka_unit_test(after_without_memory_is_null))
+          cmocka_unit_test(after_without_memory_is_null),
+          cmocka_unit_test(a_member_without_room_for_a_callback_makes_no_group))

@@ -201,10 +201,35 @@ static void the_reactors_end_cancels_the_wait(void **state)
     assert_int_equal(seen.calls, 1);
 }
 
+static void a_drain_tells_the_manager_of_services(void **state)
+{
+    char name[40];
+    struct plait_address manager;
+    struct sockaddr_storage ss;
+    char heard[32] = "";
+    struct bed b;
+    (void)state;
+    (void)snprintf(name, sizeof name, "@plait-test-drain-%d", (int)getpid());
+    assert_ok(plait_address_unix(plait_slice_text(name), &manager));
+    const socklen_t len = plait__address_to_sockaddr(&manager, &ss);
+    const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&ss, len), 0);
+    assert_int_equal(setenv("NOTIFY_SOCKET", name, 1), 0);
+    bed_open(&b);
+    b.r->own_signals = true;
+    plait_deferred_ignore(plait_drain(b.r, PLAIT_NEVER));
+    assert_true(recv(fd, heard, sizeof heard - 1, 0) > 0);
+    assert_string_equal(heard, "STOPPING=1");
+    bed_close(&b);
+    unsetenv("NOTIFY_SOCKET");
+    close(fd);
+}
+
 TEST_MAIN(cmocka_unit_test(everybody_is_told_and_the_reactor_stops),
           cmocka_unit_test(a_service_at_two_listeners_is_told_once),
           cmocka_unit_test(who_does_not_end_in_time_is_aborted), cmocka_unit_test(a_second_call_forces_the_end),
           cmocka_unit_test(a_protocol_without_words_is_closed),
           cmocka_unit_test(without_connections_it_is_over_at_once),
           cmocka_unit_test(cancelling_the_wait_does_not_stop_the_drain),
-          cmocka_unit_test(without_memory_it_drains_all_the_same), cmocka_unit_test(the_reactors_end_cancels_the_wait))
+          cmocka_unit_test(without_memory_it_drains_all_the_same), cmocka_unit_test(the_reactors_end_cancels_the_wait),
+          cmocka_unit_test(a_drain_tells_the_manager_of_services))

@@ -418,6 +418,7 @@ static void long_exhaustion_sheds_who_waits(void **state)
         bed_pass(&n.b, plait_millis(1001));
     }
     assert_true(n.r->spare_fd >= 0);
+    assert_true(fcntl(n.r->spare_fd, F_GETFD) >= 0);
     assert_int_equal(n.r->counts.refused_limit.value, 1);
     close(fd);
     net_close(&n);

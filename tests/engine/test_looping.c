@@ -215,10 +215,53 @@ static void a_beat_of_no_length_is_one_of_a_nanosecond(void **state)
     bed_close(&b);
 }
 
+static void a_beat_that_falls_on_the_end_of_a_round_is_missed(void **state)
+{
+    struct bed b;
+    struct beat beats;
+    (void)state;
+    bed_open(&b);
+    const plait_time began = b.clock;
+    start(&b, &beats, false);
+    struct plait_deferred *work = plait_deferred_new(b.r, "work", NULL, NULL);
+    beats.wait = work;
+    bed_pass(&b, plait_millis(101));
+    assert_int_equal(beats.rounds, 1);
+    b.clock = began + plait_millis(200);
+    plait_fire(work, plait_value_num(0));
+    bed_run(&b);
+    bed_pass(&b, plait_millis(2));
+    assert_int_equal(beats.rounds, 1);
+    bed_pass(&b, plait_millis(99));
+    assert_int_equal(beats.rounds, 2);
+    assert_int_equal(beats.missed, 1);
+    plait_looping_stop(&beats.looping);
+    bed_close(&b);
+}
+
+static void what_a_round_that_stops_returns_is_cancelled(void **state)
+{
+    struct bed b;
+    struct beat beats;
+    int cancelled = 0;
+    (void)state;
+    bed_open(&b);
+    start(&b, &beats, false);
+    struct plait_deferred *work = plait_deferred_new(b.r, "work", count_cancel, &cancelled);
+    beats.wait = work;
+    beats.stop = true;
+    bed_pass(&b, plait_millis(101));
+    assert_int_equal(beats.rounds, 1);
+    assert_int_equal(cancelled, 1);
+    bed_close(&b);
+}
+
 TEST_MAIN(cmocka_unit_test(a_round_comes_on_every_beat), cmocka_unit_test(the_first_round_may_come_at_once),
           cmocka_unit_test(beats_that_were_missed_are_counted_and_left_out), cmocka_unit_test(a_round_is_waited_for),
           cmocka_unit_test(a_round_that_fails_ends_the_loop_and_is_logged),
           cmocka_unit_test(it_can_be_stopped_inside_a_round),
           cmocka_unit_test(stopping_cancels_the_round_that_is_waited_for),
           cmocka_unit_test(without_memory_it_is_null_or_ends),
-          cmocka_unit_test(a_beat_of_no_length_is_one_of_a_nanosecond))
+          cmocka_unit_test(a_beat_of_no_length_is_one_of_a_nanosecond),
+          cmocka_unit_test(a_beat_that_falls_on_the_end_of_a_round_is_missed),
+          cmocka_unit_test(what_a_round_that_stops_returns_is_cancelled))

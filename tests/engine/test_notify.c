@@ -210,6 +210,35 @@ static void a_failing_socket_is_an_error_and_leaves_nothing(void **state)
     manager_close(fd);
 }
 
+/* A part of the reactor that came before the watchdog, and is released after it. */
+struct part {
+    struct plait__module module;
+    struct bed *bed;
+};
+
+static void let_time_pass(struct plait__module *module)
+{
+    plait__container(module, struct part, module)->bed->clock += plait_seconds(10);
+}
+
+static void the_watchdog_ends_with_its_reactor(void **state)
+{
+    struct bed b;
+    struct part part = {.module = {.release = let_time_pass}, .bed = &b};
+    const int fd = manager_open(NULL);
+    (void)state;
+    assert_int_equal(setenv("WATCHDOG_USEC", "2000000", 1), 0);
+    bed_open(&b);
+    own_signals(&b);
+    plait__module_add(b.r, &part.module);
+    plait__notify_ready(b.r);
+    assert_heard(fd, "READY=1");
+    assert_heard(fd, "WATCHDOG=1");
+    bed_close(&b); /* whose last turns would find it due */
+    assert_heard(fd, "");
+    manager_close(fd);
+}
+
 TEST_MAIN(cmocka_unit_test(a_state_reaches_a_manager_at_a_path_or_an_abstract_name),
           cmocka_unit_test(without_a_manager_nothing_happens),
           cmocka_unit_test(a_manager_that_is_not_there_is_logged_only),
@@ -217,4 +246,5 @@ TEST_MAIN(cmocka_unit_test(a_state_reaches_a_manager_at_a_path_or_an_abstract_na
           cmocka_unit_test(the_watchdog_is_fed_at_half_its_time),
           cmocka_unit_test(a_watchdog_of_another_process_or_none_is_left_alone),
           cmocka_unit_test(a_watchdog_without_memory_is_logged),
-          cmocka_unit_test(a_failing_socket_is_an_error_and_leaves_nothing))
+          cmocka_unit_test(a_failing_socket_is_an_error_and_leaves_nothing),
+          cmocka_unit_test(the_watchdog_ends_with_its_reactor))

@@ -10,7 +10,6 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
-#include <unistd.h>
 
 /* A job that tells when it runs and ends when it is let go. */
 struct job {
@@ -318,11 +317,15 @@ static void an_idle_thread_ends_and_another_takes_its_place(void **state)
     assert_ok(plait_reactor_run_until(b.r, start(&b, PLAIT_LANE_FILES, quick, &job), NULL));
     plait__pool_tune(b.r->pool, plait_millis(1), 0);
     assert_ok(plait_reactor_run_until(b.r, start(&b, PLAIT_LANE_FILES, quick, &job), NULL));
-    for (int i = 0; i < 20; i++) {
+    size_t mapped = 0;
+    for (int i = 0; i < 40; i++) {
         usleep(5000);
         assert_ok(plait_reactor_run_until(b.r, start(&b, PLAIT_LANE_FILES, quick, &job), NULL));
+        if (i == 10)
+            mapped = bed_mapped_bytes();
     }
-    assert_int_equal(job.destroyed, 22);
+    assert_int_equal(job.destroyed, 42);
+    assert_true(bed_mapped_bytes() < mapped + (64 << 20)); /* their stacks were given back */
     job_end(&job);
     bed_close(&b);
 }
@@ -476,6 +479,87 @@ static void a_job_for_which_there_is_no_thread_fails_or_waits(void **state)
     bed_close(&b);
 }
 
+/* --- jobs that take time where there are no threads --------------------------------------------------------------- */
+
+static int64_t spent; /* time that passed in a call, as a simulated disk tells it */
+
+static int64_t take_spent(struct plait_sys *sys)
+{
+    const int64_t was = spent;
+    (void)sys;
+    spent = 0;
+    return was;
+}
+
+static plait_err slow(plait_value *value, void *arg)
+{
+    struct job *job = arg;
+    job->answer++;
+    spent = plait_millis(20);
+    *value = plait_value_ptr(&job->value_destroyed, count_destroy);
+    return PLAIT_OK;
+}
+
+static void open_slow(struct bed *b, struct job *job)
+{
+    bed_open(b);
+    b->job_delay = plait_millis(1);
+    b->ops.job_cost = take_spent;
+    job_begin(job, 0);
+    spent = plait_seconds(9); /* of what the loop called before */
+}
+
+static void without_threads_a_job_is_over_when_its_time_has_passed(void **state)
+{
+    struct bed b;
+    struct job job;
+    struct seen seen;
+    (void)state;
+    open_slow(&b, &job);
+    watch_result(start(&b, PLAIT_LANE_FILES, slow, &job), &seen);
+    bed_pass(&b, plait_millis(2));
+    assert_int_equal(job.answer, 1);
+    bed_pass(&b, plait_millis(19));
+    assert_int_equal(seen.calls, 0);
+    bed_pass(&b, plait_millis(2));
+    assert_int_equal(seen.calls, 1);
+    assert_ok(seen.err);
+    assert_ptr_equal(seen.ptr, &job.value_destroyed);
+    assert_int_equal(job.answer, 1);
+    assert_int_equal(job.destroyed, 1);
+    job_end(&job);
+    bed_close(&b);
+}
+
+struct passing {
+    struct bed *bed;
+    struct seen seen;
+};
+
+static void see_and_let_time_pass(struct plait_result *result, void *ctx)
+{
+    struct passing *p = ctx;
+    see(result, &p->seen);
+    p->bed->clock += plait_seconds(1);
+}
+
+static void without_threads_the_end_does_not_wait_for_a_jobs_time(void **state)
+{
+    struct bed b;
+    struct job job;
+    struct passing p = {.bed = &b};
+    (void)state;
+    open_slow(&b, &job);
+    assert_ok(plait_then(start(&b, PLAIT_LANE_FILES, slow, &job), see_and_let_time_pass, &p));
+    bed_pass(&b, plait_millis(2));
+    bed_close(&b); /* whose last turns would find its timer due */
+    assert_int_equal(p.seen.calls, 1);
+    assert_ok(p.seen.err);
+    assert_int_equal(job.value_destroyed, 1);
+    assert_int_equal(job.destroyed, 1);
+    job_end(&job);
+}
+
 TEST_MAIN(cmocka_unit_test(a_job_for_which_there_is_no_thread_fails_or_waits),
           cmocka_unit_test(a_job_runs_in_another_thread_and_fires_its_value),
           cmocka_unit_test(a_jobs_error_is_its_fault_and_its_value_goes), cmocka_unit_test(a_hung_lane_stops_no_other),
@@ -487,4 +571,6 @@ TEST_MAIN(cmocka_unit_test(a_job_for_which_there_is_no_thread_fails_or_waits),
           cmocka_unit_test(a_thread_stays_for_as_long_as_it_may_be_idle),
           cmocka_unit_test(more_than_1024_waiting_jobs_are_refused),
           cmocka_unit_test(without_threads_a_job_runs_in_the_loop_after_its_delay),
-          cmocka_unit_test(without_memory_it_is_null_and_the_argument_goes))
+          cmocka_unit_test(without_memory_it_is_null_and_the_argument_goes),
+          cmocka_unit_test(without_threads_a_job_is_over_when_its_time_has_passed),
+          cmocka_unit_test(without_threads_the_end_does_not_wait_for_a_jobs_time))

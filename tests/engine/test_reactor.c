@@ -5,6 +5,7 @@
  */
 #include "tests/engine/bed.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 struct call {
@@ -453,6 +454,83 @@ static void call_names_are_those_of_the_table(void **state)
     assert_string_equal(plait__sys_call_name(PLAIT_SYS_CALL_COUNT), "?");
 }
 
+static void how_late_timers_are_is_counted(void **state)
+{
+    struct bed b;
+    struct plait_timer t;
+    (void)state;
+    bed_open(&b);
+    bed_pass(&b, plait_seconds(1));
+    assert_int_equal(b.r->counts.lag.count, 0); /* no timer was due */
+    plait_timer_init(&t, b.r, "test-timer", nobody_calls, NULL);
+    plait_timer_arm_at(&t, 0); /* due when the next turn's tick begins */
+    b.clock = plait__wheel_next(b.r->wheel);
+    bed_run(&b);
+    assert_false(plait_timer_runs(&t));
+    assert_int_equal(b.r->counts.lag.count, 1);
+    assert_int_equal(b.r->counts.lag.sum, 0);
+    plait_timer_arm(&t, plait_seconds(1));
+    b.clock = plait__wheel_next(b.r->wheel) + plait_millis(3);
+    bed_run(&b);
+    assert_int_equal(b.r->counts.lag.count, 2);
+    assert_int_equal(b.r->counts.lag.sum, plait_millis(3));
+    bed_close(&b);
+}
+
+static int64_t ready_depth(struct bed *b)
+{
+    return plait_metrics_find(plait_reactor_metrics(b->r), "plait_loop_ready", "")->value;
+}
+
+static void the_depth_of_the_ready_list_is_counted(void **state)
+{
+    struct bed b;
+    struct call c[3];
+    (void)state;
+    bed_open(&b);
+    for (int i = 0; i < 3; i++) {
+        call_init(&c[i], &b);
+        plait_soon_queue(&c[i].soon);
+    }
+    assert_ok(plait_reactor_step(b.r, 0));
+    assert_int_equal(ready_depth(&b), 3);
+    plait_soon_queue(&c[0].soon);
+    plait_soon_queue(&c[1].soon);
+    plait_soon_cancel(&c[0].soon);
+    assert_ok(plait_reactor_step(b.r, 0));
+    assert_int_equal(ready_depth(&b), 1);
+    bed_close(&b);
+}
+
+/* Another thread than the one that made the reactor, with SIGPIPE as programs have it. */
+static void *run_it(void *ctx)
+{
+    struct bed *b = ctx;
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGPIPE);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    assert_ok(plait_reactor_run(b->r));
+    pthread_sigmask(SIG_BLOCK, NULL, &set);
+    b->user = sigismember(&set, SIGPIPE);
+    return NULL;
+}
+
+static void whichever_thread_runs_it_survives_a_broken_pipe(void **state)
+{
+    struct bed b;
+    struct plait_timer t;
+    pthread_t thread;
+    (void)state;
+    bed_open_real(&b);
+    plait_timer_init(&t, b.r, "stop", stop_in_callback, b.r);
+    plait_timer_arm(&t, 0);
+    assert_int_equal(pthread_create(&thread, NULL, run_it, &b), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(b.user, 1);
+    bed_close(&b);
+}
+
 TEST_MAIN(cmocka_unit_test(queued_calls_run_in_order_later_and_once),
           cmocka_unit_test(a_call_may_queue_and_cancel_others),
           cmocka_unit_test(a_call_that_queues_itself_for_ever_does_not_stop_the_turn),
@@ -468,4 +546,6 @@ TEST_MAIN(cmocka_unit_test(queued_calls_run_in_order_later_and_once),
           cmocka_unit_test(what_is_left_is_counted_without_the_housekeeping),
           cmocka_unit_test(lines_have_colours_on_a_terminal_whose_user_wants_them),
           cmocka_unit_test(a_callback_of_a_step_cannot_run_the_loop), cmocka_unit_test(a_main_program_ends_with_0_or_1),
-          cmocka_unit_test(call_names_are_those_of_the_table))
+          cmocka_unit_test(call_names_are_those_of_the_table), cmocka_unit_test(how_late_timers_are_is_counted),
+          cmocka_unit_test(the_depth_of_the_ready_list_is_counted),
+          cmocka_unit_test(whichever_thread_runs_it_survives_a_broken_pipe))

@@ -280,10 +280,28 @@ static void no_memory_fails_or_is_tried_again(void **state)
     place_close(&p);
 }
 
+static void who_waits_is_not_told_of_a_connection_that_the_service_refuses(void **state)
+{
+    struct place p;
+    struct seen seen;
+    (void)state;
+    place_open(&p, NULL);
+    p.client.refuse = PLAIT_EFORBIDDEN;
+    watch_result(plait_reconnect_when(p.c, 0), &seen);
+    pass(&p, 1);
+    net_until(&p.n, p.client.opened == 1);
+    net_idle(&p.n);
+    assert_int_equal(seen.calls, 0);
+    plait_reconnect_stop(&p.c);
+    place_close(&p);
+    assert_int_equal(seen.calls, 1);
+}
+
 TEST_MAIN(cmocka_unit_test(a_lost_connection_is_made_again), cmocka_unit_test(delays_grow_to_a_limit_and_are_spread),
           cmocka_unit_test(a_wish_for_all_jitter_is_cut), cmocka_unit_test(after_so_many_attempts_it_gives_up),
           cmocka_unit_test(who_waits_is_told_of_the_connection),
           cmocka_unit_test(who_waits_fails_after_the_failures_that_he_named),
           cmocka_unit_test(stopping_works_in_every_state), cmocka_unit_test(the_reactors_end_ends_it),
           cmocka_unit_test(a_service_that_refuses_is_tried_again), cmocka_unit_test(a_program_can_be_kept_running),
-          cmocka_unit_test(options_are_copied), cmocka_unit_test(no_memory_fails_or_is_tried_again))
+          cmocka_unit_test(options_are_copied), cmocka_unit_test(no_memory_fails_or_is_tried_again),
+          cmocka_unit_test(who_waits_is_not_told_of_a_connection_that_the_service_refuses))

@@ -82,6 +82,9 @@ static void cancelling_a_run_kills_it(void **state)
     struct plait_spawn_options o = {.path = "sleep", .argv = argv};
     const size_t before = open_bed(&b);
     (void)state;
+    assert_int_equal(sh(&b, "exit 3", PLAIT_LIT(""), 10).status, 3); /* what stays is there now */
+    run_until_idle(&b);
+    const size_t live = b.heap.live;
     struct plait_deferred *d = plait_run_program(b.r, &o, PLAIT_LIT(""), 10);
     watch_result(d, &seen);
     run_until_idle(&b);
@@ -89,8 +92,9 @@ static void cancelling_a_run_kills_it(void **state)
     plait_deferred_cancel(d);
     wait_for(&b, &seen.calls);
     assert_err(seen.err, PLAIT_ECANCELLED);
-    run_until_idle(&b);
-    run_until_idle(&b);
+    for (int n = 0; n < 1000 && b.heap.live > live; n++)
+        assert_ok(plait_reactor_step(b.r, plait_millis(10)));
+    assert_int_equal(b.heap.live, live); /* the child is gone, and so is all that was held for it */
     close_bed(&b, before);
 }
 
@@ -297,6 +301,105 @@ static void a_script_that_fails_to_start_is_told_through_the_deferred(void **sta
     close_bed(&b, before);
 }
 
+/* --- early ends, and what stands beside a run --------------------------------------------------------------------- */
+
+static struct peer gate; /* of a descriptor that a child waits for */
+
+static void a_run_leaves_nothing(void **state)
+{
+    struct bed b;
+    size_t live = 0;
+    const size_t before = open_bed(&b);
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        assert_ok(sh(&b, "exit 0", PLAIT_LIT(""), 10).err);
+        run_until_idle(&b);
+        assert_true(i < 2 || b.heap.live == live);
+        live = b.heap.live;
+    }
+    close_bed(&b, before);
+}
+
+/* A child of the child's holds the pipes, and lives on. */
+static void a_run_that_is_given_up_waits_for_nobody_else(void **state)
+{
+    struct bed b;
+    struct plait_child_map map[] = {{.child_fd = 5, .kind = PLAIT_CHILD_PIPE_IN}};
+    const char *const argv[] = {"sh", "-c", "cat <&5 & while :; do echo more; done", NULL};
+    struct plait_spawn_options o = {.path = "sh", .argv = argv, .map = map, .map_count = 1};
+    struct ran r = {.done = 0};
+    const size_t before = open_bed(&b);
+    (void)state;
+    memset(&gate, 0, sizeof gate);
+    assert_ok(plait_then(plait_run_program(b.r, &o, PLAIT_LIT(""), 1000), ran, &r));
+    peer_attach(&gate, map[0].stream, &peer_protocol);
+    wait_for(&b, &r.done);
+    assert_err(r.err, PLAIT_ETOOLONG);
+    plait_abort(gate.s);
+    run_until_idle(&b);
+    close_bed(&b, before);
+}
+
+static int reaped_by_another(struct plait_sys *sys, int pidfd, int *status)
+{
+    (void)sys;
+    const int res = plait__sys_kernel()->ops->reap(plait__sys_kernel(), pidfd, status);
+    return res == 0 ? -ECHILD : res;
+}
+
+static void a_run_whose_child_somebody_else_reaped_fails(void **state)
+{
+    struct bed b;
+    const size_t before = open_bed(&b);
+    (void)state;
+    b.ops.reap = reaped_by_another;
+    assert_err(sh(&b, "echo said", PLAIT_LIT(""), 100).err, PLAIT_EIO);
+    close_bed(&b, before);
+}
+
+static void a_run_takes_57_descriptors_beside_its_own(void **state)
+{
+    struct bed b;
+    struct plait_child_map map[58];
+    const char *const argv[] = {"true", NULL};
+    struct plait_spawn_options o = {.path = "true", .argv = argv, .map = map, .map_count = 57};
+    const size_t before = open_bed(&b);
+    (void)state;
+    for (int i = 0; i < 58; i++)
+        map[i] = (struct plait_child_map){.child_fd = 3 + i, .kind = PLAIT_CHILD_NULL};
+    const struct ran r = run_with(&b, &o, PLAIT_LIT(""), 100);
+    assert_ok(r.err);
+    assert_int_equal(r.status, 0);
+    o.map_count = 58;
+    assert_err(run_with(&b, &o, PLAIT_LIT(""), 100).err, PLAIT_EINVAL);
+    close_bed(&b, before);
+}
+
+static void a_program_may_think_for_long_before_it_reads(void **state)
+{
+    static uint8_t much[300000];
+    struct bed b;
+    struct plait_child_map map[] = {{.child_fd = 5, .kind = PLAIT_CHILD_PIPE_IN}};
+    const char *const argv[] = {"sh", "-c", "cat <&5; wc -c", NULL};
+    struct plait_spawn_options o = {.path = "sh", .argv = argv, .map = map, .map_count = 1};
+    struct ran r = {.done = 0};
+    (void)state;
+    bed_open(&b); /* whose clock stands still unless it is moved */
+    memset(&gate, 0, sizeof gate);
+    assert_ok(plait_then(plait_run_program(b.r, &o, plait_slice_of(much, sizeof much), 100), ran, &r));
+    peer_attach(&gate, map[0].stream, &peer_protocol);
+    run_until_idle(&b);
+    bed_pass(&b, plait_seconds(1000));
+    run_until_idle(&b);
+    assert_int_equal(r.done, 0);
+    plait_close(gate.s);
+    wait_for(&b, &r.done);
+    assert_ok(r.err);
+    assert_string_equal(r.out, "300000\n");
+    run_until_idle(&b);
+    bed_close(&b);
+}
+
 TEST_MAIN(cmocka_unit_test(a_program_gets_its_input_and_gives_output_errors_and_status),
           cmocka_unit_test(a_program_killed_by_a_signal_says_which),
           cmocka_unit_test(a_program_may_leave_its_input_unread),
@@ -312,4 +415,8 @@ TEST_MAIN(cmocka_unit_test(a_program_gets_its_input_and_gives_output_errors_and_
           cmocka_unit_test(a_session_of_its_own_can_be_had), cmocka_unit_test(another_user_can_be_become_by_root),
           cmocka_unit_test(a_run_without_memory_for_the_exit_is_killed), cmocka_unit_test(every_allocation_may_fail),
           cmocka_unit_test(a_simulated_program_runs_the_same),
-          cmocka_unit_test(a_script_that_fails_to_start_is_told_through_the_deferred))
+          cmocka_unit_test(a_script_that_fails_to_start_is_told_through_the_deferred),
+          cmocka_unit_test(a_run_leaves_nothing), cmocka_unit_test(a_run_that_is_given_up_waits_for_nobody_else),
+          cmocka_unit_test(a_run_whose_child_somebody_else_reaped_fails),
+          cmocka_unit_test(a_run_takes_57_descriptors_beside_its_own),
+          cmocka_unit_test(a_program_may_think_for_long_before_it_reads))

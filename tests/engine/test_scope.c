@@ -452,6 +452,54 @@ static void the_reactors_end_unwinds_parents_and_children(void **state)
     assert_int_equal(run.step, 3);
 }
 
+/* --- a scope that goes on ----------------------------------------------------------------------------------------- */
+
+static plait_err sleeps_long(struct plait_task *t, void *arg)
+{
+    (void)arg;
+    return plait_task_sleep(t, plait_seconds(100));
+}
+
+static plait_err ends_well(struct plait_task *t, void *arg)
+{
+    struct run *run = arg;
+    PLAIT_TRY(plait_task_sleep(t, plait_millis(1)));
+    run->ended++;
+    return PLAIT_OK;
+}
+
+static plait_err joins_twice(struct plait_task *t, void *arg)
+{
+    struct run *run = arg;
+    struct plait_scope scope;
+    plait_scope_open(t, &scope);
+    plait_task_deadline(t, plait_millis(10));
+    PLAIT_TRY(plait_scope_spawn(&scope, "long", sleeps_long, NULL));
+    run->err[0] = plait_scope_join(&scope);
+    plait_task_deadline(t, PLAIT_NEVER);
+    PLAIT_TRY(plait_scope_spawn(&scope, "short", ends_well, run));
+    run->err[1] = plait_scope_join(&scope);
+    plait_scope_close(&scope);
+    return PLAIT_OK;
+}
+
+static void children_of_a_second_try_have_nothing_of_the_first(void **state)
+{
+    struct bed b;
+    struct run run;
+    (void)state;
+    bed_open(&b);
+    spawn(&b, &run, joins_twice);
+    bed_run(&b);
+    bed_pass(&b, plait_millis(11));
+    assert_err(run.err[0], PLAIT_ETIMEDOUT);
+    bed_pass(&b, plait_millis(2));
+    assert_ok(run.err[1]);
+    assert_int_equal(run.ended, 1);
+    finish(&run);
+    bed_close(&b);
+}
+
 TEST_MAIN(cmocka_unit_test(values_go_at_the_scopes_end), cmocka_unit_test(a_scopes_deadline_ends_with_the_scope),
           cmocka_unit_test(a_nearer_deadline_around_a_scope_counts),
           cmocka_unit_test(a_shield_lets_a_cancelled_task_clean_up), cmocka_unit_test(cancelling_waits_behind_a_shield),
@@ -462,4 +510,5 @@ TEST_MAIN(cmocka_unit_test(values_go_at_the_scopes_end), cmocka_unit_test(a_scop
           cmocka_unit_test(a_join_that_runs_out_of_time_still_waits_for_the_children),
           cmocka_unit_test(closing_cancels_children_and_waits_for_their_end),
           cmocka_unit_test(without_memory_no_child_is_made),
-          cmocka_unit_test(the_reactors_end_unwinds_parents_and_children))
+          cmocka_unit_test(the_reactors_end_unwinds_parents_and_children),
+          cmocka_unit_test(children_of_a_second_try_have_nothing_of_the_first))

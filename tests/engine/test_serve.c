@@ -654,6 +654,71 @@ static void a_program_that_cannot_be_run_leaves_nothing(void **state)
     net_close(&n);
 }
 
+/* --- failures ----------------------------------------------------------------------------------------------------- */
+
+static void whoever_asks_for_an_unknown_kind_is_told_which_there_are(void **state)
+{
+    static struct plait_endpoint_kind more[4];
+    struct net n;
+    struct srv v = {.opened = 0};
+    struct seen seen;
+    char why[200];
+    (void)state;
+    net_open(&n);
+    assert_err(plait_serve_with(n.r, "zzzzzz:1", NULL, srv_service(&n, &v), NULL, why), PLAIT_ESYNTAX);
+    assert_string_equal(why, "there is no endpoint kind \"zzzzzz\"; there are tcp, tcp6, tls, ssl, unix, haproxy, "
+                             "systemd, stdio, fd");
+    watch_result(plait_connect(n.r, "zzzzzz:1", NULL), &seen);
+    bed_run(&n.b);
+    assert_string_equal(seen.fault.detail, "there is no endpoint kind \"zzzzzz\"; there are tcp, tcp6, tls, ssl, unix, "
+                                           "stdio, fd, exec");
+    for (size_t i = 0; i < TEST_COUNT(more); i++) {
+        more[i] = *n.r->kinds;
+        more[i].name = "a-kind-with-a-name-of-41-characters-as-it-";
+        plait_endpoint_register(n.r, &more[i]);
+    }
+    watch_result(plait_connect(n.r, "zzzzzz:1", NULL), &seen);
+    bed_run(&n.b);
+    assert_string_equal(seen.fault.detail, "there is no endpoint kind \"zzzzzz\"; there are "
+                                           "a-kind-with-a-name-of-41-characters-as-it-, "
+                                           "a-kind-with-a-name-of-41-characters-as-it-, tcp, tcp6, tls, ssl, "
+                                           "unix, fd"); /* what there is room for */
+    net_close(&n);
+}
+
+static void sentences_of_mistakes_are_kept_in_one_place(void **state)
+{
+    struct net n;
+    size_t live = 0;
+    (void)state;
+    net_open(&n);
+    for (int i = 0; i < 40; i++) {
+        struct seen seen;
+        watch_result(plait_connect(n.r, "tpc:1", NULL), &seen);
+        bed_run(&n.b);
+        assert_non_null(strstr(seen.fault.detail, "did you mean"));
+        assert_true(i == 0 || n.b.heap.live == live);
+        live = n.b.heap.live;
+    }
+    net_close(&n);
+}
+
+static void an_endpoint_that_is_wrong_gives_up_whom_it_was_to_trust(void **state)
+{
+    struct net n;
+    struct srv v = {.opened = 0};
+    struct plait_listen_options o = {.backlog = 0};
+    (void)state;
+    net_open(&n);
+    struct plait_service *service = srv_service(&n, &v);
+    const size_t live = n.b.heap.live;
+    assert_ok(plait_proxy_trust_new(n.r, PLAIT_LIT("127.0.0.0/8"), &o.proxy));
+    assert_err(plait_serve_with(n.r, "tpc:1", &o, plait_service_ref(service), NULL, NULL), PLAIT_ESYNTAX);
+    assert_int_equal(n.b.heap.live, live);
+    plait_service_unref(&service);
+    net_close(&n);
+}
+
 TEST_MAIN(cmocka_unit_test(tcp_endpoints_meet), cmocka_unit_test(without_interface_only_the_loopback_listens),
           cmocka_unit_test(an_endpoints_words_override_the_options), cmocka_unit_test(unix_endpoints_meet),
           cmocka_unit_test(a_service_that_cannot_start_makes_run_return),
@@ -668,4 +733,7 @@ TEST_MAIN(cmocka_unit_test(tcp_endpoints_meet), cmocka_unit_test(without_interfa
           cmocka_unit_test(a_service_manager_passes_sockets), cmocka_unit_test(stdio_serves_one_connection_and_ends),
           cmocka_unit_test(stdio_fails_without_descriptors_or_memory),
           cmocka_unit_test(a_program_is_connected_to_and_ends_with_its_stream),
-          cmocka_unit_test(a_program_that_cannot_be_run_leaves_nothing))
+          cmocka_unit_test(a_program_that_cannot_be_run_leaves_nothing),
+          cmocka_unit_test(whoever_asks_for_an_unknown_kind_is_told_which_there_are),
+          cmocka_unit_test(sentences_of_mistakes_are_kept_in_one_place),
+          cmocka_unit_test(an_endpoint_that_is_wrong_gives_up_whom_it_was_to_trust))

@@ -9,6 +9,7 @@
 #include <plait/sim.h>
 
 #include <signal.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 struct told {
@@ -111,7 +112,17 @@ static void a_signal_that_was_blocked_before_stays_so(void **state)
     assert_ok(plait_on_signal(r, SIGUSR1, tell, &t));
     assert_ok(plait_on_signal(r, SIGUSR1, NULL, NULL));
     assert_true(is_blocked(SIGUSR1));
+    assert_ok(plait_on_signal(r, SIGUSR2, tell, &t)); /* so that the loop looks */
+    assert_int_equal(raise(SIGUSR1), 0);
+    assert_int_equal(raise(SIGUSR2), 0);
+    assert_ok(plait_reactor_step(r, plait_millis(100)));
+    assert_int_equal(t.last, SIGUSR2);
+    sigset_t pending;
+    assert_int_equal(sigpending(&pending), 0);
+    assert_int_equal(sigismember(&pending, SIGUSR1), 1); /* whoever blocked it will want it */
     plait_reactor_free(&r);
+    int got;
+    assert_int_equal(sigwait(&set, &got), 0);
     assert_int_equal(pthread_sigmask(SIG_UNBLOCK, &set, NULL), 0);
 }
 
@@ -212,6 +223,32 @@ static void a_simulated_host_gets_signals_too(void **state)
     plait_sim_free(&sim);
 }
 
+/* One record of a signal, and behind it what was in the memory before. */
+static ssize_t one_record(struct plait_sys *sys, int fd, void *buf, size_t len)
+{
+    (void)sys;
+    struct signalfd_siginfo info = {.ssi_signo = SIGUSR1};
+    const ssize_t got = read(fd, buf, len);
+    for (size_t at = 0; got == (ssize_t)sizeof info && at + sizeof info <= len; at += sizeof info)
+        memcpy((char *)buf + at, &info, sizeof info);
+    return got < 0 ? -errno : got;
+}
+
+static void as_many_records_are_looked_at_as_came(void **state)
+{
+    struct plait_sys_ops ops = *plait__sys_kernel()->ops;
+    struct plait_sys sys = {.ops = &ops};
+    struct told t;
+    struct plait_reactor *r = owner_on(&sys, &t);
+    (void)state;
+    ops.read = one_record;
+    assert_ok(plait_on_signal(r, SIGUSR1, tell, &t));
+    assert_int_equal(kill(getpid(), SIGUSR1), 0);
+    assert_ok(plait_reactor_step(r, plait_millis(100)));
+    assert_int_equal(t.calls, 1);
+    plait_reactor_free(&r);
+}
+
 TEST_MAIN(cmocka_unit_test(a_signal_is_an_event_of_the_loop),
           cmocka_unit_test(another_handler_takes_the_place_of_the_first),
           cmocka_unit_test(only_signals_with_a_handler_are_blocked),
@@ -219,4 +256,5 @@ TEST_MAIN(cmocka_unit_test(a_signal_is_an_event_of_the_loop),
           cmocka_unit_test(a_signal_in_the_last_moment_kills_nobody),
           cmocka_unit_test(a_handler_that_is_taken_off_meanwhile_is_not_called),
           cmocka_unit_test(what_cannot_be_caught_is_refused), cmocka_unit_test(every_call_may_fail),
-          cmocka_unit_test(without_memory_nothing_is_changed), cmocka_unit_test(a_simulated_host_gets_signals_too))
+          cmocka_unit_test(without_memory_nothing_is_changed), cmocka_unit_test(a_simulated_host_gets_signals_too),
+          cmocka_unit_test(as_many_records_are_looked_at_as_came))

@@ -201,8 +201,54 @@ static void the_kernels_refusal_is_told(void **state)
     close_pair(fds);
 }
 
+static void a_watch_that_was_freed_leaves_nothing(void **state)
+{
+    struct bed b;
+    struct told t = {.calls = 0};
+    int fds[2];
+    (void)state;
+    make_pair(fds);
+    bed_open(&b);
+    const size_t live = b.heap.live;
+    assert_ok(plait_watch_new(b.r, fds[0], PLAIT_READABLE, tell, &t, &t.watch));
+    plait_watch_free(&t.watch);
+    step(&b);
+    assert_int_equal(b.heap.live, live);
+    bed_close(&b);
+    close_pair(fds);
+}
+
+struct late {
+    struct plait_reactor *r;
+    struct told told;
+    int fd;
+};
+
+static void watch_late(struct plait_result *result, void *ctx)
+{
+    struct late *late = ctx;
+    (void)result;
+    assert_ok(plait_watch_new(late->r, late->fd, PLAIT_WRITABLE, tell, &late->told, &late->told.watch));
+}
+
+static void a_watch_of_the_last_turns_ends_with_the_reactor(void **state)
+{
+    struct bed b;
+    int fds[2];
+    (void)state;
+    make_pair(fds);
+    bed_open(&b);
+    struct late late = {.r = b.r, .fd = fds[0]};
+    assert_ok(plait_then(plait_deferred_new(b.r, "op", NULL, NULL), watch_late, &late));
+    bed_close(&b);
+    assert_non_null(late.told.watch);
+    close_pair(fds);
+}
+
 TEST_MAIN(cmocka_unit_test(a_descriptor_is_told_of_until_it_is_read), cmocka_unit_test(what_is_watched_can_be_changed),
           cmocka_unit_test(a_broken_descriptor_is_told_of_without_asking_but_not_for_ever),
           cmocka_unit_test(a_watch_may_be_freed_inside_its_callback),
           cmocka_unit_test(a_watch_that_is_left_over_ends_with_the_reactor),
-          cmocka_unit_test(what_cannot_be_watched_is_refused), cmocka_unit_test(the_kernels_refusal_is_told))
+          cmocka_unit_test(what_cannot_be_watched_is_refused), cmocka_unit_test(the_kernels_refusal_is_told),
+          cmocka_unit_test(a_watch_that_was_freed_leaves_nothing),
+          cmocka_unit_test(a_watch_of_the_last_turns_ends_with_the_reactor))
