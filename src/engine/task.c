@@ -340,7 +340,8 @@ static void go_round(struct plait_task *t)
 static void awaited(struct plait_result *result, void *ctx)
 {
     struct plait_task *t = ctx;
-    t->got_peer = plait__deferred_take_peer(t->awaits); /* it would go with the deferred */
+    if (result->fault.err != PLAIT_OK)
+        t->got_peer = plait__deferred_take_peer(t->awaits); /* it would go with the deferred */
     t->got.fault = result->fault;
     t->got.value = plait_result_take(result);
     t->awaits = NULL;

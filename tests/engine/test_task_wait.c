@@ -218,8 +218,44 @@ static void a_deadline_that_is_now_cancels_at_once(void **state)
     bed_close(&b);
 }
 
+static void call_it_fine(struct plait_result *result, void *ctx)
+{
+    (void)ctx;
+    result->fault.err = PLAIT_OK; /* what else it tells stays */
+}
+
+static plait_err await_both(struct plait_task *t, void *arg)
+{
+    struct run *run = arg;
+    run->err = plait_await(t, run->op, NULL);
+    run->err2 = plait_await(t, run->op2, NULL);
+    return run->err2;
+}
+
+static void a_fault_that_a_callback_put_up_with_leaves_nothing(void **state)
+{
+    struct bed b;
+    struct run run;
+    struct plait_address peer = {.kind = PLAIT_ADDR_IP4};
+    struct plait_fault fault = fault_of(PLAIT_EREFUSED);
+    (void)state;
+    bed_open(&b);
+    spawn(&b, &run, await_both);
+    fault.peer = &peer;
+    assert_ok(plait_then(run.op, call_it_fine, NULL));
+    assert_ok(plait_then(run.op2, call_it_fine, NULL));
+    plait_fire_fault(run.op, fault);
+    bed_run(&b);
+    plait_fire_fault(run.op2, fault);
+    bed_run(&b);
+    assert_ok(run.err);
+    assert_ok(run.seen.err);
+    bed_close(&b);
+}
+
 TEST_MAIN(cmocka_unit_test(a_fault_that_a_callback_changed_names_no_peer_of_the_old_one),
           cmocka_unit_test(a_deadline_is_over_in_the_moment_for_which_it_is_set),
           cmocka_unit_test(a_deadline_that_passed_is_not_waited_for_again),
           cmocka_unit_test(a_deadline_ends_with_its_scope), cmocka_unit_test(a_task_whose_awaits_fail_lets_others_run),
-          cmocka_unit_test(a_deadline_that_is_now_cancels_at_once))
+          cmocka_unit_test(a_deadline_that_is_now_cancels_at_once),
+          cmocka_unit_test(a_fault_that_a_callback_put_up_with_leaves_nothing))
