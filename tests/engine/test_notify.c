@@ -239,6 +239,23 @@ static void the_watchdog_ends_with_its_reactor(void **state)
     manager_close(fd);
 }
 
+static void a_loop_that_runs_is_ready_and_one_that_could_not_start_is_not(void **state)
+{
+    struct bed b;
+    const int fd = manager_open(NULL);
+    (void)state;
+    bed_open(&b);
+    own_signals(&b);
+    plait_reactor_stop(b.r); /* so that running it returns at once */
+    assert_ok(plait_reactor_run(b.r));
+    assert_heard(fd, "READY=1");
+    b.r->failed = PLAIT_EADDRINUSE;
+    assert_err(plait_reactor_run(b.r), PLAIT_EADDRINUSE);
+    assert_heard(fd, "");
+    bed_close(&b);
+    manager_close(fd);
+}
+
 TEST_MAIN(cmocka_unit_test(a_state_reaches_a_manager_at_a_path_or_an_abstract_name),
           cmocka_unit_test(without_a_manager_nothing_happens),
           cmocka_unit_test(a_manager_that_is_not_there_is_logged_only),
@@ -247,4 +264,5 @@ TEST_MAIN(cmocka_unit_test(a_state_reaches_a_manager_at_a_path_or_an_abstract_na
           cmocka_unit_test(a_watchdog_of_another_process_or_none_is_left_alone),
           cmocka_unit_test(a_watchdog_without_memory_is_logged),
           cmocka_unit_test(a_failing_socket_is_an_error_and_leaves_nothing),
-          cmocka_unit_test(the_watchdog_ends_with_its_reactor))
+          cmocka_unit_test(the_watchdog_ends_with_its_reactor),
+          cmocka_unit_test(a_loop_that_runs_is_ready_and_one_that_could_not_start_is_not))

@@ -38,6 +38,20 @@ static void a_child_that_has_ended_leaves_nothing_once_it_is_freed(void **state)
     close_bed(&b, before);
 }
 
+static void a_child_that_is_freed_while_it_runs_leaves_nothing_once_it_is_reaped(void **state)
+{
+    struct bed b;
+    const size_t before = open_bed(&b);
+    const size_t live = b.heap.live;
+    (void)state;
+    struct plait_process *p = spawn(b.r, "sleep", "100");
+    plait_process_free(&p);
+    for (int n = 0; n < 1000 && b.heap.live > live; n++)
+        assert_ok(plait_reactor_step(b.r, plait_millis(5)));
+    assert_int_equal(b.heap.live, live);
+    close_bed(&b, before);
+}
+
 static int no_epoll_ctl(struct plait_sys *sys, int epfd, int op, int fd, struct epoll_event *event)
 {
     (void)sys, (void)epfd, (void)op, (void)fd, (void)event;
@@ -164,6 +178,7 @@ static void children_that_die_slowly_are_waited_for(void **state)
 }
 
 TEST_MAIN(cmocka_unit_test(a_child_that_has_ended_leaves_nothing_once_it_is_freed),
+          cmocka_unit_test(a_child_that_is_freed_while_it_runs_leaves_nothing_once_it_is_reaped),
           cmocka_unit_test(a_child_that_was_not_watched_leaves_nothing_once_it_is_reaped),
           cmocka_unit_test(listeners_that_want_a_descriptor_go_on_when_a_child_ends),
           cmocka_unit_test(without_a_session_of_its_own_a_child_is_no_group),
