@@ -37,17 +37,24 @@ static plait_err refuse_file(const char *path, int os_errno, char *why)
     return PLAIT_FAIL(err);
 }
 
+/* Makes room for all of a file at once: a buffer that grows would leave keys behind in memory that nobody wipes. */
+static plait_err make_room(struct plait_buf *out, const char *path, off_t bytes, char *why)
+{
+    if (bytes > FILE_MAX) {
+        plait__tls_why(why, "%s: too large for a file of certificates", path);
+        return PLAIT_FAIL(PLAIT_EINVAL);
+    }
+    if (plait_buf_reserve(out, (size_t)bytes))
+        return PLAIT_OK;
+    plait__tls_why(why, "%s: out of memory", path);
+    return PLAIT_FAIL(PLAIT_ENOMEM);
+}
+
+/* Reads up to the end, or as much as there is room for: of a file that grows meanwhile, what it was. */
 static plait_err read_all(struct plait_sys *sys, int fd, const char *path, struct plait_buf *out, char *why)
 {
     for (;;) {
-        uint8_t *at = plait_buf_reserve(out, 4096);
-        if (!at && out->err == PLAIT_ETOOLONG)
-            plait__tls_why(why, "%s: too large for a file of certificates", path);
-        else if (!at)
-            plait__tls_why(why, "%s: out of memory", path);
-        if (!at)
-            return PLAIT_FAIL(out->err == PLAIT_ETOOLONG ? PLAIT_EINVAL : PLAIT_ENOMEM);
-        const ssize_t got = sys->ops->pread(sys, fd, at, 4096, (off_t)out->len);
+        const ssize_t got = sys->ops->pread(sys, fd, out->ptr + out->len, out->cap - out->len, (off_t)out->len);
         if (got < 0)
             return refuse_file(path, (int)-got, why);
         if (got == 0)
@@ -72,7 +79,9 @@ plait_err plait__tls_file(struct plait__tls_module *m, const char *path, struct 
         plait__tls_why(why, "%s: not a plain file", path);
         err = PLAIT_FAIL(PLAIT_EINVAL);
     } else {
-        err = read_all(sys, fd, path, out, why);
+        err = make_room(out, path, st.st_size, why);
+        if (err == PLAIT_OK)
+            err = read_all(sys, fd, path, out, why);
     }
     sys->ops->close(sys, fd);
     return err;
@@ -80,8 +89,7 @@ plait_err plait__tls_file(struct plait__tls_module *m, const char *path, struct 
 
 void plait__tls_file_end(struct plait_buf *content)
 {
-    if (content->ptr)
-        plait_mem_wipe(content->ptr, content->cap);
+    plait_mem_wipe(content->ptr, content->cap);
     plait_buf_deinit(content);
 }
 
@@ -133,8 +141,14 @@ static plait_err parse_chain(struct plait__tls_module *m, BIO *in, const char *w
         return PLAIT_FAIL(PLAIT_EINVAL);
     }
     X509 *cert;
-    while (sk_X509_num(out->chain) < CHAIN_MAX && (cert = next_cert(m, in)))
+    while ((cert = next_cert(m, in))) {
+        if (sk_X509_num(out->chain) == CHAIN_MAX) {
+            X509_free(cert);
+            plait__tls_why(why, "%s: there are more than %d certificates in the chain", where, CHAIN_MAX);
+            return PLAIT_FAIL(PLAIT_EINVAL);
+        }
         sk_X509_push(out->chain, cert); /* for which there is room */
+    }
     if (ended_well())
         return PLAIT_OK;
     plait__tls_why(why, "%s: a certificate of the chain could not be read", where);

@@ -9,6 +9,8 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 
+#include <malloc.h>
+
 static struct tls_certs certs;
 static struct tls_bed t;
 static char folder[TEST_PATH_BYTES];
@@ -166,6 +168,7 @@ static void files_that_cannot_be_read_are_named(void **state)
     tls_bed_server(&t, &(struct plait_tls_server_options){.cert_file = path[0], .key_file = path[1]});
     tls_bed_client(&t, &(struct plait_tls_client_options){
                            .ca_file = file(3, "ca.pem", certs.ca.cert_pem), .cert_file = path[0], .key_file = path[1]});
+    assert_string_equal(t.why, "");
     tls_bed_join(&t, &peer_protocol);
     assert_string_equal(t.c.story, "cs");
     close_bed();
@@ -177,7 +180,9 @@ static void a_file_beyond_reason_is_refused(void **state)
     open_bed();
     uint8_t *large = calloc(5, 1024 * 1024);
     assert_non_null(large);
-    file(0, "large.pem", plait_slice_of(large, (size_t)5 * 1024 * 1024));
+    file(0, "large.pem", plait_slice_of(large, (size_t)4 * 1024 * 1024));
+    server_refuses(&(struct plait_tls_server_options){.cert_file = path[0]}, PLAIT_EINVAL, "no certificate");
+    file(0, "large.pem", plait_slice_of(large, (size_t)4 * 1024 * 1024 + 1));
     server_refuses(&(struct plait_tls_server_options){.cert_file = path[0]}, PLAIT_EINVAL, "too large");
     free(large);
     close_bed();
@@ -197,6 +202,100 @@ static void a_folder_without_certificates_is_refused(void **state)
     while (len + 3 < 1015)
         len += (size_t)snprintf(deep + len, sizeof deep - len, "/.");
     server_refuses(&(struct plait_tls_server_options){.cert_dir = deep}, PLAIT_EINVAL, "too long");
+    close_bed();
+}
+
+static void a_path_may_have_1023_bytes(void **state)
+{
+    (void)state;
+    char deep[1100];
+    const size_t room = 1023 - strlen("/bad.example.pem");
+    open_bed();
+    file(0, "bad.example.pem", PLAIT_LIT("nonsense"));
+    size_t len = (size_t)snprintf(deep, sizeof deep, "%s", folder);
+    while (len < room)
+        len += (size_t)snprintf(deep + len, sizeof deep - len, "/");
+    server_refuses(&(struct plait_tls_server_options){.cert_dir = deep}, PLAIT_EINVAL, "/");
+    assert_null(strstr(t.why, "too long"));
+    (void)snprintf(deep + len, sizeof deep - len, "/");
+    server_refuses(&(struct plait_tls_server_options){.cert_dir = deep}, PLAIT_EINVAL, "too long");
+    close_bed();
+}
+
+static void a_chain_has_an_end(void **state)
+{
+    (void)state;
+    struct plait_buf pem;
+    open_bed();
+    for (int more = 32; more <= 33; more++) {
+        plait_buf_init(&pem, plait_reactor_budget(t.b.r), 1024 * 1024);
+        plait_buf_put(&pem, certs.server.both_pem);
+        for (int i = 0; i < more; i++)
+            plait_buf_put(&pem, certs.ca.cert_pem);
+        assert_int_equal(pem.err, PLAIT_OK);
+        const struct plait_tls_server_options o = {.cert_pem = plait_buf_slice(&pem)};
+        if (more > 32)
+            server_refuses(&o, PLAIT_EINVAL, "more than 32 certificates");
+        else
+            tls_bed_server(&t, &o);
+        plait_buf_deinit(&pem);
+    }
+    close_bed();
+}
+
+/* --- keys in memory ----------------------------------------------------------------------------------------------- */
+
+static void *(*plain_resize)(void *ptr, size_t bytes, void *ctx);
+static int blocks_given_back, keys_given_back;
+
+/* Moves each block, and looks at what it gives back. */
+static void *watching_resize(void *ptr, size_t bytes, void *ctx)
+{
+    const size_t had = ptr ? malloc_usable_size(ptr) : 0;
+    void *fresh = bytes > 0 ? plain_resize(NULL, bytes, ctx) : NULL;
+    if (!ptr || (bytes > 0 && !fresh))
+        return fresh;
+    if (bytes > 0)
+        memcpy(fresh, ptr, had < bytes ? had : bytes);
+    blocks_given_back++;
+    keys_given_back += memmem(ptr, had, "PRIVATE KEY-----", 16) != NULL;
+    (void)plain_resize(ptr, 0, ctx);
+    return fresh;
+}
+
+static void no_key_is_left_in_memory_that_was_given_back(void **state)
+{
+    (void)state;
+    open_bed();
+    plain_resize = t.b.heap.allocator.resize;
+    t.b.heap.allocator.resize = watching_resize;
+    blocks_given_back = keys_given_back = 0;
+    test_file_write(folder, "b.example.pem", certs.server.both_pem);
+    tls_bed_server(&t, &(struct plait_tls_server_options){.cert_dir = folder});
+    file(0, "cert.pem", certs.server.cert_pem);
+    file(1, "key.pem", certs.server.key_pem);
+    tls_bed_server(&t, &(struct plait_tls_server_options){.cert_file = path[0], .key_file = path[1]});
+    assert_true(blocks_given_back > 5);
+    assert_int_equal(keys_given_back, 0);
+    t.b.heap.allocator.resize = plain_resize;
+    close_bed();
+}
+
+static void a_file_without_memory_to_read_it_is_named(void **state)
+{
+    (void)state;
+    struct plait_buf content;
+    open_bed();
+    file(0, "cert.pem", certs.server.cert_pem);
+    bed_fail(&t.b, 1);
+    assert_err(plait__tls_file(plait__tls_module_of(t.b.r), path[0], &content, t.why), PLAIT_ENOMEM);
+    bed_heal(&t.b);
+    assert_non_null(strstr(t.why, "cert.pem: out of memory"));
+    plait__tls_file_end(&content);
+    file(0, "empty.pem", PLAIT_LIT(""));
+    assert_ok(plait__tls_file(plait__tls_module_of(t.b.r), path[0], &content, t.why));
+    assert_int_equal(content.len, 0);
+    plait__tls_file_end(&content);
     close_bed();
 }
 
@@ -378,6 +477,23 @@ static void references_are_counted(void **state)
     close_bed();
 }
 
+static void the_suites_are_those_of_today(void **state)
+{
+    (void)state;
+    tls_bed_open(&t, &certs);
+    SSL_CTX *ctx = plait__tls_ctx_new(plait__tls_module_of(t.b.r), TLS_client_method());
+    STACK_OF(SSL_CIPHER) *suites = SSL_CTX_get_ciphers(ctx);
+    assert_int_equal(sk_SSL_CIPHER_num(suites), 9);
+    for (int i = 0; i < 9; i++) {
+        const SSL_CIPHER *suite = sk_SSL_CIPHER_value(suites, i);
+        assert_true(SSL_CIPHER_is_aead(suite));
+        assert_true(SSL_CIPHER_get_kx_nid(suite) == NID_kx_ecdhe || SSL_CIPHER_get_kx_nid(suite) == NID_kx_any);
+    }
+    assert_int_equal(SSL_CTX_get_min_proto_version(ctx), TLS1_2_VERSION);
+    SSL_CTX_free(ctx);
+    tls_bed_close(&t);
+}
+
 /* --- keys, library context, memory -------------------------------------------------------------------------------- */
 
 static const char *env_keylog(struct plait_sys *sys, const char *name)
@@ -527,7 +643,7 @@ static void memory_may_run_out_anywhere(void **state)
         err = make_both();
         assert_true(err == PLAIT_OK || err == PLAIT_ENOMEM);
         if (err != PLAIT_OK)
-            assert_string_not_equal(t.why, "");
+            assert_non_null(strstr(t.why, "out of memory"));
         plait_tls_server_unref(&t.server);
         plait_tls_client_unref(&t.client);
         bed_close(&t.b);
@@ -541,11 +657,14 @@ TEST_MAIN_WITH(make, end, cmocka_unit_test(a_server_says_what_is_wrong_with_its_
                cmocka_unit_test(a_key_with_a_password_is_refused_without_asking),
                cmocka_unit_test(weak_certificates_are_refused), cmocka_unit_test(files_that_cannot_be_read_are_named),
                cmocka_unit_test(a_file_beyond_reason_is_refused),
-               cmocka_unit_test(a_folder_without_certificates_is_refused),
+               cmocka_unit_test(a_folder_without_certificates_is_refused), cmocka_unit_test(a_path_may_have_1023_bytes),
+               cmocka_unit_test(a_chain_has_an_end), cmocka_unit_test(no_key_is_left_in_memory_that_was_given_back),
+               cmocka_unit_test(a_file_without_memory_to_read_it_is_named),
                cmocka_unit_test(failing_system_calls_are_told), cmocka_unit_test(random_bytes_may_end_anywhere),
                cmocka_unit_test(a_reload_changes_new_connections_and_no_old_one),
                cmocka_unit_test(certificates_that_were_added_survive_a_reload),
                cmocka_unit_test(the_first_certificate_to_expire_is_known), cmocka_unit_test(references_are_counted),
+               cmocka_unit_test(the_suites_are_those_of_today),
                cmocka_unit_test(keys_are_logged_where_the_environment_asks_for_it),
                cmocka_unit_test(a_key_log_that_cannot_be_opened_is_said_and_no_more),
                cmocka_unit_test(tls_depends_on_the_tables_random_bytes_alone),
