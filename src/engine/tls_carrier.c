@@ -6,7 +6,7 @@
  *
  * Invariant: OpenSSL never waits for output (the chain takes all), so only `in` decides whether it goes on; ciphertext
  * is kept only while the stream wants nothing; nothing is told upward once `closing` is set, but `closed`.
- * Tests: tests/engine/test_tls_carrier.c, test_tls_end.c, tests/peers/test_openssl.sh.
+ * Tests: tests/engine/test_tls_carrier.c, test_tls_told.c, test_tls_end.c, tests/peers/test_openssl.sh.
  */
 #include "base/memory.h"
 #include "base/try.h"
@@ -113,7 +113,7 @@ static void load_failed(struct plait__tls *t, plait_err err)
 /* What the stream wrote before TLS, as the stream would have sent it. */
 static void flush_clear(struct plait__tls *t)
 {
-    while (usable(t) && !t->failed) {
+    while (usable(t)) {
         struct plait__out *clear = t->clear;
         if (plait__chain_empty(&clear->loaded) && plait__chain_empty(&clear->chain)) {
             drop_clear(t);
@@ -296,7 +296,7 @@ static bool deliver_some(struct plait__tls *t, uint8_t *plain, size_t max)
     } else if (t->lower_eof && t->in_len == 0) {
         cut_off(t);
     }
-    return false;
+    return t->in_len > 0; /* which came while the stream took the rest */
 }
 
 static void deliver(struct plait__tls *t)
@@ -574,10 +574,8 @@ static plait_err output(struct plait__carrier *c, struct plait__chain *chain)
         if (t->state == PLAIT__TLS_OPEN && !dead(t) && !t->notified) {
             const size_t before = plait__chain_bytes(chain);
             PLAIT_TRY(encrypt(t, chain));
-            const size_t ahead = cipher_bytes(t);
             moved = plait__chain_bytes(chain) < before;
             flush(t); /* which may have more written */
-            moved |= cipher_bytes(t) < ahead;
         }
         if (dead(t))
             return PLAIT_FAIL(PLAIT_EIO);

@@ -161,7 +161,7 @@ plait_err plait__tls_client_session(struct plait__tls *t, const char *name, plai
     char clean[NAME_MAX_BYTES + 1];
     bool is_ip = false;
     const bool named = name && *name;
-    if (!plait__tls_alpn_ok(alpn) || alpn.len > UINT16_MAX || (!named && !t->client->insecure))
+    if (!plait__tls_alpn_ok(alpn) || (!named && !t->client->insecure))
         return PLAIT_FAIL(PLAIT_EINVAL);
     if (named)
         PLAIT_TRY(clean_name(name, clean, &is_ip));

@@ -39,7 +39,6 @@ struct plait__tls_module {
     BIO_METHOD *bio;
     struct plait__slab outs;
     struct plait__list parting; /* carriers that say their last words */
-    struct plait__list servers;
     size_t refs;
     int keylog_fd; /* -1: nobody asked for keys */
     bool stopping;
@@ -57,7 +56,7 @@ void plait__tls_unseed(struct plait__tls_module *m);
 /* A context with the settings that both sides share. NULL: no memory. */
 SSL_CTX *plait__tls_ctx_new(struct plait__tls_module *m, const SSL_METHOD *method);
 
-/* Whether a list of protocol names has ALPN's form (RFC 7301 section 3.1). */
+/* Whether a list of protocol names has ALPN's form, and fits into it (RFC 7301 section 3.1). */
 bool plait__tls_alpn_ok(plait_slice wire);
 
 /* Ciphertext on its way out; exists only while there is some. */
@@ -177,8 +176,6 @@ plait_err plait__tls_trust(struct plait__tls_module *m, X509_STORE *store, plait
 /* Makes t->ssl for one side. Errors: PLAIT_ENOMEM, and for a client PLAIT_EINVAL. */
 plait_err plait__tls_server_session(struct plait__tls *t) PLAIT_MUST;
 plait_err plait__tls_client_session(struct plait__tls *t, const char *name, plait_slice alpn) PLAIT_MUST;
-/* A module that stops: no timer runs any more. */
-void plait__tls_server_stop(struct plait__list *link);
 /* The handshake is complete: TLS 1.2 may have given a new ticket for the old session, which OpenSSL does not tell
  * of. */
 void plait__tls_client_done(struct plait__tls *t);

@@ -12,6 +12,9 @@
 
 #include <fcntl.h>
 
+/* An extension holds 65535 bytes, of which two are the list's length (RFC 8446 section 4.2). */
+enum { ALPN_MAX = 65533 };
+
 static const char suites_12[] =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
@@ -23,8 +26,6 @@ static void stop(struct plait__module *module)
     m->stopping = true;
     while (!plait__list_empty(&m->parting))
         plait__tls_cut(plait__container(m->parting.next, struct plait__tls, link));
-    for (struct plait__list *at = m->servers.next; at != &m->servers; at = at->next)
-        plait__tls_server_stop(at);
 }
 
 static void release(struct plait__module *module)
@@ -89,7 +90,6 @@ struct plait__tls_module *plait__tls_module_of(struct plait_reactor *r)
     m->module.stop = stop;
     m->module.release = release;
     plait__list_init(&m->parting);
-    plait__list_init(&m->servers);
     plait__slab_init(&m->outs, &r->budget, sizeof(struct plait__tls_out), 0);
     m->keylog_fd = open_keylog(r);
     plait__module_add(r, &m->module);
@@ -128,6 +128,8 @@ SSL_CTX *plait__tls_ctx_new(struct plait__tls_module *m, const SSL_METHOD *metho
 bool plait__tls_alpn_ok(plait_slice wire)
 {
     size_t at = 0;
+    if (wire.len > ALPN_MAX)
+        return false;
     while (at < wire.len) {
         const size_t len = wire.ptr[at];
         if (len == 0 || len > wire.len - at - 1)

@@ -16,7 +16,6 @@
 
 struct plait_tls_server {
     struct plait__tls_module *module;
-    struct plait__list link;
     size_t refs;
     char *cert_file, *key_file, *cert_dir, *client_ca_file; /* NULL: none */
     uint8_t *alpn;
@@ -221,7 +220,7 @@ static plait_err check_options(const struct plait_tls_server_options *o, char *w
 {
     if (!o->cert_file && !o->cert_dir && o->cert_pem.len == 0)
         plait__tls_why(why, "a TLS server needs a certificate");
-    else if (!plait__tls_alpn_ok(o->alpn) || o->alpn.len > UINT16_MAX)
+    else if (!plait__tls_alpn_ok(o->alpn))
         plait__tls_why(why, "the list of protocols for ALPN is malformed");
     else if (o->client_cert != PLAIT_CERT_NONE && !o->client_ca_file)
         plait__tls_why(why, "client certificates need the file of those who issue them");
@@ -243,7 +242,6 @@ plait_err plait_tls_server_new(struct plait_reactor *reactor, const struct plait
     server->module = m;
     server->refs = 1;
     m->refs++;
-    plait__list_add_tail(&m->servers, &server->link);
     plait__tickets_init(&server->tickets, reactor, options->ticket_rotate);
     plait_err err = keep_options(server, options, why);
     if (err == PLAIT_OK)
@@ -290,7 +288,6 @@ void plait_tls_server_unref(struct plait_tls_server **server)
     *server = NULL;
     if (!s || --s->refs > 0)
         return;
-    plait__list_remove(&s->link);
     plait__tickets_deinit(&s->tickets);
     plait__tls_set_free(&s->set);
     for (size_t i = 0; i < s->own_count; i++)
@@ -303,11 +300,6 @@ void plait_tls_server_unref(struct plait_tls_server **server)
     plait_mem_free(s->alpn);
     plait__tls_module_unref(s->module);
     plait_mem_free(s);
-}
-
-void plait__tls_server_stop(struct plait__list *link)
-{
-    plait__tickets_deinit(&plait__container(link, struct plait_tls_server, link)->tickets);
 }
 
 plait_err plait__tls_server_session(struct plait__tls *t)

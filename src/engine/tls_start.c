@@ -91,7 +91,6 @@ plait_err plait__tls_note(struct plait__tls *t)
 
 void plait__tls_release(struct plait__tls *t)
 {
-    plait__list_remove(&t->link);
     SSL_free(t->ssl);
     t->ssl = NULL;
     plait_mem_free(t->held);
@@ -170,7 +169,7 @@ plait_err plait__tls_start(struct plait_stream *s, struct plait_tls_server *serv
 {
     if (s->state > PLAIT__S_OPEN || s->carrier->ops->tls || (s->flags & (PLAIT__F_SHUT_WANTED | PLAIT__F_EOF_SEEN)))
         return PLAIT_FAIL(PLAIT_ESTATE);
-    if (s->kept && s->kept->len > 0) {
+    if (s->kept) {
         plait_abort_with(s, PLAIT_ECLEARTEXT, NULL);
         return PLAIT_OK; /* it started, and failed */
     }
@@ -181,9 +180,7 @@ plait_err plait__tls_start(struct plait_stream *s, struct plait_tls_server *serv
     if (server)
         t->alpn = alpn; /* a client's is OpenSSL's already */
     const plait_err err = make_session(t, name, alpn);
-    if (err == PLAIT_OK)
-        plait__stream_push(s);
-    if (err != PLAIT_OK || s->state > PLAIT__S_OPEN) {
+    if (err != PLAIT_OK) {
         plait__tls_release(t);
         plait_mem_free(t);
         ERR_clear_error();

@@ -17,7 +17,6 @@
 static void turn(void *ctx)
 {
     struct plait__tickets *t = ctx;
-    plait_mem_wipe(&t->before, sizeof t->before);
     t->before = t->now;
     plait_mem_wipe(&t->now, sizeof t->now);
     if (t->before.set)

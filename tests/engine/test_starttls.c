@@ -109,6 +109,8 @@ static void serve_file(struct peer *p)
 {
     p->on_data = NULL;
     plait_write_file(p->s, clear_file, 0, FILE_BYTES, NULL, NULL);
+    plait_flush(p->s);
+    assert_non_null(p->s->out->load);
     assert_ok(plait_starttls_server(p->s, t.server));
     plait_write(p->s, PLAIT_LIT("for your eyes only"));
 }
@@ -126,15 +128,20 @@ static void a_file_of_before_leaves_in_the_clear_though_it_is_not_in_memory(void
     for (int joint = 0; joint < JOINT_COUNT; joint++) {
         tls_bed_open(&t, &certs);
         t.joint = (enum joint)joint;
-        t.b.job_delay = plait_seconds(1000);
+        t.b.job_delay = plait_seconds(10);
         t.b.ops.pread_nowait = never_in_memory;
-        memset(bytes, 'f', sizeof bytes);
+        for (size_t i = 0; i < sizeof bytes; i++)
+            bytes[i] = (uint8_t)(i >> 8);
         clear_file = memfd_create("file", MFD_CLOEXEC);
         assert_int_equal(pwrite(clear_file, bytes, sizeof bytes, 0), FILE_BYTES);
         join_clear();
         t.s.on_data = serve_file;
         t.c.on_data = take_file;
         plait_write(t.c.s, PLAIT_LIT("S"));
+        plait_pause(t.c.s);
+        bed_settle(&t.b);
+        bed_pass(&t.b, plait_seconds(11)); /* what the thread would fetch comes too late */
+        plait_resume(t.c.s);
         for (int i = 0; i < 200; i++)
             bed_settle(&t.b);
         assert_int_equal(t.c.got_len, FILE_BYTES + 18);
@@ -332,6 +339,50 @@ static void closing_gives_up_when_the_file_in_the_clear_fails(void **state)
     tls_bed_close(&t);
 }
 
+/* Nobody reads before TLS has begun, but a carrier may tell of the end all the same. */
+static void an_end_before_all_in_the_clear_has_left_is_one_of_the_handshake(void **state)
+{
+    (void)state;
+    tls_bed_open(&t, &certs);
+    join_clear();
+    narrow_put(&t.ns, t.s.s, 0, 0);
+    t.ns.stuck = true;
+    plait_write(t.s.s, PLAIT_LIT("220 go ahead\r\n"));
+    assert_ok(plait_starttls_server(t.s.s, t.server));
+    bed_settle(&t.b);
+    plait__tls_up.input_end(tls_of(t.s.s));
+    bed_settle(&t.b);
+    assert_non_null(t.s.s);
+    t.ns.stuck = false;
+    narrow_room(&t.ns);
+    bed_settle(&t.b);
+    assert_null(t.s.s);
+    assert_int_equal(t.s.fault.err, PLAIT_ETLS);
+    assert_string_equal(t.s.fault.detail, "the peer hung up during the handshake");
+    tls_bed_close(&t);
+}
+
+static void abort_the_other(struct peer *p)
+{
+    p->on_data = NULL;
+    plait_abort(t.s.s);
+}
+
+static void a_stream_may_be_aborted_while_what_it_wrote_in_the_clear_arrives(void **state)
+{
+    (void)state;
+    tls_bed_open(&t, &certs);
+    join_clear();
+    t.c.on_data = abort_the_other;
+    plait_write(t.s.s, PLAIT_LIT("220 go ahead\r\n"));
+    assert_ok(plait_starttls_server(t.s.s, t.server));
+    bed_settle(&t.b);
+    assert_null(t.c.on_data);
+    assert_string_equal(t.s.story, "cl");
+    assert_int_equal(t.s.fault.err, PLAIT_ECANCELLED);
+    tls_bed_close(&t);
+}
+
 static void aborting_drops_what_was_written_in_the_clear(void **state)
 {
     (void)state;
@@ -361,6 +412,51 @@ static void a_peer_that_takes_nothing_in_the_clear_is_left(void **state)
     bed_pass(&t.b, plait_seconds(61));
     bed_settle(&t.b);
     assert_int_equal(t.s.fault.err, PLAIT_EPEERSTALLED);
+    tls_bed_close(&t);
+}
+
+/* The patience of before TLS is over when TLS begins; from then on every byte that leaves renews it. */
+static void a_peer_that_takes_little_in_the_clear_is_not_left(void **state)
+{
+    (void)state;
+    tls_bed_open(&t, &certs);
+    join_clear();
+    narrow_put(&t.ns, t.s.s, 0, 1);
+    t.ns.stuck = true;
+    plait_write(t.s.s, PLAIT_LIT("220\r\n"));
+    bed_settle(&t.b);
+    assert_ok(plait_starttls_server(t.s.s, t.server));
+    bed_settle(&t.b);
+    for (int i = 0; i < 3; i++) {
+        bed_pass(&t.b, plait_seconds(40));
+        assert_non_null(t.s.s);
+        t.ns.stuck = false;
+        narrow_room(&t.ns);
+        t.ns.stuck = true;
+        bed_settle(&t.b);
+    }
+    assert_slice(plait_slice_of(t.c.got, t.c.got_len), "220");
+    bed_pass(&t.b, plait_seconds(61));
+    assert_null(t.s.s);
+    assert_int_equal(t.s.fault.err, PLAIT_EPEERSTALLED);
+    tls_bed_close(&t);
+}
+
+static void a_stream_that_was_full_has_room_when_tls_takes_its_output(void **state)
+{
+    static uint8_t much[300000];
+    (void)state;
+    tls_bed_open(&t, &certs);
+    join_clear();
+    plait_pause(t.c.s);
+    bed_settle(&t.b);
+    plait_write(t.s.s, plait_slice_of(much, sizeof much));
+    bed_settle(&t.b);
+    assert_true(plait_is_full(t.s.s));
+    assert_ok(plait_starttls_server(t.s.s, t.server));
+    bed_settle(&t.b);
+    assert_false(plait_is_full(t.s.s));
+    assert_string_equal(t.s.story, "cr");
     tls_bed_close(&t);
 }
 
@@ -431,8 +527,12 @@ TEST_MAIN_WITH(make, end, cmocka_unit_test(tls_can_begin_in_the_middle_of_a_stre
                cmocka_unit_test(a_file_in_the_clear_that_ends_early_ends_the_stream),
                cmocka_unit_test(closing_sends_what_was_written_in_the_clear),
                cmocka_unit_test(closing_gives_up_when_the_file_in_the_clear_fails),
+               cmocka_unit_test(an_end_before_all_in_the_clear_has_left_is_one_of_the_handshake),
+               cmocka_unit_test(a_stream_may_be_aborted_while_what_it_wrote_in_the_clear_arrives),
                cmocka_unit_test(aborting_drops_what_was_written_in_the_clear),
                cmocka_unit_test(a_peer_that_takes_nothing_in_the_clear_is_left),
+               cmocka_unit_test(a_peer_that_takes_little_in_the_clear_is_not_left),
+               cmocka_unit_test(a_stream_that_was_full_has_room_when_tls_takes_its_output),
                cmocka_unit_test(a_stream_that_ends_starts_no_tls),
                cmocka_unit_test(a_stream_whose_flush_fails_is_lost_and_that_is_all),
                cmocka_unit_test(ciphertext_that_was_read_ahead_is_fed_to_tls))

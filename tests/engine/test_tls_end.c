@@ -287,15 +287,35 @@ static void an_alert_arrives_before_the_end(void **state)
         assert_int_equal(t.c.got_len, 7);
         assert_memory_equal(t.c.got, ((const uint8_t[]){21, 3, 3, 0, 2, 2, 10}), 7);
         assert_string_equal(t.c.story, "cde");
-        assert_string_equal(t.s.story, "c"); /* it waits for the peer to hang up */
+        assert_string_equal(t.s.story, "c");        /* it waits for the peer to hang up */
+        assert_int_equal(tls_of(t.s.s)->in_len, 0); /* and holds on to nothing that was lent */
         plait_close(t.c.s);
         bed_settle(&t.b);
         assert_string_equal(t.s.story, "cl");
         assert_int_equal(t.s.fault.err, PLAIT_ETLS);
         assert_int_equal(t.s.fault.tls_alert, 10);
         assert_int_equal(t.c.fault.err, PLAIT_OK);
+        bed_pass(&t.b, plait_seconds(3)); /* no timer is left */
         tls_bed_close(&t);
     }
+}
+
+/* Fatal in form, though its number is that of an orderly end. */
+static void an_alert_of_number_zero_is_one(void **state)
+{
+    static const uint8_t alert[] = {21, 3, 3, 0, 2, 2, 0};
+    (void)state;
+    tls_bed_open(&t, &certs);
+    peer_reset(&t.c);
+    peer_reset(&t.s);
+    join_peers(&t.b, JOINT_PAIR, &t.c, &t.s);
+    assert_ok(plait_starttls_client(t.c.s, t.client, "a.example", t.alpn));
+    plait_write(t.s.s, plait_slice_of(alert, sizeof alert));
+    bed_settle(&t.b);
+    assert_int_equal(t.c.fault.err, PLAIT_ETLS);
+    assert_int_equal(t.c.fault.tls_alert, 0);
+    assert_string_equal(t.c.fault.detail, "close notify");
+    tls_bed_close(&t);
 }
 
 static void a_peer_that_does_not_hang_up_after_an_alert_is_left(void **state)
@@ -571,6 +591,36 @@ static void memory_may_run_out_anywhere(void **state)
     }
 }
 
+/* Lets the n-th allocation of a handshake fail. Returns whether there was one. */
+static bool handshake_short_of_memory(uint64_t n)
+{
+    tls_bed_open(&t, &certs);
+    tls_bed_start(&t, &peer_protocol);
+    const uint64_t at = t.b.heap.calls + n;
+    t.b.heap.fail_at = at;
+    bed_settle(&t.b);
+    const bool failed = t.b.heap.calls >= at;
+    t.b.heap.fail_at = 0;
+    const bool both = t.c.s && t.s.s && plait_stream_tls(t.c.s) && plait_stream_tls(t.s.s);
+    assert_true(both || (!t.c.s && !t.s.s));
+    if (both) {
+        assert_string_equal(plait_stream_tls(t.c.s)->peer_subject, "CN=server");
+        assert_string_equal(plait_stream_tls(t.s.s)->server_name, "a.example");
+    }
+    assert_true(both || t.c.fault.err == PLAIT_ENOMEM || t.s.fault.err == PLAIT_ENOMEM);
+    tls_bed_close(&t);
+    return failed;
+}
+
+static void a_handshake_without_memory_ends_at_once(void **state)
+{
+    (void)state;
+    uint64_t n = 1;
+    while (handshake_short_of_memory(n))
+        n++;
+    assert_true(n > 3);
+}
+
 static void openssl_memory_counts_as_an_estimate(void **state)
 {
     (void)state;
@@ -606,7 +656,7 @@ TEST_MAIN_WITH(make, end, cmocka_unit_test(a_close_is_an_orderly_end_for_both),
                cmocka_unit_test(a_peer_that_skips_close_notify_after_ours_does_no_harm),
                cmocka_unit_test(a_peer_that_never_answers_close_notify_is_left_after_two_seconds),
                cmocka_unit_test(an_abort_is_one), cmocka_unit_test(who_speaks_something_else_is_refused),
-               cmocka_unit_test(an_alert_arrives_before_the_end),
+               cmocka_unit_test(an_alert_arrives_before_the_end), cmocka_unit_test(an_alert_of_number_zero_is_one),
                cmocka_unit_test(a_peer_that_does_not_hang_up_after_an_alert_is_left),
                cmocka_unit_test(the_reactor_does_not_wait_for_last_words),
                cmocka_unit_test(a_damaged_record_ends_the_connection_on_both_sides),
@@ -617,5 +667,6 @@ TEST_MAIN_WITH(make, end, cmocka_unit_test(a_close_is_an_orderly_end_for_both),
                cmocka_unit_test(ciphertext_that_is_lost_while_closing_is_told),
                cmocka_unit_test(the_carrier_below_may_fail_while_last_words_are_said),
                cmocka_unit_test(a_failure_below_is_the_reason_unless_tls_failed_before),
-               cmocka_unit_test(memory_may_run_out_anywhere), cmocka_unit_test(openssl_memory_counts_as_an_estimate),
+               cmocka_unit_test(memory_may_run_out_anywhere), cmocka_unit_test(a_handshake_without_memory_ends_at_once),
+               cmocka_unit_test(openssl_memory_counts_as_an_estimate),
                cmocka_unit_test(a_budget_that_is_spent_refuses_tls))

@@ -84,6 +84,7 @@ static plait_err make_contexts(void)
 {
     const struct plait_tls_server_options so = {.cert_file = path,
                                                 .cert_pem = certs.server.both_pem,
+                                                .alpn = PLAIT_LIT("\001x"),
                                                 .client_cert = PLAIT_CERT_OPTIONAL,
                                                 .client_ca_file = ca_path};
     const struct plait_tls_client_options co = {.ca_pem = certs.ca.cert_pem, .cert_pem = certs.client.both_pem};
@@ -157,20 +158,27 @@ static void openssl_may_run_out_of_memory(void **state)
         run(n, true);
 }
 
+static void try_module(uint64_t n)
+{
+    struct plait_tls_client *client;
+    memset(&t, 0, sizeof t);
+    bed_open(&t.b);
+    calls = 0;
+    fail_at = n;
+    assert_err(plait_tls_client_new(t.b.r, NULL, &client, t.why), PLAIT_ENOMEM);
+    fail_at = 0;
+    ERR_clear_error();
+    bed_close(&t.b);
+}
+
 static void without_memory_there_is_no_module(void **state)
 {
     (void)state;
-    for (uint64_t n = 1; n <= 4; n++) {
-        struct plait_tls_client *client;
-        memset(&t, 0, sizeof t);
-        bed_open(&t.b);
-        calls = 0;
-        fail_at = n;
-        assert_err(plait_tls_client_new(t.b.r, NULL, &client, t.why), PLAIT_ENOMEM);
-        fail_at = 0;
-        ERR_clear_error();
-        bed_close(&t.b);
-    }
+    for (uint64_t n = 1; n <= 4; n++)
+        try_module(n);
+    fail_in = "rand_lib.c"; /* once there is a library context with its providers */
+    try_module(1);
+    fail_in = NULL;
 }
 
 /* --- every allocation of the smaller steps ------------------------------------------------------------------------ */
@@ -202,9 +210,28 @@ static void every_allocation(step_fn step, uint64_t most)
     fail_in = NULL;
 }
 
+/* A step each of whose allocations in a file of OpenSSL's is needed: it says so when it has none. */
+static void each_allocation_counts(step_fn step, const char *where)
+{
+    fail_after = false;
+    fail_in = where;
+    calls = 0;
+    assert_ok(step());
+    const uint64_t used = calls;
+    assert_true(used > 0);
+    for (uint64_t n = 1; n <= used; n++) {
+        calls = 0;
+        fail_at = n;
+        const plait_err err = step();
+        fail_at = 0;
+        ERR_clear_error();
+        assert_err(err, PLAIT_ENOMEM);
+    }
+    fail_in = NULL;
+}
+
 static struct test_cert leaf;
 static struct plait__tls_identity identity;
-static struct plait_stream *pair[2];
 
 static plait_err parse(void)
 {
@@ -221,9 +248,30 @@ static plait_err trust(void)
     X509_STORE *store = X509_STORE_new();
     STACK_OF(X509_NAME) *names = sk_X509_NAME_new_null();
     const plait_err err = store ? plait__tls_trust(m, store, leaf.cert_pem, "x", names, t.why) : PLAIT_ENOMEM;
+    if (err == PLAIT_OK) {
+        assert_int_equal(sk_X509_OBJECT_num(X509_STORE_get0_objects(store)), 2);
+        assert_true(!names || sk_X509_NAME_num(names) == 2); /* no list was asked for */
+    }
     X509_STORE_free(store);
     sk_X509_NAME_pop_free(names, X509_NAME_free);
     return err;
+}
+
+/* One allocation that fails a stack gets over. */
+static void trust_while_stacks_do_not_grow(void)
+{
+    fail_in = "stack.c";
+    fail_after = true;
+    plait_err err = PLAIT_ENOMEM;
+    for (uint64_t n = 1; err != PLAIT_OK; n++) {
+        calls = 0;
+        fail_at = n;
+        err = trust();
+        fail_at = 0;
+        ERR_clear_error();
+    }
+    fail_after = false;
+    fail_in = NULL;
 }
 
 static plait_err fill_set(void)
@@ -236,13 +284,32 @@ static plait_err fill_set(void)
         err = plait__tls_set_add(set, &copy, "x", NULL, true, t.why);
     if (err == PLAIT_OK)
         err = plait__tls_set_finish(set, t.why);
-    if (err == PLAIT_OK)
+    if (err == PLAIT_OK) {
+        assert_non_null(SSL_CTX_get0_certificate(plait__tls_set_ctx(set)));
         ssl = SSL_new(plait__tls_set_ctx(set));
-    if (ssl)
+    }
+    if (ssl) {
         err = plait__tls_set_choose(set, ssl, "a.example");
+        assert_true(err != PLAIT_OK || SSL_get_certificate(ssl));
+    }
     SSL_free(ssl);
     plait__tls_set_free(&set);
     return err;
+}
+
+static plait_err copy_identity(void)
+{
+    struct plait__tls_identity copy;
+    const plait_err err = plait__tls_identity_copy(&identity, &copy);
+    plait__tls_identity_end(&copy);
+    return err;
+}
+
+static plait_err new_ctx(void)
+{
+    SSL_CTX *ctx = plait__tls_ctx_new(plait__tls_module_of(t.b.r), TLS_client_method());
+    SSL_CTX_free(ctx);
+    return ctx ? PLAIT_OK : PLAIT_ENOMEM;
 }
 
 static plait_err new_client(void)
@@ -253,14 +320,25 @@ static plait_err new_client(void)
     return err;
 }
 
+/* What says that it began goes on as if nothing had been. */
 static plait_err start(void)
 {
-    assert_ok(plait_pair_new(t.b.r, &pair[0], &pair[1]));
-    plait_err err = plait_starttls_client(pair[0], t.client, "a.example", PLAIT_LIT("\001x"));
+    peer_reset(&t.c);
+    peer_reset(&t.s);
+    join_peers(&t.b, JOINT_PAIR, &t.c, &t.s);
+    plait_err err = plait_starttls_client(t.c.s, t.client, "a.example", PLAIT_LIT("\001x"));
     if (err == PLAIT_OK)
-        err = plait_starttls_server(pair[1], t.server);
-    for (int i = 0; i < 2; i++)
-        plait__stream_discard(pair[i]);
+        err = plait_starttls_server(t.s.s, t.server);
+    fail_at = 0;
+    ERR_clear_error();
+    if (err == PLAIT_OK) {
+        bed_settle(&t.b);
+        assert_string_equal(t.c.story, "cs");
+        assert_string_equal(t.s.story, "cs");
+        assert_slice(plait_stream_tls(t.c.s)->alpn, "x");
+    }
+    plait_abort(t.c.s);
+    plait_abort(t.s.s);
     bed_settle(&t.b);
     return err;
 }
@@ -280,6 +358,13 @@ static void each_step_may_run_out_of_memory(void **state)
         plait__tls_identity_parse(plait__tls_module_of(t.b.r), leaf.cert_pem, leaf.key_pem, "x", &identity, t.why));
     for (size_t i = 0; i < TEST_COUNT(steps); i++)
         every_allocation(steps[i], steps[i] == fill_set ? 200 : 60);
+    trust_while_stacks_do_not_grow();
+    assert_int_equal(setenv("SSL_CERT_FILE", "/nowhere", 1), 0); /* the system's roots would be allocated too */
+    assert_int_equal(setenv("SSL_CERT_DIR", "/nowhere", 1), 0);
+    each_allocation_counts(new_client, "x509_lu.c");
+    each_allocation_counts(copy_identity, "stack.c");
+    each_allocation_counts(new_ctx, "ssl_ciph.c");
+    each_allocation_counts(new_ctx, "t1_lib.c");
     plait__tls_identity_end(&identity);
     test_cert_end(&leaf);
     test_cert_end(&middle);

@@ -129,11 +129,76 @@ static void a_ticket_outlives_one_turn_of_the_keys_and_not_two(void **state)
     tls_bed_close(&t);
 }
 
+static void a_ticket_of_unknown_key_costs_a_handshake_and_no_more(void **state)
+{
+    (void)state;
+    for (size_t v = 0; v < TEST_COUNT(versions); v++) {
+        tls_bed_open(&t, &certs);
+        t.version = versions[v];
+        tls_bed_server(&t, &(struct plait_tls_server_options){.cert_pem = certs.server.both_pem,
+                                                              .ticket_rotate = plait_seconds(10)});
+        assert_false(connect_once());
+        bed_pass(&t.b, plait_seconds(11));
+        bed_pass(&t.b, plait_seconds(11));
+        assert_false(connect_once());
+        assert_true(connect_once());
+        tls_bed_close(&t);
+    }
+}
+
+/* RFC 8446 appendix C.4: an onlooker who sees a ticket twice knows that both connections belong together. */
+static void of_two_connections_at_once_one_takes_up_the_session_of_tls_13(void **state)
+{
+    static struct peer c;
+    static struct peer s;
+    (void)state;
+    tls_bed_open(&t, &certs);
+    assert_false(connect_once());
+    join_peers(&t.b, JOINT_PAIR, &c, &s);
+    assert_ok(plait_starttls_client(c.s, t.client, "a.example", t.alpn));
+    assert_ok(plait_starttls_server(s.s, t.server));
+    tls_bed_join(&t, &peer_protocol);
+    assert_true(plait_stream_tls(c.s)->resumed);
+    assert_false(plait_stream_tls(t.c.s)->resumed);
+    plait_abort(c.s);
+    plait_abort(s.s);
+    tls_bed_close(&t);
+}
+
+static void a_session_of_tls_13_is_used_once(void **state)
+{
+    (void)state;
+    tls_bed_open(&t, &certs);
+    assert_false(connect_once());
+    tls_bed_start(&t, &peer_protocol);
+    assert_int_equal(SSL_set_num_tickets(tls_of(t.s.s)->ssl, 0), 1); /* it gives no other */
+    bed_settle(&t.b);
+    assert_true(plait_stream_tls(t.c.s)->resumed);
+    plait_close(t.c.s);
+    bed_settle(&t.b);
+    assert_int_equal(t.c.fault.err, PLAIT_OK);
+    assert_false(connect_once());
+    tls_bed_close(&t);
+}
+
+static void a_server_that_goes_takes_its_timer_along(void **state)
+{
+    (void)state;
+    tls_bed_open(&t, &certs);
+    assert_false(connect_once()); /* a ticket's key was made */
+    bed_settle(&t.b);
+    assert_null(t.s.s);
+    plait_tls_server_unref(&t.server);
+    bed_pass(&t.b, plait_seconds(7201));
+    tls_bed_close(&t);
+}
+
 static void keys_that_nobody_needs_are_wiped_and_the_timer_stops(void **state)
 {
     (void)state;
     struct plait__tickets tickets;
     uint8_t name[16];
+    uint8_t older[16];
     uint8_t iv[EVP_MAX_IV_LENGTH];
     EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
     EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
@@ -144,14 +209,24 @@ static void keys_that_nobody_needs_are_wiped_and_the_timer_stops(void **state)
     assert_false(plait_timer_runs(&tickets.turn));
     assert_int_equal(plait__tickets_key(&tickets, name, iv, cipher, mac, 1), 1);
     assert_int_equal(plait__tickets_key(&tickets, name, iv, cipher, mac, 0), 1);
-    bed_pass(&t.b, plait_seconds(3601));
+    bed_pass(&t.b, plait_seconds(3599));
+    assert_int_equal(plait__tickets_key(&tickets, name, iv, cipher, mac, 0), 1);
+    bed_pass(&t.b, plait_seconds(2));
     assert_int_equal(plait__tickets_key(&tickets, name, iv, cipher, mac, 0), 2);
     bed_pass(&t.b, plait_seconds(3601));
     assert_int_equal(plait__tickets_key(&tickets, name, iv, cipher, mac, 0), 0);
     assert_memory_equal(&tickets.now, &none, sizeof none);
     assert_memory_equal(&tickets.before, &none, sizeof none);
     assert_false(plait_timer_runs(&tickets.turn));
+    assert_int_equal(plait__tickets_key(&tickets, older, iv, cipher, mac, 1), 1);
+    bed_pass(&t.b, plait_seconds(3601));
+    assert_int_equal(plait__tickets_key(&tickets, name, iv, cipher, mac, 1), 1);
+    assert_int_equal(plait__tickets_key(&tickets, older, iv, cipher, mac, 0), 2); /* each by its name */
+    assert_int_equal(plait__tickets_key(&tickets, name, iv, cipher, mac, 0), 1);
+    assert_true(tickets.now.set && tickets.before.set);
     plait__tickets_deinit(&tickets);
+    assert_memory_equal(&tickets.now, &none, sizeof none);
+    assert_memory_equal(&tickets.before, &none, sizeof none);
     tls_bed_close(&t);
     EVP_MAC_CTX_free(mac);
     EVP_MAC_free(hmac);
@@ -257,6 +332,10 @@ TEST_MAIN_WITH(make, end, cmocka_unit_test(a_second_connection_takes_up_the_firs
                cmocka_unit_test(a_session_belongs_to_a_name), cmocka_unit_test(a_session_belongs_to_a_port),
                cmocka_unit_test(resumption_can_be_refused_by_either_side),
                cmocka_unit_test(a_ticket_outlives_one_turn_of_the_keys_and_not_two),
+               cmocka_unit_test(a_ticket_of_unknown_key_costs_a_handshake_and_no_more),
+               cmocka_unit_test(of_two_connections_at_once_one_takes_up_the_session_of_tls_13),
+               cmocka_unit_test(a_session_of_tls_13_is_used_once),
+               cmocka_unit_test(a_server_that_goes_takes_its_timer_along),
                cmocka_unit_test(keys_that_nobody_needs_are_wiped_and_the_timer_stops),
                cmocka_unit_test(without_random_bytes_there_is_no_ticket),
                cmocka_unit_test(without_random_bytes_there_is_no_handshake), cmocka_unit_test(the_cache_has_an_end),

@@ -205,13 +205,28 @@ static void insecure_believes_everything_and_is_logged(void **state)
     tls_bed_close(&t);
 }
 
+static void what_fails_later_is_not_blamed_on_a_certificate_that_was_let_pass(void **state)
+{
+    (void)state;
+    uint8_t bad[5 + 32] = {23, 3, 3, 0, 32};
+    tls_bed_open(&t, &certs);
+    tls_bed_client(&t, &(struct plait_tls_client_options){.insecure = true});
+    tls_bed_join(&t, &peer_protocol);
+    assert_string_equal(t.c.story, "cs");
+    plait__tls_up.input(tls_of(t.c.s), bad, sizeof bad);
+    bed_settle(&t.b);
+    assert_int_equal(t.c.fault.err, PLAIT_ETLS);
+    assert_int_equal(t.c.fault.tls_alert, 20);
+    tls_bed_close(&t);
+}
+
 static void a_client_needs_a_name_that_can_be_verified(void **state)
 {
     (void)state;
-    char longest[300];
-    memset(longest, 'a', sizeof longest - 1);
-    longest[sizeof longest - 1] = '\0';
-    const char *bad[] = {NULL, "", ".", "b\303\274cher.example", "two words", longest};
+    char longer[256 + 1];
+    memset(longer, 'a', 256);
+    longer[256] = '\0';
+    const char *bad[] = {NULL, "", ".", "b\303\274cher.example", "two words", "delete\177d.example", longer};
     struct plait_stream *c;
     struct plait_stream *s;
     tls_bed_open(&t, &certs);
@@ -223,6 +238,7 @@ static void a_client_needs_a_name_that_can_be_verified(void **state)
     assert_err(plait_starttls_client(c, t.client, "a.example", PLAIT_LIT("\005short")), PLAIT_OK);
     assert_err(plait_starttls_client(s, t.client, "a.example", PLAIT_LIT("\006short")), PLAIT_EINVAL);
     assert_err(plait_starttls_client(s, t.client, "a.example", PLAIT_LIT("\000")), PLAIT_EINVAL);
+    assert_ok(plait_starttls_client(s, t.client, longer + 1, t.alpn)); /* the longest there may be */
     tls_bed_close(&t);
 }
 
@@ -316,6 +332,7 @@ TEST_MAIN_WITH(make, end, cmocka_unit_test(a_client_verifies_chain_time_and_name
                cmocka_unit_test(an_address_is_not_sent_as_a_name), cmocka_unit_test(a_chain_of_three_is_followed),
                cmocka_unit_test(the_systems_roots_do_not_know_a_test),
                cmocka_unit_test(insecure_believes_everything_and_is_logged),
+               cmocka_unit_test(what_fails_later_is_not_blamed_on_a_certificate_that_was_let_pass),
                cmocka_unit_test(a_client_needs_a_name_that_can_be_verified),
                cmocka_unit_test(a_clients_certificate_is_known_to_the_server),
                cmocka_unit_test(a_client_may_stay_without_certificate_where_it_is_optional),

@@ -18,9 +18,9 @@ struct narrow {
     struct plait__carrier *lower;
     struct plait_stream *s;
     size_t in_max, out_max; /* bytes at a time; 0: all */
-    bool stuck;             /* takes no output */
+    bool stuck, refused;    /* takes no output; some was offered */
     bool broken;            /* fails when it is offered some */
-    bool refused;
+    int wants;              /* how often it was told what is wanted */
     struct plait__chain bits;
     struct plait_soon soon;
 };
@@ -42,6 +42,7 @@ static inline void narrow_room(void *ctx)
 static inline void narrow_want(struct plait__carrier *c, size_t max)
 {
     struct narrow *n = narrow_of(c);
+    n->wants++;
     n->lower->ops->want_input(n->lower, n->in_max && max > n->in_max ? n->in_max : max);
 }
 
