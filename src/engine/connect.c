@@ -249,9 +249,7 @@ static void came_through(struct plait_result *result, void *ctx)
     struct connecting *c = ctx;
     c->through = NULL;
     if (result->fault.err != PLAIT_OK) {
-        const struct plait_fault fault = result->fault;
-        plait_result_set(result, plait_value_num(0));
-        fail(c, fault);
+        fail(c, result->fault);
         return;
     }
     struct plait_stream *s = plait_result_take(result).ptr;

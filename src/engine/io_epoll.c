@@ -268,7 +268,7 @@ static void input_once(struct plait__io *io, struct plait__handle *h)
     h->flags |= PLAIT__IN_READY;
     if (!(h->flags & PLAIT__IN_ON))
         return;
-    const size_t max = h->input_max > 0 && h->input_max < WINDOW ? h->input_max : WINDOW;
+    const size_t max = h->input_max < WINDOW ? h->input_max : WINDOW;
     if (h->kind == PLAIT__H_SOCKET)
         tell_received(io, h, sys->ops->recv(sys, h->fd, io->window, max, MSG_DONTWAIT), max, NULL, 0);
     else if (h->flags & PLAIT__OUT_ONLY)

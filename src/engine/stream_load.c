@@ -91,7 +91,6 @@ static void on_fetched(struct plait_result *result, void *ctx)
     struct plait__load *l = ctx;
     struct plait__out *out = l->out;
     const bool fetched = result->fault.err == PLAIT_OK;
-    plait_result_set(result, plait_value_num(0));
     l->deferred = NULL;
     if (out)
         go_on(l, out, fetched);

@@ -357,6 +357,7 @@ static void a_way_through_something_leads_to_tls_with_the_host(void **state)
 struct carried {
     struct plait_reactor *r;
     struct plait_address to;
+    struct plait_stream *s; /* the newest */
 };
 
 static void carry_on(struct plait_result *result, void *ctx)
@@ -376,7 +377,8 @@ static void carry_on(struct plait_result *result, void *ctx)
 static plait_err carried_open(struct plait_stream *s, void *ctx)
 {
     static const struct plait_protocol waits = {.name = "waits"};
-    const struct carried *carried = ctx;
+    struct carried *carried = ctx;
+    carried->s = s;
     plait_stream_attach(s, &waits, NULL);
     plait_pause(s);
     return plait_then(plait_connect_address(carried->r, &carried->to, NULL), carry_on, s);
@@ -431,6 +433,13 @@ static void tls_goes_inside_tls(void **state)
     net_until(&t.p.n, t.p.c->p.got_len == 5);
     assert_true(plait_stream_tls(t.p.c->p.s)->verified);
     assert_string_equal(t.p.v.got, "hello");
+    plait_abort(carried.s);
+    net_until(&t.p.n, t.p.n.r->stream_count == 0);
+    assert_err(t.p.c->p.fault.err, PLAIT_ERESET);
+    net_idle(&t.p.n);
+    struct plait_reactor_left left;
+    plait_reactor_look(t.p.n.r, &left);
+    assert_int_equal(left.deferreds, 0);
     tls_close(&t);
 }
 
@@ -452,6 +461,13 @@ static void no_memory_for_tls_inside_tls_fails_and_leaves_nothing(void **state)
         t.p.n.b.heap.fail_at = 0;
         net_idle(&t.p.n);
         assert_false(bed_logged(&t.p.n.b, "unhandled-fault"));
+        const bool failed = t.p.c->seen.err != PLAIT_OK;
+        for (int i = 0; i < 100 && failed && t.p.n.r->stream_count > 0; i++) {
+            bed_pass(&t.p.n.b, plait_seconds(1)); /* the server's side may wait for its time */
+            net_idle(&t.p.n);
+        }
+        if (failed)
+            assert_int_equal(t.p.n.r->stream_count, 0);
         tls_close(&t);
     }
     assert_true(worked);
@@ -474,6 +490,27 @@ static void a_way_through_something_gives_a_plain_stream_too(void **state)
     bed_pass(&t.p.n.b, plait_seconds(60)); /* whoever led here waits for it no longer */
     net_idle(&t.p.n);
     assert_non_null(t.p.c->p.s);
+    plait_write(t.p.c->p.s, PLAIT_LIT("again"));
+    net_until(&t.p.n, t.p.c->p.got_len == 10);
+    tls_close(&t);
+}
+
+/* The name may go once it was given. */
+static void staying_connected_verifies_the_name_that_was_given(void **state)
+{
+    struct tls_place t;
+    struct srv v = {.opened = 0};
+    char endpoint[40], name[] = "host.example";
+    (void)state;
+    tls_open(&t);
+    (void)snprintf(endpoint, sizeof endpoint, "tls:127.0.0.1:%u", t.at.port);
+    const struct plait_reconnect_options o = {.connect = {.tls = t.client, .server_name = name}};
+    struct plait_reconnect *c = plait_reconnect_start(t.p.n.r, endpoint, &o, srv_service(&t.p.n, &v));
+    memset(name, 'x', sizeof name - 1);
+    bed_pass(&t.p.n.b, plait_millis(1));
+    net_until(&t.p.n, v.secured == 1);
+    plait_reconnect_stop(&c);
+    net_idle(&t.p.n);
     tls_close(&t);
 }
 
@@ -536,5 +573,6 @@ TEST_MAIN(cmocka_unit_test(tls_on_both_sides_is_up_before_anybody_is_told),
           cmocka_unit_test(a_way_through_something_leads_to_tls_with_the_host), cmocka_unit_test(tls_goes_inside_tls),
           cmocka_unit_test(no_memory_for_tls_inside_tls_fails_and_leaves_nothing),
           cmocka_unit_test(a_way_through_something_gives_a_plain_stream_too),
+          cmocka_unit_test(staying_connected_verifies_the_name_that_was_given),
           cmocka_unit_test(a_way_that_ends_nowhere_fails_with_its_fault),
           cmocka_unit_test(a_way_is_given_up_with_the_connect))
