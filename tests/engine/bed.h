@@ -156,6 +156,14 @@ static inline int bed_changed_fstatat(struct plait_sys *sys, int dir, const char
     return res;
 }
 
+/* Deferreds that are not over: nobody fired them, or nobody looked at them. */
+static inline size_t bed_deferreds(const struct bed *b)
+{
+    struct plait_reactor_left left;
+    plait_reactor_look(b->r, &left);
+    return left.deferreds;
+}
+
 /* --- watching results --------------------------------------------------------------------------------------------- */
 
 /* What a chain's last callback saw. */

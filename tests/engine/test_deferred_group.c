@@ -336,6 +336,7 @@ static void after_can_be_cancelled_and_never_may_not_come(void **state)
     plait_deferred_cancel(d);
     bed_run(&b);
     assert_err(seen.err, PLAIT_ECANCELLED);
+    assert_int_equal(bed_deferreds(&b), 0);
     bed_close(&b);
 }
 

@@ -155,6 +155,7 @@ static void cancelling_the_wait_does_not_stop_the_drain(void **state)
     plait_deferred_cancel(d);
     net_until(&n, seen.calls == 1);
     assert_err(seen.err, PLAIT_ECANCELLED);
+    assert_int_equal(bed_deferreds(&n.b), 0);
     bed_pass(&n.b, plait_seconds(2));
     net_until(&n, v.lost == 1);
     close(fd);
