@@ -337,6 +337,23 @@ static void a_reactor_without_memory_for_a_part_is_not_made(void **state)
     bed_close(&b);
 }
 
+static void the_deadline_of_what_was_cancelled_is_over(void **state)
+{
+    struct bed b;
+    struct seen seen;
+    (void)state;
+    bed_open(&b);
+    struct plait_deferred *d = plait_deferred_new(b.r, "op", NULL, NULL); /* whose end comes later */
+    watch_result(d, &seen);
+    plait_deferred_deadline(d, plait_seconds(5));
+    plait_deferred_cancel(d);
+    bed_run(&b);
+    assert_int_equal(seen.calls, 1);
+    assert_int_equal(plait_reactor_next_timeout(b.r), PLAIT_NEVER);
+    plait_fire(d, plait_value_num(0));
+    bed_close(&b);
+}
+
 TEST_MAIN(cmocka_unit_test(a_chain_waits_and_goes_on_with_the_others_result),
           cmocka_unit_test(waiting_for_a_fired_one_without_callbacks_works),
           cmocka_unit_test(waiting_for_null_is_a_fault), cmocka_unit_test(waiting_for_itself_or_twice_is_a_fault),
@@ -350,4 +367,5 @@ TEST_MAIN(cmocka_unit_test(a_chain_waits_and_goes_on_with_the_others_result),
           cmocka_unit_test(run_until_ends_when_the_reactor_stops),
           cmocka_unit_test(run_until_inside_a_callback_is_refused),
           cmocka_unit_test(run_until_tells_of_a_wait_that_fails),
-          cmocka_unit_test(a_reactor_without_memory_for_a_part_is_not_made))
+          cmocka_unit_test(a_reactor_without_memory_for_a_part_is_not_made),
+          cmocka_unit_test(the_deadline_of_what_was_cancelled_is_over))

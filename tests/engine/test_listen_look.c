@@ -221,6 +221,62 @@ static void an_address_in_the_clothes_of_another_family_is_the_same_peer(void **
     assert_memory_equal(key[2], key[3], 9);
 }
 
+static void who_pauses_for_two_reasons_goes_on_when_both_are_over(void **state)
+{
+    struct net n;
+    struct srv v = {.opened = 0};
+    (void)state;
+    net_open(&n);
+    struct plait_listener *l = net_listen(&n, &v, NULL);
+    plait__listener_pause(l, PLAIT__PAUSE_BRIEF | PLAIT__PAUSE_MEMORY);
+    const int fd = plain_connect(net_port(l));
+    plait__listener_go_on(l, PLAIT__PAUSE_BRIEF);
+    net_idle(&n);
+    assert_int_equal(v.connected, 0);
+    plait__listener_go_on(l, PLAIT__PAUSE_MEMORY);
+    net_until(&n, v.connected == 1);
+    close(fd);
+    net_close(&n);
+}
+
+static void the_systems_want_of_memory_is_a_short_pause(void **state)
+{
+    static const int errors[] = {ENOBUFS, ENOMEM};
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(errors); i++) {
+        struct net n;
+        struct srv v = {.opened = 0};
+        net_open(&n);
+        struct plait_listener *l = net_listen(&n, &v, NULL);
+        net_fail(&n, "accept4", 1, 1, errors[i]);
+        const int fd = plain_connect(net_port(l));
+        net_until(&n, l->pauses == PLAIT__PAUSE_BRIEF);
+        assert_true(bed_logged(&n.b, "no memory for a new connection"));
+        assert_int_equal(v.connected, 0);
+        bed_pass(&n.b, plait_millis(110));
+        net_until(&n, v.connected == 1);
+        close(fd);
+        net_close(&n);
+    }
+}
+
+static void a_listener_that_was_stopped_waits_for_nothing(void **state)
+{
+    struct net n;
+    struct srv v = {.opened = 0};
+    (void)state;
+    net_open(&n);
+    struct plait_listener *l = net_listen(&n, &v, NULL);
+    net_fail(&n, "accept4", 1, 1, ENOMEM);
+    const int fd = plain_connect(net_port(l));
+    net_until(&n, l->pauses == PLAIT__PAUSE_BRIEF);
+    plait_deferred_ignore(plait_drain(n.r, plait_seconds(5)));
+    bed_run(&n.b);
+    assert_int_equal(plait_reactor_next_timeout(n.r), PLAIT_NEVER); /* nor does the drain, which is over */
+    close(fd);
+    net_close(&n);
+}
+
 TEST_MAIN(cmocka_unit_test(bytes_are_counted_both_ways),
           cmocka_unit_test(connections_are_counted_by_their_services_name),
           cmocka_unit_test(a_listener_tells_what_it_does),
@@ -229,4 +285,7 @@ TEST_MAIN(cmocka_unit_test(bytes_are_counted_both_ways),
           cmocka_unit_test(a_listening_socket_has_the_options_that_were_asked_for),
           cmocka_unit_test(a_listening_unix_socket_of_others_is_asked_for_no_option_of_tcp),
           cmocka_unit_test(a_full_reactor_is_a_state_of_all_listeners),
-          cmocka_unit_test(an_address_in_the_clothes_of_another_family_is_the_same_peer))
+          cmocka_unit_test(an_address_in_the_clothes_of_another_family_is_the_same_peer),
+          cmocka_unit_test(who_pauses_for_two_reasons_goes_on_when_both_are_over),
+          cmocka_unit_test(the_systems_want_of_memory_is_a_short_pause),
+          cmocka_unit_test(a_listener_that_was_stopped_waits_for_nothing))

@@ -177,10 +177,50 @@ static void children_that_die_slowly_are_waited_for(void **state)
     close_bed(&b, before);
 }
 
+/* --- PATH --------------------------------------------------------------------------------------------------------- */
+
+static char folder[TEST_PATH_BYTES], search[4 * TEST_PATH_BYTES];
+
+static const char *look_in_search(struct plait_sys *sys, const char *name)
+{
+    (void)sys;
+    return strcmp(name, "PATH") == 0 ? search : NULL;
+}
+
+/* What has the name and cannot be run doesn't hide what can. */
+static void the_first_that_can_be_run_is_the_program(void **state)
+{
+    static const plait_slice script = {(const uint8_t *)"#!/bin/sh\nexit 4\n", 17};
+    char path[2 * TEST_PATH_BYTES];
+    struct bed b;
+    (void)state;
+    test_folder_make(folder);
+    for (int i = 0; i < 3; i++) {
+        (void)snprintf(path, sizeof path, "%s/%d", folder, i);
+        assert_int_equal(mkdir(path, 0700), 0);
+        if (i != 1)
+            test_file_write(path, "tool", script);
+    }
+    (void)snprintf(path, sizeof path, "%s/1/tool", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    (void)snprintf(path, sizeof path, "%s/2/tool", folder);
+    assert_int_equal(chmod(path, 0700), 0);
+    (void)snprintf(search, sizeof search, "%s/0:%s/1:%s/2", folder, folder, folder);
+    const size_t before = open_bed(&b);
+    struct plait_spawn_options o = {.path = "tool"};
+    b.ops.env = look_in_search;
+    assert_int_equal(run_with(&b, &o, PLAIT_LIT(""), 10).status, 4);
+    (void)snprintf(search, sizeof search, "%s/0:%s/1", folder, folder);
+    assert_err(run_with(&b, &o, PLAIT_LIT(""), 10).err, PLAIT_EACCESS);
+    close_bed(&b, before);
+    test_folder_remove(folder);
+}
+
 TEST_MAIN(cmocka_unit_test(a_child_that_has_ended_leaves_nothing_once_it_is_freed),
           cmocka_unit_test(a_child_that_is_freed_while_it_runs_leaves_nothing_once_it_is_reaped),
           cmocka_unit_test(a_child_that_was_not_watched_leaves_nothing_once_it_is_reaped),
           cmocka_unit_test(listeners_that_want_a_descriptor_go_on_when_a_child_ends),
           cmocka_unit_test(without_a_session_of_its_own_a_child_is_no_group),
           cmocka_unit_test(a_child_of_the_last_turns_is_killed_and_reaped),
-          cmocka_unit_test(children_that_die_slowly_are_waited_for))
+          cmocka_unit_test(children_that_die_slowly_are_waited_for),
+          cmocka_unit_test(the_first_that_can_be_run_is_the_program))

@@ -7,6 +7,7 @@
 
 #include "engine/task_core.h"
 
+#include <plait/process.h>
 #include <plait/thread.h>
 
 #include <pthread.h>
@@ -251,6 +252,32 @@ static void streams_are_told_of_their_end_before_jobs_are_waited_for(void **stat
     gate_deinit(&gate);
 }
 
+static void open_gate_at_exit(struct plait_result *result, void *ctx)
+{
+    result->fault.err = PLAIT_OK;
+    sem_post(&((struct gate *)ctx)->go);
+}
+
+static void who_waits_for_a_child_is_told_before_jobs_are_waited_for(void **state)
+{
+    static const char *const argv[] = {"sleep", "100", NULL};
+    struct plait_spawn_options o = {.path = "sleep", .argv = argv};
+    struct plait_process *p;
+    struct bed b;
+    struct seen seen;
+    struct gate gate;
+    (void)state;
+    bed_open_real(&b);
+    gate_init(&gate);
+    assert_ok(plait_spawn(b.r, &o, &p));
+    assert_ok(plait_then(plait_process_exit(p), open_gate_at_exit, &gate));
+    watch_result(start_job(b.r, &gate), &seen);
+    sem_wait(&gate.began);
+    bed_close(&b);
+    assert_ok(seen.err);
+    gate_deinit(&gate);
+}
+
 static plait_err await_shielded(struct plait_task *t, void *arg)
 {
     struct plait_scope scope;
@@ -296,4 +323,5 @@ TEST_MAIN(cmocka_unit_test(one_task_after_another_has_the_same_stack),
           cmocka_unit_test(each_task_that_was_left_standing_is_told_of),
           cmocka_unit_test(tasks_are_cancelled_before_jobs_are_waited_for),
           cmocka_unit_test(streams_are_told_of_their_end_before_jobs_are_waited_for),
+          cmocka_unit_test(who_waits_for_a_child_is_told_before_jobs_are_waited_for),
           cmocka_unit_test(a_task_that_shields_its_wait_gets_what_the_job_gave))
