@@ -242,6 +242,35 @@ static void a_client_needs_a_name_that_can_be_verified(void **state)
     tls_bed_close(&t);
 }
 
+/* The system's roots are here whom the environment names (SSL_CERT_FILE of OpenSSL). */
+static void a_client_with_issuers_of_its_own_does_not_believe_the_systems(void **state)
+{
+    (void)state;
+    char own[TEST_PATH_BYTES], own_file[TEST_PATH_BYTES + 16], system_file[TEST_PATH_BYTES + 16];
+    struct test_cert cert;
+    test_folder_make(own);
+    test_file_write(own, "own.pem", certs.ca.cert_pem);
+    test_file_write(own, "system.pem", other_ca.cert_pem);
+    (void)snprintf(own_file, sizeof own_file, "%s/own.pem", own);
+    (void)snprintf(system_file, sizeof system_file, "%s/system.pem", own);
+    assert_int_equal(setenv("SSL_CERT_FILE", system_file, 1), 0);
+    test_cert_make(&cert, &other_ca, &(struct test_cert_ask){.subject = "x", .san = "DNS:a.example"});
+    const struct plait_tls_client_options options[] = {
+        {.ca_file = NULL}, {.ca_pem = certs.ca.cert_pem}, {.ca_file = own_file}};
+    for (size_t i = 0; i < TEST_COUNT(options); i++) {
+        tls_bed_open(&t, &certs);
+        tls_bed_server(&t, &(struct plait_tls_server_options){.cert_pem = cert.both_pem});
+        tls_bed_client(&t, &options[i]);
+        tls_bed_join(&t, &peer_protocol);
+        assert_int_equal(t.c.s != NULL, i == 0);
+        assert_int_equal(t.c.fault.err, i == 0 ? PLAIT_OK : PLAIT_EVERIFY);
+        tls_bed_close(&t);
+    }
+    assert_int_equal(unsetenv("SSL_CERT_FILE"), 0);
+    test_cert_end(&cert);
+    test_folder_remove(own);
+}
+
 /* --- what a server believes --------------------------------------------------------------------------------------- */
 
 static char folder[TEST_PATH_BYTES];
@@ -331,6 +360,7 @@ static void a_client_of_another_issuer_is_refused_even_where_it_is_optional(void
 TEST_MAIN_WITH(make, end, cmocka_unit_test(a_client_verifies_chain_time_and_name),
                cmocka_unit_test(an_address_is_not_sent_as_a_name), cmocka_unit_test(a_chain_of_three_is_followed),
                cmocka_unit_test(the_systems_roots_do_not_know_a_test),
+               cmocka_unit_test(a_client_with_issuers_of_its_own_does_not_believe_the_systems),
                cmocka_unit_test(insecure_believes_everything_and_is_logged),
                cmocka_unit_test(what_fails_later_is_not_blamed_on_a_certificate_that_was_let_pass),
                cmocka_unit_test(a_client_needs_a_name_that_can_be_verified),
