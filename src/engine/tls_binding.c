@@ -29,11 +29,11 @@ static plait_err end_point(const struct plait__tls *t, uint8_t *out, size_t *len
     X509 *cert = t->client ? SSL_get0_peer_certificate(t->ssl) : SSL_get_certificate(t->ssl);
     int digest = NID_undef;
     unsigned bytes = 0;
-    if (!cert || X509_get_signature_info(cert, &digest, NULL, NULL, NULL) != 1)
-        digest = NID_undef;
+    const bool known = cert && X509_get_signature_info(cert, &digest, NULL, NULL, NULL) == 1;
     if (digest == NID_md5 || digest == NID_sha1)
         digest = NID_sha256;
-    if (digest == NID_undef || X509_digest(cert, EVP_get_digestbynid(digest), out, &bytes) != 1)
+    const EVP_MD *hash = known ? EVP_get_digestbynid(digest) : NULL;
+    if (!hash || X509_digest(cert, hash, out, &bytes) != 1)
         return PLAIT_FAIL(PLAIT_EUNSUPPORTED);
     *len = bytes;
     return PLAIT_OK;
