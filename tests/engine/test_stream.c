@@ -537,6 +537,32 @@ static void lingering_ends_when_its_time_is_over(void **state)
     over_every_joint(run_linger_exactly);
 }
 
+/* One timer serves all that linger, the soonest end first. */
+static void each_lingers_for_its_own_time(void **state)
+{
+    struct bed b;
+    struct peer *ends = calloc(4, sizeof *ends);
+    (void)state;
+    assert_non_null(ends);
+    bed_open(&b);
+    for (int i = 0; i < 4; i += 2) {
+        join_peers(&b, JOINT_TCP, &ends[i], &ends[i + 1]);
+        bed_settle(&b);
+        plait_pause(ends[i + 1].s);
+        bed_settle(&b);
+        plait_close(ends[i].s);
+        bed_settle(&b);
+        bed_pass(&b, plait_seconds(1));
+    }
+    assert_null(ends[0].s); /* two seconds after its close */
+    assert_non_null(ends[2].s);
+    bed_pass(&b, plait_seconds(1));
+    bed_settle(&b);
+    assert_null(ends[2].s);
+    bed_close(&b);
+    free(ends);
+}
+
 static void run_free_while_lingering(struct bed *b, enum joint joint)
 {
     join_peers(b, joint, &x, &y);
@@ -627,6 +653,6 @@ TEST_MAIN(
     cmocka_unit_test(a_protocol_attached_to_a_dead_stream_is_told_only_that),
     cmocka_unit_test(freeing_the_reactor_ends_every_stream_once),
     cmocka_unit_test(a_peer_that_never_closes_is_waited_for_a_short_while),
-    cmocka_unit_test(lingering_ends_when_its_time_is_over),
+    cmocka_unit_test(each_lingers_for_its_own_time), cmocka_unit_test(lingering_ends_when_its_time_is_over),
     cmocka_unit_test(a_stream_that_lingers_ends_with_its_reactor), cmocka_unit_test(a_brief_close_does_not_linger),
     cmocka_unit_test(a_close_can_carry_the_protocols_own_error), cmocka_unit_test(no_data_comes_after_close))
