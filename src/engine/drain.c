@@ -91,6 +91,7 @@ static int64_t abort_all(struct plait_reactor *r)
     return lingering + abort_list(&r->streams);
 }
 
+/* The last that goes ends the drain. */
 static void force(void *ctx)
 {
     struct plait__drain *d = ctx;
@@ -100,7 +101,6 @@ static void force(void *ctx)
         const struct plait_field fields[] = {plait_field_i64("connections", aborted), plait_field_end()};
         plait__warn(d->reactor, "drain-forced", "connections that did not end in time were aborted", fields);
     }
-    plait_soon_queue(&d->finish);
 }
 
 /* --- telling everybody -------------------------------------------------------------------------------------------- */
@@ -117,7 +117,6 @@ static void tell(struct plait_stream *s)
     plait__callback_begin(s->reactor);
     s->protocol->drain(s, s->self);
     plait__callback_end(s->reactor, name);
-    plait__stream_mark(s); /* what it wrote is to go */
 }
 
 static void tell_services(struct plait_reactor *r)

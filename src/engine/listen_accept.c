@@ -35,7 +35,7 @@ static void pause_for(struct plait_listener *l, unsigned why, int64_t ms)
 {
     const plait_time due = l->reactor->now + plait_millis(ms);
     plait__listener_pause(l, why);
-    if (!plait_timer_runs(&l->retry) || l->retry.due > due)
+    if (l->retry.due > due) /* PLAIT_NEVER while it does not run */
         plait_timer_arm_at(&l->retry, due);
 }
 
@@ -204,7 +204,7 @@ void plait__listener_accepted(struct plait__handle *h, int fd, const struct sock
     l->exhausted_since = 0;
     if (!plait__rate_take(l)) {
         plait__listener_pause(l, PLAIT__PAUSE_RATE);
-        if (!plait_timer_runs(&l->retry) || l->retry.due > plait__rate_due(l))
+        if (l->retry.due > plait__rate_due(l))
             plait_timer_arm_at(&l->retry, plait__rate_due(l));
     }
     take(l, fd, &peer);

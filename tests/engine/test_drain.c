@@ -226,6 +226,20 @@ static void a_drain_tells_the_manager_of_services(void **state)
     close(fd);
 }
 
+static void a_drain_that_forces_nobody_says_nothing(void **state)
+{
+    struct net n;
+    struct seen seen;
+    (void)state;
+    net_open(&n);
+    watch_result(plait_drain(n.r, 0), &seen);
+    bed_run(&n.b);
+    assert_ok(seen.err);
+    assert_int_equal(seen.num, 0);
+    assert_false(bed_logged(&n.b, "drain-forced"));
+    net_close(&n);
+}
+
 TEST_MAIN(cmocka_unit_test(everybody_is_told_and_the_reactor_stops),
           cmocka_unit_test(a_service_at_two_listeners_is_told_once),
           cmocka_unit_test(who_does_not_end_in_time_is_aborted), cmocka_unit_test(a_second_call_forces_the_end),
@@ -233,4 +247,5 @@ TEST_MAIN(cmocka_unit_test(everybody_is_told_and_the_reactor_stops),
           cmocka_unit_test(without_connections_it_is_over_at_once),
           cmocka_unit_test(cancelling_the_wait_does_not_stop_the_drain),
           cmocka_unit_test(without_memory_it_drains_all_the_same), cmocka_unit_test(the_reactors_end_cancels_the_wait),
-          cmocka_unit_test(a_drain_tells_the_manager_of_services))
+          cmocka_unit_test(a_drain_tells_the_manager_of_services),
+          cmocka_unit_test(a_drain_that_forces_nobody_says_nothing))

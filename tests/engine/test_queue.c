@@ -120,7 +120,21 @@ static void without_memory_nothing_is_lost(void **state)
     bed_close(&b);
 }
 
+static void a_queue_takes_memory_for_what_is_in_it(void **state)
+{
+    struct bed b;
+    (void)state;
+    bed_open(&b);
+    struct plait_queue *q = plait_queue_new(b.r, 1 << 20, 0);
+    const size_t used = plait_reactor_budget(b.r)->used;
+    assert_ok(plait_queue_put(q, plait_value_num(1)));
+    assert_true(plait_reactor_budget(b.r)->used < used + 4096);
+    plait_queue_free(&q);
+    bed_close(&b);
+}
+
 TEST_MAIN(cmocka_unit_test(values_come_out_in_the_order_they_went_in),
           cmocka_unit_test(who_waits_gets_values_in_the_order_of_asking),
           cmocka_unit_test(a_full_queue_refuses_and_the_value_stays_the_callers),
-          cmocka_unit_test(too_many_that_wait_are_refused), cmocka_unit_test(without_memory_nothing_is_lost))
+          cmocka_unit_test(too_many_that_wait_are_refused), cmocka_unit_test(without_memory_nothing_is_lost),
+          cmocka_unit_test(a_queue_takes_memory_for_what_is_in_it))
