@@ -210,27 +210,16 @@ static void a_failing_socket_is_an_error_and_leaves_nothing(void **state)
     manager_close(fd);
 }
 
-/* A part of the reactor that came before the watchdog, and is released after it. */
-struct part {
-    struct plait__module module;
-    struct bed *bed;
-};
-
-static void let_time_pass(struct plait__module *module)
-{
-    plait__container(module, struct part, module)->bed->clock += plait_seconds(10);
-}
-
 static void the_watchdog_ends_with_its_reactor(void **state)
 {
     struct bed b;
-    struct part part = {.module = {.release = let_time_pass}, .bed = &b};
+    struct bed_part part;
     const int fd = manager_open(NULL);
     (void)state;
     assert_int_equal(setenv("WATCHDOG_USEC", "2000000", 1), 0);
     bed_open(&b);
     own_signals(&b);
-    plait__module_add(b.r, &part.module);
+    bed_part_add(&b, &part);
     plait__notify_ready(b.r);
     assert_heard(fd, "READY=1");
     assert_heard(fd, "WATCHDOG=1");

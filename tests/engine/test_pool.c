@@ -7,6 +7,7 @@
 
 #include <plait/thread.h>
 
+#include <dirent.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -560,6 +561,87 @@ static void without_threads_the_end_does_not_wait_for_a_jobs_time(void **state)
     job_end(&job);
 }
 
+/* --- how many threads there are ----------------------------------------------------------------------------------- */
+
+static int threads_now(void)
+{
+    int count = 0;
+    DIR *dir = opendir("/proc/self/task");
+    assert_non_null(dir);
+    for (struct dirent *entry = readdir(dir); entry; entry = readdir(dir))
+        count += entry->d_name[0] != '.';
+    closedir(dir);
+    return count;
+}
+
+/* Before a test: threads of the one before, which were joined, may be seen for a moment still. */
+static int threads_before(void)
+{
+    int least = threads_now();
+    for (int i = 0; i < 20; i++) {
+        (void)usleep(1000);
+        const int now = threads_now();
+        least = now < least ? now : least;
+    }
+    return least;
+}
+
+static void a_lane_has_as_many_threads_as_it_may(void **state)
+{
+    struct bed b;
+    struct job job[5];
+    (void)state;
+    bed_open_real(&b);
+    const int before = threads_before();
+    for (int i = 0; i < 5; i++) {
+        job_begin(&job[i], 0);
+        plait_deferred_ignore(start(&b, PLAIT_LANE_NAMES, held, &job[i]));
+        assert_int_equal(threads_now(), before + (i < 4 ? i + 1 : 4));
+    }
+    for (int i = 0; i < 5; i++)
+        sem_post(&job[i].go);
+    while (plait__pool_busy(b.r->pool) > 0)
+        assert_ok(plait_reactor_step(b.r, plait_seconds(1)));
+    bed_close(&b);
+    for (int i = 0; i < 5; i++)
+        job_end(&job[i]);
+}
+
+/* Waits until a thread stands still, which one of the pool does when it is idle. */
+static void wait_for_idle(int64_t tid)
+{
+    char path[64];
+    char text[64] = "";
+    (void)snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)tid);
+    for (int n = 0, still = 0; n < 2000 && still < 5; n++) {
+        FILE *file = fopen(path, "r");
+        assert_non_null(file);
+        assert_non_null(fgets(text, sizeof text, file));
+        (void)fclose(file);
+        const char *after = strrchr(text, ')');
+        still = after && after[2] == 'S' ? still + 1 : 0;
+        (void)usleep(1000);
+    }
+}
+
+static void a_job_takes_an_idle_thread_before_a_new_one_is_made(void **state)
+{
+    struct bed b;
+    struct job job;
+    (void)state;
+    bed_open_real(&b);
+    job_begin(&job, 0);
+    const int before = threads_before();
+    const int64_t first = thread_of_a_job(&b, &job);
+    for (int i = 0; i < 3; i++) {
+        wait_for_idle(first);
+        assert_int_equal(thread_of_a_job(&b, &job), first);
+        assert_int_equal(threads_now(), before + 1);
+    }
+    job_end(&job);
+    bed_close(&b);
+}
+
 TEST_MAIN(cmocka_unit_test(a_job_for_which_there_is_no_thread_fails_or_waits),
           cmocka_unit_test(a_job_runs_in_another_thread_and_fires_its_value),
           cmocka_unit_test(a_jobs_error_is_its_fault_and_its_value_goes), cmocka_unit_test(a_hung_lane_stops_no_other),
@@ -573,4 +655,6 @@ TEST_MAIN(cmocka_unit_test(a_job_for_which_there_is_no_thread_fails_or_waits),
           cmocka_unit_test(without_threads_a_job_runs_in_the_loop_after_its_delay),
           cmocka_unit_test(without_memory_it_is_null_and_the_argument_goes),
           cmocka_unit_test(without_threads_a_job_is_over_when_its_time_has_passed),
-          cmocka_unit_test(without_threads_the_end_does_not_wait_for_a_jobs_time))
+          cmocka_unit_test(without_threads_the_end_does_not_wait_for_a_jobs_time),
+          cmocka_unit_test(a_lane_has_as_many_threads_as_it_may),
+          cmocka_unit_test(a_job_takes_an_idle_thread_before_a_new_one_is_made))

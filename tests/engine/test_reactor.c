@@ -535,6 +535,26 @@ static void whichever_thread_runs_it_survives_a_broken_pipe(void **state)
     bed_close(&b);
 }
 
+static int waits;
+
+static int count_wait(struct plait_sys *sys, int epfd, struct epoll_event *events, int max, int64_t wait_ns)
+{
+    (void)sys;
+    waits++;
+    return plait__sys_kernel()->ops->epoll_wait(plait__sys_kernel(), epfd, events, max, wait_ns);
+}
+
+static void the_end_takes_no_more_turns_than_there_is_to_do(void **state)
+{
+    struct bed b;
+    (void)state;
+    bed_open(&b);
+    waits = 0;
+    b.ops.epoll_wait = count_wait;
+    bed_close(&b);
+    assert_in_range(waits, 1, 20);
+}
+
 TEST_MAIN(cmocka_unit_test(queued_calls_run_in_order_later_and_once),
           cmocka_unit_test(a_call_may_queue_and_cancel_others),
           cmocka_unit_test(a_call_that_queues_itself_for_ever_does_not_stop_the_turn),
@@ -552,4 +572,5 @@ TEST_MAIN(cmocka_unit_test(queued_calls_run_in_order_later_and_once),
           cmocka_unit_test(a_callback_of_a_step_cannot_run_the_loop), cmocka_unit_test(a_main_program_ends_with_0_or_1),
           cmocka_unit_test(call_names_are_those_of_the_table), cmocka_unit_test(how_late_timers_are_is_counted),
           cmocka_unit_test(the_depth_of_the_ready_list_is_counted),
-          cmocka_unit_test(whichever_thread_runs_it_survives_a_broken_pipe))
+          cmocka_unit_test(whichever_thread_runs_it_survives_a_broken_pipe),
+          cmocka_unit_test(the_end_takes_no_more_turns_than_there_is_to_do))

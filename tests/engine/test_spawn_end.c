@@ -216,6 +216,22 @@ static void the_first_that_can_be_run_is_the_program(void **state)
     test_folder_remove(folder);
 }
 
+static void a_child_that_was_not_watched_leaves_no_timer_when_the_reactor_ends(void **state)
+{
+    struct plait_spawn_options o = {.path = "true"};
+    struct plait_process *p = NULL;
+    struct bed_part part;
+    struct bed b;
+    (void)state;
+    bed_open(&b);
+    bed_part_add(&b, &part);
+    b.ops.epoll_ctl = no_epoll_ctl;
+    assert_int_not_equal(plait_spawn(b.r, &o, &p), PLAIT_OK);
+    b.ops.epoll_ctl = plait__sys_kernel()->ops->epoll_ctl;
+    bed_close(&b); /* whose last turns would find it due */
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
 TEST_MAIN(cmocka_unit_test(a_child_that_has_ended_leaves_nothing_once_it_is_freed),
           cmocka_unit_test(a_child_that_is_freed_while_it_runs_leaves_nothing_once_it_is_reaped),
           cmocka_unit_test(a_child_that_was_not_watched_leaves_nothing_once_it_is_reaped),
@@ -223,4 +239,5 @@ TEST_MAIN(cmocka_unit_test(a_child_that_has_ended_leaves_nothing_once_it_is_free
           cmocka_unit_test(without_a_session_of_its_own_a_child_is_no_group),
           cmocka_unit_test(a_child_of_the_last_turns_is_killed_and_reaped),
           cmocka_unit_test(children_that_die_slowly_are_waited_for),
-          cmocka_unit_test(the_first_that_can_be_run_is_the_program))
+          cmocka_unit_test(the_first_that_can_be_run_is_the_program),
+          cmocka_unit_test(a_child_that_was_not_watched_leaves_no_timer_when_the_reactor_ends))

@@ -104,25 +104,14 @@ static plait_err sleep_on(struct plait_task *t, void *arg)
     return err;
 }
 
-/* A part of the reactor that came before the tasks, and is released after them. */
-struct part {
-    struct plait__module module;
-    struct bed *bed;
-};
-
-static void let_time_pass(struct plait__module *module)
-{
-    plait__container(module, struct part, module)->bed->clock += plait_seconds(10);
-}
-
 static void the_timer_of_a_task_that_was_left_standing_is_stopped(void **state)
 {
     struct bed b;
     struct seen seen;
-    struct part part = {.module = {.release = let_time_pass}, .bed = &b};
+    struct bed_part part;
     (void)state;
     bed_open(&b);
-    plait__module_add(b.r, &part.module);
+    bed_part_add(&b, &part);
     watch_result(plait_task_spawn(b.r, "sleeper", 0, sleep_on, NULL), &seen);
     bed_run(&b);
     bed_close(&b); /* whose last turns would find it due */
