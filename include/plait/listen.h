@@ -204,7 +204,8 @@ struct plait_connect_options {
     /* what may be connected to: each address is judged after looking up, and that very one is connected to. NULL:
      * all */
     struct plait_target_rules *targets; /* a reference is taken for the call */
-    void *reserved[1];
+    plait_slice preface; /* written first, before TLS, on what is connected to by address or name; empty for nothing */
+    void *reserved[3];
 };
 
 /** Connects to one address. Fires with a stream (value.ptr) that is connected, and secured when TLS was asked for;

@@ -19,6 +19,7 @@
 #include <plait/err.h>
 #include <plait/events.h>
 #include <plait/finger.h>
+#include <plait/forward.h>
 #include <plait/framing.h>
 #include <plait/gateway.h>
 #include <plait/http.h>

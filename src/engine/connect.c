@@ -204,6 +204,8 @@ static void go_on_with(struct connecting *c, struct plait_stream *s)
 {
     if (c->o.tls && plait_stream_tls(s))
         s = inside(c, s);
+    if (s)
+        plait_write(s, c->o.preface);
     if (!s)
         fail_with(c, PLAIT_ENOMEM);
     else if (c->o.tls)
@@ -268,6 +270,7 @@ static void go_through(struct connecting *c)
     o.tls = NULL;
     o.server_name = NULL;
     o.alpn = plait_slice_of(NULL, 0);
+    o.preface = plait_slice_of(NULL, 0);
     o.timeout = c->until == PLAIT_NEVER ? PLAIT_NEVER : c->until - plait_now(c->reactor);
     struct plait_deferred *d =
         via->connect(c->reactor, plait_slice_text(host), c->host ? c->port : c->one.port, &o, via->ctx);
@@ -430,6 +433,7 @@ static void fill(struct connecting *c, const struct target *to, const struct pla
     c->o.targets = o->targets ? plait_target_rules_ref(o->targets) : NULL;
     c->o.server_name = copy(&at, name);
     c->o.alpn = plait_slice_of(copy(&at, o->alpn), o->alpn.len);
+    c->o.preface = plait_slice_of(copy(&at, o->preface), o->preface.len);
     if (to->address)
         c->one = *to->address;
     else
@@ -445,7 +449,7 @@ static void fill(struct connecting *c, const struct target *to, const struct pla
 
 static struct connecting *new_connecting(struct plait_reactor *r, size_t texts)
 {
-    struct connecting *c = plait_mem_new(&r->budget, sizeof *c + texts + 3);
+    struct connecting *c = plait_mem_new(&r->budget, sizeof *c + texts + 4);
     if (!c)
         return NULL;
     c->reactor = r;
@@ -469,7 +473,7 @@ static struct plait_deferred *start(struct plait_reactor *r, const struct target
     plait_slice name = o.server_name ? plait_slice_text(o.server_name) : without_dot(to->host);
     if (!o.server_name && to->address)
         name = plait_slice_text(plait_address_format_host(to->address, text));
-    struct connecting *c = new_connecting(r, name.len + o.alpn.len + to->host.len);
+    struct connecting *c = new_connecting(r, name.len + o.alpn.len + o.preface.len + to->host.len);
     if (!c)
         return NULL;
     fill(c, to, &o, name);

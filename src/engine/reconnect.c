@@ -243,6 +243,7 @@ static void fill(struct plait_reconnect *c, const char *endpoint, const struct p
     if (o->connect.server_name)
         c->o.connect.server_name = copy(&at, plait_slice_text(o->connect.server_name));
     c->o.connect.alpn = plait_slice_of(copy(&at, o->connect.alpn), o->connect.alpn.len);
+    c->o.connect.preface = plait_slice_of(copy(&at, o->connect.preface), o->connect.preface.len);
     c->o.connect.tls = o->connect.tls ? plait_tls_client_ref(o->connect.tls) : NULL;
     c->o.connect.targets = o->connect.targets ? plait_target_rules_ref(o->connect.targets) : NULL;
     c->o.first = o->first > 0 ? o->first : plait_seconds(1);
@@ -260,7 +261,8 @@ struct plait_reconnect *plait_reconnect_start(struct plait_reactor *reactor, con
 {
     const struct plait_reconnect_options none = {.first = 0};
     const struct plait_reconnect_options *o = options ? options : &none;
-    const size_t texts = strlen(endpoint) + plait_slice_text(o->connect.server_name).len + o->connect.alpn.len + 3;
+    const size_t texts = strlen(endpoint) + plait_slice_text(o->connect.server_name).len + o->connect.alpn.len +
+                         o->connect.preface.len + 4;
     struct plait_reconnect *c = service ? plait_mem_new(&reactor->budget, sizeof *c + texts) : NULL;
     if (!c) {
         plait_service_unref(&service);

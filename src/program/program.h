@@ -95,8 +95,15 @@ struct proxy_words {
 };
 bool take_proxy_option(struct words *words, struct proxy_words *proxy, struct web_words *web, const char **value,
                        bool *full);
+
+/* What forwarding was told; forward.c. */
+struct forward_words {
+    const char *to, *header, *idle;
+};
+bool take_forward_option(struct words *words, struct forward_words *forward, const char **value);
 struct service_words;
 struct trouble;
+struct plait_service *make_forward(struct plait_reactor *r, const struct service_words *words, struct trouble *trouble);
 /* Lets only the users in that `web` names; `proxy`: as a proxy does. web.c. */
 bool add_users(struct plait_reactor *r, struct plait_resource *root, const struct web_words *web, bool proxy,
                struct trouble *trouble);
@@ -111,6 +118,7 @@ struct service_words {
     bool welcome;
     struct web_words *web; /* NULL: nothing more */
     struct proxy_words *proxy;
+    struct forward_words *forward;
 };
 
 /* What keeps a service from starting, and the exit status that it means. */

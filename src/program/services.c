@@ -134,6 +134,7 @@ const struct service_kind service_kinds[] = {
     {"netstring", "tcp:7020", "each netstring goes back", make_netstring, -1, false},
     {"proxy", "tcp:3128", "HTTP proxy for clients: --allow LIST, --ports LIST, --user NAME:PASSWORD …", make_proxy, -1,
      true},
+    {"forward", "tcp:7022", "carries connections on: --to ENDPOINT, --send-proxy v1|v2", make_forward, -1, true},
 };
 const size_t service_kind_count = sizeof service_kinds / sizeof service_kinds[0];
 

@@ -105,6 +105,7 @@ plait_err plait_http_proxy_new(struct plait_reactor *reactor, const char *url,
     p->connect.targets = o->connect.targets ? plait_target_rules_ref(o->connect.targets) : NULL;
     p->connect.server_name = NULL;
     p->connect.alpn = plait_slice_of(NULL, 0);
+    p->connect.preface = plait_slice_of(NULL, 0);
     const plait_err err = fill(p, url, o);
     if (err != PLAIT_OK) {
         proxy_free(p);

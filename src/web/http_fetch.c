@@ -542,6 +542,7 @@ static void keep_options(struct plait__fetch *f, const struct plait_fetch_option
     plait__fetch_defaults(o);
     o->connect.server_name = NULL; /* each host its own name */
     o->connect.alpn = plait_slice_of(NULL, 0);
+    o->connect.preface = plait_slice_of(NULL, 0);
     if (o->connect.tls)
         o->connect.tls = plait_tls_client_ref(o->connect.tls);
     if (o->connect.targets)

@@ -250,6 +250,7 @@ static plait_err connect_url(struct dial *d)
     struct plait_connect_options connect = d->options.connect;
     const struct plait_url *url = &d->text.parsed;
     connect.server_name = NULL;
+    connect.preface = plait_slice_of(NULL, 0);
     connect.alpn = d->text.secure ? PLAIT_LIT("\x08http/1.1") : plait_slice_of(NULL, 0);
     if (!d->text.secure)
         connect.tls = NULL;

@@ -152,8 +152,9 @@ static bool serve(struct plait_sim *sim, struct plait_host *host, const struct k
 static void start_client(struct plait_reactor *r, struct kit_client *c, const struct kit_echoes *ask,
                          const struct plait_address *at)
 {
-    struct plait_deferred *d = ask->path ? plait_connect_address(r, at, ask->connect)
-                                         : plait_connect_host(r, PLAIT_LIT("server"), 7, ask->connect);
+    struct plait_deferred *d =
+        ask->path ? plait_connect_address(r, at, ask->connect)
+                  : plait_connect_host(r, plait_slice_text(ask->relay ? ask->relay : "server"), 7, ask->connect);
     if (plait_then(d, got_stream, c))
         plait_sim_fail(c->sender.sim, "no memory");
 }

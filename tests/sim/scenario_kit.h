@@ -37,10 +37,11 @@ struct kit_client {
 
 /* Some clients on a host "client", each with a connection of its own to an echo on a host "server". */
 struct kit_echoes {
-    unsigned clients; /* at most KIT_CLIENTS_MAX */
-    uint64_t total;   /* bytes of each */
-    bool hurry;       /* does not wait for room */
-    const char *path; /* a UNIX socket, and both on the one host; NULL: TCP to port 7, by name */
+    unsigned clients;  /* at most KIT_CLIENTS_MAX */
+    uint64_t total;    /* bytes of each */
+    bool hurry;        /* does not wait for room */
+    const char *relay; /* the host that they connect to instead, which carries them on; NULL: none */
+    const char *path;  /* a UNIX socket, and both on the one host; NULL: TCP to port 7, by name */
     const struct plait_listen_options *listen;
     const struct plait_connect_options *connect;
     bool may_fail; /* connecting may fail: some error that the faults explain */

@@ -21,6 +21,7 @@
     X(drain) \
     X(errands) \
     X(finger) \
+    X(forward) \
     X(framings) \
     X(greedy) \
     X(half_close) \
