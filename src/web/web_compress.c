@@ -13,8 +13,8 @@
 
 #ifdef PLAIT_HAVE_BROTLI
 #include <brotli/encode.h>
-#include <setjmp.h>
 #endif
+#include <setjmp.h>
 #include <zlib.h>
 
 enum { OUT = 16384, GZIP_WINDOW = 15 + 16, GZIP_MEMORY = 8, BROTLI_WINDOW = 18 };
