@@ -252,6 +252,25 @@ static void what_could_not_be_written_is_freed(void **state)
     }
 }
 
+static void bytes_beside_descriptors_are_counted(void **state)
+{
+    struct bed b;
+    uint64_t received = 0, sent = 0;
+    (void)state;
+    open_joined(&b, JOINT_UNIX);
+    const int fd = dup(0);
+    assert_ok(plait_write_fds(x.s, PLAIT_LIT("take it"), &fd, 1));
+    bed_settle(&b);
+    plait_stream_counts(x.s, NULL, &sent);
+    plait_stream_counts(y.s, &received, NULL);
+    assert_int_equal(sent, 7);
+    assert_int_equal(received, 7);
+    assert_int_equal(y.fds, 1);
+    close(y.fd[0]);
+    close(fd);
+    bed_close(&b);
+}
+
 static void a_terminal_without_its_other_side_has_ended(void **state)
 {
     struct bed b;
@@ -387,6 +406,7 @@ TEST_MAIN(cmocka_unit_test(an_abort_after_an_abort_changes_nothing),
           cmocka_unit_test(what_comes_inside_the_own_callback_is_offered_behind_it),
           cmocka_unit_test(one_read_takes_no_more_than_the_window), cmocka_unit_test(blocked_output_makes_no_calls),
           cmocka_unit_test(becoming_blocked_asks_for_no_input), cmocka_unit_test(what_could_not_be_written_is_freed),
+          cmocka_unit_test(bytes_beside_descriptors_are_counted),
           cmocka_unit_test(a_terminal_without_its_other_side_has_ended),
           cmocka_unit_test(a_reader_that_went_is_told_though_the_input_is_silent),
           cmocka_unit_test(a_pipe_that_cannot_be_opened_anew_does_not_block),

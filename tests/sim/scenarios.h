@@ -20,6 +20,7 @@
     X(descriptors) \
     X(drain) \
     X(errands) \
+    X(events) \
     X(finger) \
     X(forward) \
     X(framings) \
