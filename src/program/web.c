@@ -132,11 +132,24 @@ static bool fill_portal(struct plait_reactor *r, struct plait_portal *portal, co
     return fine && (!web->users || plait_portal_add(portal, plait_checker_file_new(r, web->users)) == PLAIT_OK);
 }
 
+/* The file is read at each login; that it can't be is better told now. */
+static bool can_read(const char *path, struct trouble *trouble)
+{
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return told(trouble, EXIT_CONFIGURATION,
+                    "the users' file '%.120s' cannot be read: %s; `plait passwd` makes one", path, strerror(errno));
+    fclose(file);
+    return true;
+}
+
 bool add_users(struct plait_reactor *r, struct plait_resource *root, const struct web_words *web, bool proxy,
                struct trouble *trouble)
 {
     if (web->user.count == 0 && !web->users)
         return true;
+    if (web->users && !can_read(web->users, trouble))
+        return false;
     struct plait_portal *portal = plait_portal_new(r, NULL);
     const bool fine = fill_portal(r, portal, web, trouble) && guard(root, web, proxy, portal, trouble);
     plait_portal_unref(&portal);

@@ -53,7 +53,11 @@ with folder() as where:
     wrong("--allow", serve + ["--allow", "x"], "--allow, --refuse or --ports is no list")
     wrong("--ports", serve + ["--ports", "0"], "--allow, --refuse or --ports is no list")
     wrong("--user", serve + ["--user", "ann"], "--user wants a name and a password")
-    with Server(*serve, "--users", os.path.join(where, "none")) as s:
+    wrong("no file of users", serve + ["--users", os.path.join(where, "none")], "the users' file '", "cannot be read",
+          status=78)
+    with open(os.path.join(where, "users"), "w") as file:
+        file.write("")
+    with Server(*serve, "--users", os.path.join(where, "users")) as s:
         check("nobody is known", say(s.port("proxy"), "GET http://127.0.0.1/ HTTP/1.1\r\nHost: x\r\n\r\n")
               .startswith("HTTP/1.1 407"))
         s.end()

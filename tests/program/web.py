@@ -159,7 +159,7 @@ with folder() as where:
     wrong("--user", web + ["--user", "ann"], "--user wants a name and a password, as in ann:secret")
     wrong("--user without a name", web + ["--user", ":x"], "--user wants")
     wrong("--user twice", web + ["--user", "a:b", "--user", "a:c"], "--user a stands twice")
-    wrong("--users' path", web + ["--users", "x" * 1001], "memory", status=1)
+    wrong("--users' path", web + ["--users", "x" * 1001], "cannot be read", status=78)
     wrong("--realm", web + ["--user", "a:b", "--realm", 'a"b'], "--realm 'a\"b' has a quote")
     wrong("--rate", web + ["--rate", "x"], "--rate 'x' is not requests a second, as in 10, or 10/50")
     wrong("--rate's burst", web + ["--rate", "1/0"], "--rate '1/0'")
