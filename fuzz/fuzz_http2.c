@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * A whole HTTP/2 connection of the server: what a client sends, in pieces that the input chooses. Handlers answer at
- * once, in pieces, with the body, later or never. In the end nothing of the connection may be left; the first byte with
- * its highest bit set puts the preface and SETTINGS in front.
+ * once, in pieces, with the body, later or never, or make a WebSocket of it. In the end nothing of the connection may
+ * be left; the first byte with its highest bit set puts the preface and SETTINGS in front.
  */
 #include "web/http2_core.h"
+
+#include <plait/websocket.h>
 
 #include <stdlib.h>
 
@@ -56,6 +58,18 @@ static void never(struct plait_request *req, void *ctx)
     plait_request_gone(req, leave, NULL);
 }
 
+static void echo_message(struct plait_websocket *ws, enum plait_websocket_kind kind, plait_slice message, void *self)
+{
+    (void)self;
+    (void)plait_websocket_send(ws, kind, message);
+}
+
+static void websocket(struct plait_request *req, void *ctx)
+{
+    static const struct plait_websocket_handler echo = {.name = "echo", .message = echo_message};
+    (void)plait_websocket_accept(req, NULL, &echo, ctx, NULL);
+}
+
 struct world {
     struct plait_reactor *r;
     struct plait__http_service *service;
@@ -79,6 +93,7 @@ static void world_open(struct world *w)
     must(plait_resource_get(root, "p", in_pieces, NULL) == PLAIT_OK);
     must(plait_resource_on(root, "POST", "b", with_body, NULL) == PLAIT_OK);
     must(plait_resource_on(root, "*", "n", never, NULL) == PLAIT_OK);
+    must(plait_resource_get(root, "w", websocket, NULL) == PLAIT_OK);
     w->service = plait__http_service_new(root, NULL);
     must(w->service);
 }

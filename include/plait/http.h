@@ -221,11 +221,12 @@ PLAIT_API bool plait_request_unchanged(struct plait_request *req, plait_slice et
 /** Whether the client offers to go on in another protocol on this connection, such as "websocket". */
 PLAIT_API bool plait_request_upgrade_offered(const struct plait_request *req, const char *protocol);
 
-/** Answers 101 with the fields added so far, ends the request and gives its connection away as a stream, on which the
- * client speaks `protocol` from now on; what it sent behind the request is the stream's first input. On failure the
- * request is as it was. Errors: PLAIT_EINVAL (the client did not offer it), PLAIT_ESTATE (the answer has begun, or the
- * body is not read to its end), PLAIT_ECLOSED (the client has left), PLAIT_EDRAINING, PLAIT_ENOMEM. Ownership: the
- * stream is the reactor's; attach a protocol to it at once. Source: RFC 9110 section 7.8. */
+/** Answers 101 (in HTTP/2, where only "websocket" can be offered, 200) with the fields added so far, ends the request
+ * and gives its connection, or its stream of HTTP/2, away as a stream, on which the client speaks `protocol` from now
+ * on; what it sent behind the request is the stream's first input. On failure the request is as it was. Errors:
+ * PLAIT_EINVAL (the client did not offer it), PLAIT_ESTATE (the answer has begun, or the body is not read to its end),
+ * PLAIT_ECLOSED (the client has left), PLAIT_EDRAINING, PLAIT_ENOMEM. Ownership: the stream is the reactor's; attach a
+ * protocol to it at once. Source: RFC 9110 section 7.8, RFC 8441. */
 PLAIT_API plait_err plait_request_upgrade(struct plait_request *req, const char *protocol, struct plait_stream **out)
     PLAIT_MUST;
 

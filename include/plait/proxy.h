@@ -66,9 +66,10 @@ struct plait_forward_proxy_options {
 };
 
 /** Makes the root of a service that is a proxy for clients that say so: requests with a whole http URL as target, and
- * CONNECT (in HTTP/1). Put plait_auth_wrap with `proxy` around it to let in only who is known. Other requests are 400,
- * targets that are not allowed 403. `options` may be NULL. Errors: PLAIT_ESYNTAX (targets), PLAIT_ELIMIT, PLAIT_EINVAL
- * (via), PLAIT_ENOMEM. Ownership: one reference, the caller's. Source: RFC 9110 sections 3.7 and 9.3.6. */
+ * CONNECT, in either version of HTTP. Put plait_auth_wrap with `proxy` around it to let in only who is known. Other
+ * requests are 400, targets that are not allowed 403. `options` may be NULL. Errors: PLAIT_ESYNTAX (targets),
+ * PLAIT_ELIMIT, PLAIT_EINVAL (via), PLAIT_ENOMEM. Ownership: one reference, the caller's. Source: RFC 9110 sections 3.7
+ * and 9.3.6. */
 PLAIT_API plait_err plait_forward_proxy_new(struct plait_reactor *reactor,
                                             const struct plait_forward_proxy_options *options,
                                             struct plait_resource **out) PLAIT_MUST;

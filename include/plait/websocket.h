@@ -71,11 +71,12 @@ struct plait_websocket_options {
     void *reserved[6];
 };
 
-/** Turns a request into a WebSocket. What is no handshake, or comes from a page that may not, is refused: then the
- * request is answered with 400, 403, 405, 426 or 503 and over, as after success. `options` and `out` may be NULL.
- * Errors: PLAIT_EMALFORMED (no handshake), PLAIT_EFORBIDDEN (Origin), PLAIT_EINVAL (options), PLAIT_ENOMEM, and as
- * plait_request_upgrade. Ownership: `handler` is static, `self` the caller's until `lost`; the WebSocket is the
- * reactor's. Callbacks: the handler's, in later turns. Source: RFC 6455 section 4.2, RFC 7692. */
+/** Turns a request into a WebSocket, of HTTP/1.1 or of HTTP/2. What is no handshake, or comes from a page that may not,
+ * is refused: then the request is answered with 400, 403, 405, 426 or 503 and over, as after success. `options` and
+ * `out` may be NULL. Errors: PLAIT_EMALFORMED (no handshake), PLAIT_EFORBIDDEN (Origin), PLAIT_EINVAL (options),
+ * PLAIT_ENOMEM, and as plait_request_upgrade. Ownership: `handler` is static, `self` the caller's until `lost`; the
+ * WebSocket is the reactor's. Callbacks: the handler's, in later turns. Source: RFC 6455 section 4.2, RFC 7692, RFC
+ * 8441. */
 PLAIT_API plait_err plait_websocket_accept(struct plait_request *req, const struct plait_websocket_options *options,
                                            const struct plait_websocket_handler *handler, void *self,
                                            struct plait_websocket **out);

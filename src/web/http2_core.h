@@ -26,20 +26,23 @@ enum {
 };
 
 enum {
-    PLAIT__HS_ENDED = 1,     /* the peer said all */
-    PLAIT__HS_BEGUN = 2,     /* our head is with the session; a request's: it was written */
-    PLAIT__HS_FINAL = 4,     /* our body is complete: what `out` holds is the rest of it */
-    PLAIT__HS_DEFERRED = 8,  /* the session waits for more of it */
-    PLAIT__HS_FULL = 16,     /* `room` is owed */
-    PLAIT__HS_WORK = 32,     /* on the connection's list of work */
-    PLAIT__HS_READ = 64,     /* the peer's body is wanted: look at `in` */
-    PLAIT__HS_DROPPED = 128, /* we gave it up: its end is no fault of the peer's */
-    PLAIT__HS_TRAILER = 256, /* the block being read is a trailer section */
-    PLAIT__HS_WIDE = 512,    /* its window was raised */
-    PLAIT__HS_RESET = 1024,  /* the peer gave it up */
-    PLAIT__HS_GONE = 2048,   /* nghttp2 knows it no more; what came of it is still to be taken */
-    PLAIT__HS_BROKEN = 4096, /* there was no memory for its body */
-    PLAIT__HS_ANSWER = 8192, /* the final response's head came */
+    PLAIT__HS_ENDED = 1,      /* the peer said all */
+    PLAIT__HS_BEGUN = 2,      /* our head is with the session; a request's: it was written */
+    PLAIT__HS_FINAL = 4,      /* our body is complete: what `out` holds is the rest of it */
+    PLAIT__HS_DEFERRED = 8,   /* the session waits for more of it */
+    PLAIT__HS_FULL = 16,      /* `room` is owed */
+    PLAIT__HS_WORK = 32,      /* on the connection's list of work */
+    PLAIT__HS_READ = 64,      /* the peer's body is wanted: look at `in` */
+    PLAIT__HS_DROPPED = 128,  /* we gave it up: its end is no fault of the peer's */
+    PLAIT__HS_TRAILER = 256,  /* the block being read is a trailer section */
+    PLAIT__HS_WIDE = 512,     /* its window was raised */
+    PLAIT__HS_RESET = 1024,   /* the peer gave it up */
+    PLAIT__HS_GONE = 2048,    /* nghttp2 knows it no more; what came of it is still to be taken */
+    PLAIT__HS_BROKEN = 4096,  /* there was no memory for its body */
+    PLAIT__HS_ANSWER = 8192,  /* the final response's head came */
+    PLAIT__HS_ASKS = 16384,   /* the client asks for a WebSocket: an extended CONNECT */
+    PLAIT__HS_TUNNEL = 32768, /* a CONNECT: what follows its head is no body */
+    PLAIT__HS_SAID = 65536,   /* our side has ended, and the client's had not */
 };
 
 /* A range of a file that a stream sends, held until all of it has left. */
@@ -53,6 +56,7 @@ struct plait__h2_file {
 
 struct plait__client_conn;
 struct plait__client_exchange;
+struct plait__h2_tunnel;
 
 /* A stream of HTTP/2. Invariant: `req` or `x` is NULL once it is over or given up; the stream lives until nghttp2
  * closes it, and a client's as long as its exchange waits for what has come. */
@@ -64,6 +68,7 @@ struct plait__h2_stream {
         struct plait_request *req;        /* of a server */
         struct plait__client_exchange *x; /* of a client */
     };
+    struct plait__h2_tunnel *tunnel; /* what it has become; NULL: none */
     int32_t id;
     uint32_t flags;
     int refusal;   /* why the head is not taken: a status, PLAIT__H2_MALFORMED, or 0 */
@@ -221,6 +226,8 @@ void plait__h2_take_data(struct plait__h2_stream *st, plait_slice piece);
 void plait__h2_take_end(struct plait__h2_stream *st);
 /* Looks at the body that waits. */
 void plait__h2_read_on(struct plait__h2_stream *st);
+/* The first who reads a body gets a window that is worth the way to the client and back. */
+void plait__h2_widen(struct plait__h2_stream *st);
 void plait__h2_wake(struct plait_request *req);
 /* The client has closed its side: a body that is not whole breaks off, a handler that asked is told. */
 void plait__h2_client_said_all(struct plait__h2_stream *st);
@@ -231,6 +238,18 @@ void plait__h2_give_up(struct plait__h2_stream *st);
 extern const struct plait__http_carrier_ops plait__h2_carrier;
 /* Answers a stream that has no request with a status and its sentence. */
 void plait__h2_refuse(struct plait__h2_stream *st, int status, bool is_head);
+
+/* http2_tunnel.c */
+/* Makes what is to carry a tunnel's stream, with what came of its bytes already. Errors: PLAIT_ENOMEM. */
+plait_err plait__h2_tunnel_new(struct plait__h2_stream *st, struct plait__h2_tunnel **out) PLAIT_MUST;
+void plait__h2_tunnel_free(struct plait__h2_tunnel *tunnel);
+/* The tunnel is there: the client was told. Returns its stream, which frees it. */
+struct plait_stream *plait__h2_tunnel_begin(struct plait__h2_tunnel *tunnel, struct plait__h2_stream *st);
+/* Bytes came, the client's side ended, there is room for output, the stream of HTTP/2 is no more. */
+void plait__h2_tunnel_data(struct plait__h2_tunnel *tunnel, plait_slice piece);
+void plait__h2_tunnel_end(struct plait__h2_tunnel *tunnel);
+void plait__h2_tunnel_room(struct plait__h2_tunnel *tunnel);
+void plait__h2_tunnel_gone(struct plait__h2_tunnel *tunnel);
 
 /* http2_body.c */
 /* Puts a piece, a buffer's content or a range of a file behind a stream's body; a range that is refused is released.

@@ -26,12 +26,13 @@ nghttp2_nv plait__h2_status(int status, char digits[3])
     return plait__h2_field(PLAIT_LIT(":status"), plait_slice_of(digits, 3));
 }
 
-/* Fields that HTTP/1 alone knows (RFC 9113 section 8.2.2). */
+/* Fields that HTTP/1 alone knows (RFC 9113 section 8.2.2, RFC 8441 section 5). */
 static bool is_of_http1(plait_slice name)
 {
     return plait_slice_equal(name, PLAIT_LIT("connection")) || plait_slice_equal(name, PLAIT_LIT("upgrade")) ||
            plait_slice_equal(name, PLAIT_LIT("proxy-connection")) || plait_slice_equal(name, PLAIT_LIT("keep-alive")) ||
-           plait_slice_equal(name, PLAIT_LIT("transfer-encoding"));
+           plait_slice_equal(name, PLAIT_LIT("transfer-encoding")) ||
+           plait_slice_equal(name, PLAIT_LIT("sec-websocket-accept"));
 }
 
 static void lower(uint8_t *at, size_t len)

@@ -65,9 +65,20 @@ static void broken(struct plait_request *req)
     plait__http_break(req, PLAIT_ENOMEM, "no memory for an answer");
 }
 
+/* Only a tunnel may be answered with success where one is asked for: whatever followed would be taken for its bytes. */
+static struct plait__http_reply right_of(const struct plait_request *req, const struct plait__http_reply *reply)
+{
+    const struct plait__h2_stream *st = req->carrier;
+    struct plait__http_reply right = *reply;
+    if ((st->flags & PLAIT__HS_TUNNEL) && reply->status / 100 == 2)
+        right.status = 501;
+    return right;
+}
+
 static void begin(struct plait_request *req, const struct plait__http_reply *reply)
 {
-    if (submit_head(req, reply, !req->no_body) != PLAIT_OK)
+    const struct plait__http_reply right = right_of(req, reply);
+    if (submit_head(req, &right, !req->no_body) != PLAIT_OK)
         broken(req);
 }
 
@@ -84,11 +95,12 @@ static void take_trailers(struct plait_request *req)
 static void whole(struct plait_request *req, const struct plait__http_reply *reply, plait_slice body)
 {
     struct plait__h2_stream *st = req->carrier;
+    const struct plait__http_reply right = right_of(req, reply);
     plait_err err = plait__chain_put(&st->out, body);
     st->flags |= PLAIT__HS_FINAL;
     take_trailers(req);
     if (err == PLAIT_OK)
-        err = submit_head(req, reply, body.len > 0 || st->trailer.len > 0);
+        err = submit_head(req, &right, body.len > 0 || st->trailer.len > 0);
     if (err != PLAIT_OK)
         broken(req);
 }
@@ -173,12 +185,36 @@ static void abandon(struct plait_request *req, plait_err err, const char *detail
     plait__h2_reset(st, err == PLAIT_ECANCELLED ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
 }
 
-/* There is no changing of protocols inside HTTP/2 (RFC 9113 section 8.6). */
+/* --- another protocol ------------------------------------------------------------------------------------------- */
+
+/* A connection of HTTP/2 changes no protocol (RFC 9113 section 8.6), a stream of it can (RFC 8441). */
 static bool offers(const struct plait_request *req, const char *protocol)
 {
-    (void)req;
+    const struct plait__h2_stream *st = req->carrier;
+    return (st->flags & PLAIT__HS_ASKS) && plait_slice_equal_nocase(plait_slice_text(protocol), PLAIT_LIT("websocket"));
+}
+
+static plait_err tunnel(struct plait_request *req, struct plait_stream **out)
+{
+    const struct plait__http_reply reply = {.status = 200, .length = PLAIT_LENGTH_UNKNOWN};
+    struct plait__h2_stream *st = req->carrier;
+    struct plait__h2_tunnel *made;
+    if (st->conn->flags & PLAIT__HX_DRAINING)
+        return PLAIT_FAIL(PLAIT_EDRAINING);
+    PLAIT_TRY(plait__h2_tunnel_new(st, &made));
+    const plait_err err = submit_head(req, &reply, true);
+    if (err) {
+        plait__h2_tunnel_free(made);
+        return err;
+    }
+    *out = plait__h2_tunnel_begin(made, st);
+    return PLAIT_OK;
+}
+
+static plait_err upgrade(struct plait_request *req, const char *protocol, struct plait_stream **out)
+{
     (void)protocol;
-    return false;
+    return tunnel(req, out);
 }
 
 const struct plait__http_carrier_ops plait__h2_carrier = {.begin = begin,
@@ -190,6 +226,8 @@ const struct plait__http_carrier_ops plait__h2_carrier = {.begin = begin,
                                                           .interim = interim,
                                                           .is_full = is_full,
                                                           .offers = offers,
+                                                          .upgrade = upgrade,
+                                                          .tunnel = tunnel,
                                                           .wake = plait__h2_wake,
                                                           .answered = answered,
                                                           .abandon = abandon};

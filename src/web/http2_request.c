@@ -9,6 +9,9 @@
  */
 #include "base/try.h"
 #include "web/http2_core.h"
+#include "web/ws_handshake.h"
+
+#include <openssl/evp.h>
 
 enum { IN_MAX = PLAIT__H2_READING, RATE_GRACE_S = 10, STALL_S = 60 };
 
@@ -41,6 +44,8 @@ struct plait__h2_stream *plait__h2_request_new(struct plait__h2_conn *conn, int3
 
 void plait__h2_request_free(struct plait__h2_stream *st)
 {
+    if (st->tunnel)
+        plait__h2_tunnel_gone(st->tunnel);
     plait__h2_stream_deinit(st);
     if (st->req)
         plait__request_left(st->req);
@@ -73,7 +78,14 @@ static void take_pseudo(struct plait__h2_stream *st, plait_slice name, plait_sli
             (void)plait__h2_head_put(st, value, &head->target, &head->target_len);
     } else if (plait_slice_equal(name, PLAIT_LIT(":authority"))) {
         head->has_host = true;
-        (void)plait__h2_head_put(st, value, &head->host, &head->host_len);
+        if (value.len > PLAIT__HTTP1_TARGET_MAX)
+            plait__h2_head_refuse(st, 414); /* CONNECT's target */
+        else
+            (void)plait__h2_head_put(st, value, &head->host, &head->host_len);
+    } else if (plait_slice_equal(name, PLAIT_LIT(":protocol"))) {
+        st->flags |= PLAIT__HS_ASKS;
+        if (!plait_slice_equal_nocase(value, PLAIT_LIT("websocket")))
+            plait__h2_head_refuse(st, 501);
     } else if (!plait_slice_equal(value, PLAIT_LIT("http")) && !plait_slice_equal(value, PLAIT_LIT("https"))) {
         plait__h2_head_refuse(st, 400); /* :scheme; a proxy may say https where the last step is in the clear */
     }
@@ -178,24 +190,74 @@ static void join_cookies(struct plait__h2_stream *st)
     head->count = (uint16_t)kept;
 }
 
+static bool add_field(struct plait__h2_stream *st, plait_slice name, plait_slice value)
+{
+    struct plait__http1_head *head = &st->req->head;
+    struct plait__http1_field field;
+    if (head->count == PLAIT__HTTP1_FIELDS_MAX)
+        plait__h2_head_refuse(st, 431);
+    if (st->refusal || !plait__h2_head_put(st, name, &field.name, &field.name_len) ||
+        !plait__h2_head_put(st, value, &field.value, &field.value_len))
+        return false;
+    head->field[head->count++] = field;
+    return true;
+}
+
+/* RFC 8441 section 5: a handler, a cache and a proxy's origin find the handshake of HTTP/1.1, with a key that the
+ * client has no need of. */
+static void be_handshake(struct plait__h2_stream *st)
+{
+    struct plait__http1_head *head = &st->req->head;
+    uint8_t nonce[PLAIT__WS_NONCE], key[PLAIT__WS_KEY + 1];
+    const plait_err err = plait_random_bytes(st->conn->web->reactor, nonce, sizeof nonce);
+    if (err)
+        plait__h2_head_refuse(st, 503);
+    (void)EVP_EncodeBlock(key, nonce, err ? 0 : sizeof nonce);
+    if (!plait__h2_head_put(st, PLAIT_LIT("GET"), &head->method, &head->method_len) ||
+        !add_field(st, PLAIT_LIT("connection"), PLAIT_LIT("Upgrade")) ||
+        !add_field(st, PLAIT_LIT("upgrade"), PLAIT_LIT("websocket")))
+        return;
+    if (!find(st, PLAIT_LIT("sec-websocket-key")))
+        (void)add_field(st, PLAIT_LIT("sec-websocket-key"), plait_slice_of(key, PLAIT__WS_KEY));
+}
+
+/* The target of a request for a tunnel is its authority (RFC 9113 section 8.5). Returns whether it is one. */
+static bool settle_connect(struct plait__h2_stream *st)
+{
+    struct plait__http1_head *head = &st->req->head;
+    if (!plait_slice_equal(plait_slice_of(st->head + head->method, head->method_len), PLAIT_LIT("CONNECT")))
+        return false;
+    st->flags |= PLAIT__HS_TUNNEL;
+    if (st->flags & PLAIT__HS_ASKS) {
+        be_handshake(st);
+        return false;
+    }
+    head->target = head->host;
+    head->target_len = head->host_len;
+    return true;
+}
+
+static void check_target(struct plait__h2_stream *st)
+{
+    const struct plait__http1_head *head = &st->req->head;
+    const plait_slice target = plait_slice_of(st->head + head->target, head->target_len);
+    if (!st->refusal && ((target.ptr[0] != '/' && target.ptr[0] != '*') || !plait__http1_is_target(target)))
+        plait__h2_head_refuse(st, 400);
+}
+
 /* What only the whole head can tell. */
 static void finish_head(struct plait__h2_stream *st)
 {
     struct plait_request *req = st->req;
-    struct plait__http1_head *head = &req->head;
-    const plait_slice method = plait_slice_of(st->head + head->method, head->method_len);
-    const plait_slice target = plait_slice_of(st->head + head->target, head->target_len);
-    if (plait_slice_equal(method, PLAIT_LIT("CONNECT")))
-        plait__h2_head_refuse(st, 501);
-    else
+    if (!settle_connect(st)) {
         settle_host(st);
+        check_target(st);
+    }
     join_cookies(st);
-    if (!st->refusal && ((target.ptr[0] != '/' && target.ptr[0] != '*') || !plait__http1_is_target(target)))
-        plait__h2_head_refuse(st, 400);
     if (st->refusal)
         return;
     req->base = st->head;
-    req->body_kind = st->flags & PLAIT__HS_ENDED ? PLAIT__HB_NONE : PLAIT__HB_FRAMED;
+    req->body_kind = st->flags & (PLAIT__HS_ENDED | PLAIT__HS_TUNNEL) ? PLAIT__HB_NONE : PLAIT__HB_FRAMED;
     const int status = plait__request_ready(req);
     if (status)
         plait__h2_head_refuse(st, status);
@@ -296,6 +358,8 @@ static bool give(struct plait__h2_stream *st, plait_slice piece)
 /* What comes for a request that is answered already is dropped, and does not open its window again. */
 void plait__h2_take_data(struct plait__h2_stream *st, plait_slice piece)
 {
+    if (st->tunnel)
+        plait__h2_tunnel_data(st->tunnel, piece);
     if (!st->req || (st->in.len == 0 && give(st, piece)))
         return;
     plait_buf_put(&st->in, piece);
@@ -305,6 +369,8 @@ void plait__h2_take_data(struct plait__h2_stream *st, plait_slice piece)
 
 void plait__h2_take_end(struct plait__h2_stream *st)
 {
+    if (st->tunnel)
+        plait__h2_tunnel_end(st->tunnel);
     if (st->req && st->in.len == 0)
         (void)give(st, plait_slice_of(NULL, 0));
 }
@@ -317,8 +383,7 @@ void plait__h2_read_on(struct plait__h2_stream *st)
         plait_buf_deinit(&st->in);
 }
 
-/* The first who reads a body gets a window that is worth the way to the client and back. */
-static void widen(struct plait__h2_stream *st)
+void plait__h2_widen(struct plait__h2_stream *st)
 {
     if (st->flags & PLAIT__HS_WIDE)
         return;
@@ -331,7 +396,7 @@ void plait__h2_wake(struct plait_request *req)
 {
     struct plait__h2_stream *st = req->carrier;
     if (!(st->flags & PLAIT__HS_ENDED)) {
-        widen(st);
+        plait__h2_widen(st);
         plait__h2_arm(&st->timer, req->service->options.limits.body);
     }
     plait__h2_work(st, PLAIT__HS_READ);

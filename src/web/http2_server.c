@@ -73,7 +73,9 @@ static void work_on(struct plait__h2_stream *st)
     }
     if ((st->flags & PLAIT__HS_FULL) && plait__chain_bytes(&st->out) <= PLAIT__H2_LOW) {
         st->flags &= ~(uint32_t)PLAIT__HS_FULL;
-        if (st->req == req && req && req->room_fn && req->phase == PLAIT__HR_BEGUN)
+        if (st->tunnel)
+            plait__h2_tunnel_room(st->tunnel);
+        else if (st->req == req && req && req->room_fn && req->phase == PLAIT__HR_BEGUN)
             req->room_fn(req, req->room_ctx);
     }
 }
@@ -106,8 +108,11 @@ static int sent(struct plait__h2_conn *conn, const nghttp2_frame *frame)
     const bool carries = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
     if (!carries || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
         return 0;
-    const struct plait__h2_stream *st = nghttp2_session_get_stream_user_data(conn->session, frame->hd.stream_id);
+    struct plait__h2_stream *st = nghttp2_session_get_stream_user_data(conn->session, frame->hd.stream_id);
     if (!st || (st->flags & PLAIT__HS_ENDED))
+        return 0;
+    st->flags |= PLAIT__HS_SAID;
+    if (st->tunnel) /* its other side goes on */
         return 0;
     return nghttp2_submit_rst_stream(conn->session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
 }
@@ -220,6 +225,7 @@ static plait_err begin(struct plait__h2_conn *conn)
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, (uint32_t)limits->streams},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, PLAIT__HTTP1_HEAD_MAX},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+        {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
     };
     const size_t count = sizeof(settings) / sizeof(*settings);
     PLAIT_TRY(plait__h2_session_new(conn, true, settings, count, PLAIT__H2_WINDOW));

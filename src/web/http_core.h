@@ -105,7 +105,7 @@ struct plait__http_carrier_ops {
      * that fails nothing has happened. */
     bool (*offers)(const struct plait_request *req, const char *protocol);
     plait_err (*upgrade)(struct plait_request *req, const char *protocol, struct plait_stream **out);
-    /* Answers CONNECT with 200, and gives the connection away as above. */
+    /* Answers CONNECT with 200, and gives the connection, or its stream of HTTP/2, away as above. */
     plait_err (*tunnel)(struct plait_request *req, struct plait_stream **out);
     /* The body is wanted, or wanted again: input that waits is looked at later. */
     void (*wake)(struct plait_request *req);
@@ -260,7 +260,7 @@ void plait__request_pump(struct plait_request *req);
 /* http_upgrade.c: answers CONNECT of a client that is there with 200, ends the request and gives its connection away.
  * Errors: PLAIT_ECLOSED, PLAIT_EDRAINING, PLAIT_ENOMEM. */
 plait_err plait__request_tunnel(struct plait_request *req, struct plait_stream **out) PLAIT_MUST;
-/* http_resource.c: a resource takes CONNECT when it is the root of a service (HTTP/1). */
+/* http_resource.c: a resource takes CONNECT when it is the root of a service. */
 void plait__resource_connect(struct plait_resource *resource);
 bool plait__resource_connects(const struct plait_resource *resource);
 struct plait_reactor *plait__resource_reactor(const struct plait_resource *resource);

@@ -98,10 +98,14 @@ static void malformed_heads_are_refused(void **state)
         {"8.3.1 a fragment", GET_FIELDS("/hello#x"), 400},
         {"8.5 CONNECT with a path", ":method CONNECT\n:path /\n:authority x:1\n", 0},
         {"8.5 CONNECT without an authority", ":method CONNECT\n", 0},
-        {"8441 3 :protocol without the setting",
-         ":method CONNECT\n:protocol websocket\n:scheme http\n:path /hello\n"
+        {"8441 4 :protocol without a path",
+         ":method CONNECT\n:protocol websocket\n:scheme http\n"
          ":authority x\n",
          0},
+        {"8441 4 a page in a WebSocket's place",
+         ":method CONNECT\n:protocol websocket\n:scheme http\n:path /hello\n"
+         ":authority x\n",
+         501},
         {"8.1.1 a length that is no number", GET_FIELDS("/hello") "content-length x\n", 0},
         {"8.1.1 a length with a sign", GET_FIELDS("/hello") "content-length +0\n", 0},
         {"8.1.1 two lengths", GET_FIELDS("/hello") "content-length 0\ncontent-length 0\n", 0},

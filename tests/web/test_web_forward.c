@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The forward proxy: whole URLs, tunnels, where nobody may go, and who may come.
+ * The forward proxy: whole URLs, tunnels, where nobody may go, and who may come; what both proxies make of a CONNECT
+ * over HTTP/2.
  */
+#include "tests/web/http2_frames.h"
 #include "tests/web/proxy_world.h"
 
 static struct stage st;
@@ -170,6 +172,92 @@ static void a_silent_tunnel_ends(void **state)
     assert_true(g.lost);
     assert_int_equal(st.farm.open, 0);
     stage_close(&st);
+}
+
+/* --- over HTTP/2 -------------------------------------------------------------------------------------------------- */
+
+static struct h2_peer two;
+
+static void send_two(void)
+{
+    plait_write(g.stream, plait_slice_of(two.out, two.out_len));
+    two.out_len = 0;
+    stage_pass(&st, plait_millis(50));
+}
+
+static void ask_two(const char *fields)
+{
+    guest_open(&st, &g);
+    two.out_len = 0;
+    h2_bytes(&two, PLAIT__H2_PREFACE, PLAIT__H2_PREFACE_BYTES);
+    h2_frame(&two, PLAIT__H2_SETTINGS, 0, 0, NULL, 0);
+    h2_headers(&two, OPEN, 1, fields);
+    send_two();
+}
+
+static bool came(const char *text)
+{
+    return plait_slice_find(plait_slice_of(g.got, g.len), plait_slice_text(text), 0) != SIZE_MAX;
+}
+
+static void a_tunnel_may_be_a_stream_of_http2(void **state)
+{
+    (void)state;
+    begin();
+    ask_two(":method CONNECT\n:authority server:80\n");
+    assert_int_equal(st.farm.connections, 1);
+    h2_data(&two, 0, 1, "GET /one HTTP/1.1\r\nHost: s\r\n\r\n");
+    send_two();
+    assert_true(came("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n/one"));
+    h2_data(&two, END, 1, "GET /two HTTP/1.1\r\nHost: s\r\n\r\n");
+    send_two();
+    stage_pass(&st, plait_seconds(3));
+    assert_true(came("/two"));
+    assert_int_equal(st.farm.open, 0);
+    assert_non_null(g.stream); /* the client's connection goes on */
+    end();
+}
+
+static size_t echo_all(struct plait_stream *s, plait_slice in, void *self)
+{
+    (void)self;
+    plait_write(s, in);
+    return in.len;
+}
+
+static const struct plait_protocol echo = {.name = "echo", .data = echo_all};
+
+static size_t upgrade(struct farm_conn *c, plait_slice head, plait_slice rest)
+{
+    (void)head;
+    (void)rest;
+    farm_say(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                "Sec-WebSocket-Accept: origins\r\nX-Own: origins\r\n\r\nhello ");
+    struct plait_stream *s = c->stream;
+    c->farm->open--;
+    c->farm->ended++;
+    free(c);
+    plait_stream_attach(s, &echo, NULL);
+    return 0;
+}
+
+/* The origin is asked in HTTP/1.1, with a key of the proxy's own. */
+static void a_websocket_over_http2_reaches_an_origin_of_http1(void **state)
+{
+    (void)state;
+    stage_open(&st, upgrade, "http://server", NULL);
+    ask_two(":method CONNECT\n:protocol websocket\n:scheme http\n:path /chat\n:authority site\n"
+            "sec-websocket-version 13\n");
+    assert_true(heard("GET /chat HTTP/1.1\r\n"));
+    assert_true(heard("Connection: Upgrade\r\nUpgrade: websocket\r\n") && heard("sec-websocket-key: "));
+    assert_true(came("hello "));
+    h2_data(&two, 0, 1, "and back");
+    send_two();
+    assert_true(came("and back"));
+    h2_number(&two, PLAIT__H2_RST_STREAM, 1, NGHTTP2_CANCEL);
+    send_two();
+    stage_pass(&st, plait_seconds(3));
+    end();
 }
 
 static void a_drain_gives_no_tunnel_that_comes_late(void **state)
@@ -371,6 +459,8 @@ TEST_MAIN(cmocka_unit_test(a_whole_url_is_asked_of_its_host), cmocka_unit_test(w
           cmocka_unit_test(addresses_and_ports_that_are_not_allowed_are_forbidden),
           cmocka_unit_test(a_server_that_fails_is_left_alone_no_longer_than_others),
           cmocka_unit_test(a_tunnel_carries_bytes_both_ways), cmocka_unit_test(a_silent_tunnel_ends),
+          cmocka_unit_test(a_tunnel_may_be_a_stream_of_http2),
+          cmocka_unit_test(a_websocket_over_http2_reaches_an_origin_of_http1),
           cmocka_unit_test(a_drain_gives_no_tunnel_that_comes_late), cmocka_unit_test(there_are_only_so_many_tunnels),
           cmocka_unit_test(tunnels_may_be_forbidden_altogether),
           cmocka_unit_test(a_host_that_can_not_be_reached_is_told),

@@ -4,9 +4,10 @@
  * messages at /ws and three events at /events, and a client that has an echo give back what it sends. Through the
  * public headers only.
  *
- * ws_peer serve PORT FOLDER, or: ws_peer ask URL
+ * ws_peer serve PORT FOLDER, ws_peer serve ENDPOINT FOLDER, or: ws_peer ask URL
  */
 #include <plait/events.h>
+#include <plait/listen.h>
 #include <plait/websocket.h>
 
 #include <stdio.h>
@@ -25,8 +26,9 @@ static const struct plait_websocket_handler echo = {.name = "echo", .message = o
 
 static void open_websocket(struct plait_request *req, void *ctx)
 {
-    static const char *const protocols[] = {"echo.2", "echo.1", NULL};
-    static const struct plait_websocket_options options = {.protocols = protocols};
+    static const char *const protocols[] = {"over.http2", "echo.2", "echo.1", NULL};
+    const bool two = plait_request_version(req) == 20;
+    const struct plait_websocket_options options = {.protocols = protocols + !two};
     plait_websocket_accept(req, &options, &echo, ctx, NULL);
 }
 
@@ -65,9 +67,13 @@ static plait_err serve(struct plait_reactor *r, const char *port, const char *fo
     plait_resource_mount(root, "files", files);
     plait_resource_get(root, "ws", open_websocket, NULL);
     plait_resource_get(root, "events", open_events, NULL);
-    err = plait_address_parse_ip(PLAIT_LIT("127.0.0.1"), (uint16_t)strtoul(port, NULL, 10), &at);
-    if (!err)
-        err = plait_listen(r, &at, &options, plait_http(root), &listener);
+    if (strchr(port, ':')) {
+        err = plait_serve(r, port, plait_http(root));
+    } else {
+        err = plait_address_parse_ip(PLAIT_LIT("127.0.0.1"), (uint16_t)strtoul(port, NULL, 10), &at);
+        if (!err)
+            err = plait_listen(r, &at, &options, plait_http(root), &listener);
+    }
     return err ? err : plait_reactor_run(r);
 }
 
@@ -177,7 +183,7 @@ static plait_err ask(struct plait_reactor *r, const char *url)
 
 int main(int argc, char **argv)
 {
-    struct plait_reactor *r = plait_reactor_new(NULL);
+    struct plait_reactor *r = plait_new();
     plait_err err = r ? PLAIT_EINVAL : PLAIT_ENOMEM;
     if (r && argc == 4 && strcmp(argv[1], "serve") == 0)
         err = serve(r, argv[2], argv[3]);
