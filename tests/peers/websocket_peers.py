@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""WebSockets and server-sent events beside programs that nobody here wrote: Python's websockets, wsproto and autobahn,
-the npm package ws, and Chromium; both ways where they can both. A peer that is missing is a failure."""
+"""WebSockets and server-sent events beside programs that nobody here wrote: Python's websockets, wsproto (with h2 also
+over HTTP/2) and autobahn, the npm package ws, and Chromium; both ways where they can both. A peer that is missing is a
+failure."""
 import http.server
 import os
 import queue
@@ -11,6 +12,7 @@ import tempfile
 import threading
 import urllib.parse
 
+from chromium import Browser
 from peers import OURS_ASKS, OURS_SERVES, Running, check, failures, free_port, output, wait_port
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -65,6 +67,41 @@ def our_server(port):
         check(peer, "WebSocket: permessage-deflate", OURS_SERVES, compressed.get(peer, "compressed") in got, got)
 
 
+def over_http2(port):
+    got = output(*PYTHON, "wsproto_http2", "ask", str(port), "/ws").decode()
+    check("wsproto and h2", "WebSocket over HTTP/2: two on one connection, permessage-deflate, their ends", OURS_SERVES,
+          got.startswith("ok True"), got)
+
+
+SECURE = """new Promise((done) => {
+    const ws = new WebSocket('wss://' + location.host + '/ws', ['over.http2', 'echo.1']), seen = [];
+    ws.binaryType = 'arraybuffer';
+    ws.onopen = () => { ws.send('text, ä'); ws.send(new Uint8Array(200000).fill(7)); ws.send('x'.repeat(100000)); };
+    ws.onmessage = (event) => {
+        seen.push(typeof event.data === 'string' ? event.data.length : event.data.byteLength);
+        if (seen.length === 3) ws.close(1000, 'done');
+    };
+    ws.onclose = (event) => done(seen + ' ' + event.code + ' ' + event.wasClean + ' ' + ws.protocol + ' ' +
+                                 ws.extensions.split(';')[0]);
+})"""
+
+
+def a_secure_page(folder):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-keyout", os.path.join(folder, "key"), "-out", os.path.join(folder, "cert"), "-days", "2", "-subj",
+                    "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+    port = free_port()
+    with open(os.path.join(folder, "empty.html"), "w") as file:
+        file.write("<!doctype html><title>x</title>")
+    with Running(OURS, "serve", "tls:%d:cert=%s/cert:key=%s/key" % (port, folder, folder), folder):
+        wait_port(port)
+        with Browser("--ignore-certificate-errors") as browser:
+            browser.open("https://localhost:%d/files/empty.html" % port)
+            got = browser.value(SECURE)
+    check("Chromium", "WebSocket over HTTP/2: a page over TLS: messages, close, subprotocol, permessage-deflate",
+          OURS_SERVES, got == "7,200000,100000 1000 true over.http2 permessage-deflate", got)
+
+
 def our_client():
     for peer, command in SIDES:
         port = free_port()
@@ -108,7 +145,9 @@ def main():
     with Running(OURS, "serve", str(port), folder):
         wait_port(port)
         our_server(port)
+        over_http2(port)
         a_page(port, folder)
+    a_secure_page(folder)
     our_client()
     shutil.rmtree(folder, ignore_errors=True)
     print("%d failed" % len(failures))

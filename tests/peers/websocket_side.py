@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Python's WebSocket libraries as peers, run by the system's own Python, which has them.
 
-usage: websocket_side.py websockets|wsproto|autobahn serve|ask PORT [PATH]
+usage: websocket_side.py websockets|wsproto|wsproto_http2|autobahn serve|ask PORT [PATH]
 
 `serve` echoes until it ends; `ask` sends messages to an echo and prints "ok" and what was agreed on."""
 import asyncio
@@ -72,6 +72,107 @@ def wsproto_ask(port, path):
         end = next_event()
         assert isinstance(end, CloseConnection) and end.code == 1000
         print("ok", deflate.enabled())
+
+
+def wsproto_http2_ask(port, path):
+    """Two WebSockets on one connection, and a request between their messages."""
+    from h2.config import H2Configuration
+    from h2.connection import H2Connection
+    from h2.events import DataReceived, RemoteSettingsChanged, ResponseReceived, StreamEnded, StreamReset, WindowUpdated
+    from h2.settings import SettingCodes
+    from wsproto import ConnectionType
+    from wsproto.connection import Connection
+    from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
+    from wsproto.extensions import PerMessageDeflate
+
+    class Socket:
+        def __init__(self, h2, stream):
+            self.h2, self.stream, self.left, self.events, self.ended = h2, stream, b"", [], False
+            self.deflate = PerMessageDeflate()
+            h2.send_headers(stream, [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"),
+                                     (":path", path), (":authority", "127.0.0.1"), ("sec-websocket-version", "13"),
+                                     ("sec-websocket-extensions", "permessage-deflate; " + self.deflate.offer())])
+
+        def opened(self, fields):
+            assert fields[b":status"] == b"200", fields
+            assert b"sec-websocket-accept" not in fields and b"upgrade" not in fields, fields
+            self.deflate.finalize(fields[b"sec-websocket-extensions"].decode().split(";", 1)[-1])
+            self.ws = Connection(ConnectionType.CLIENT, [self.deflate])
+
+        def send(self, event):
+            self.left += self.ws.send(event)
+            self.flush()
+
+        def flush(self):
+            while self.left and (room := min(self.h2.local_flow_control_window(self.stream),
+                                             self.h2.max_outbound_frame_size)):
+                self.h2.send_data(self.stream, self.left[:room])
+                self.left = self.left[room:]
+
+    with socket.create_connection(("127.0.0.1", port), 10) as s:
+        h2 = H2Connection(H2Configuration(client_side=True))
+        h2.initiate_connection()
+        known, sockets, page = {}, {}, []
+
+        def step():
+            s.sendall(h2.data_to_send())
+            got = s.recv(65536)
+            assert got, "the connection ended"
+            for event in h2.receive_data(got):
+                x = sockets.get(getattr(event, "stream_id", None))
+                assert not isinstance(event, StreamReset) or x.ended, event
+                if isinstance(event, RemoteSettingsChanged):
+                    known.update({int(code): change.new_value for code, change in event.changed_settings.items()})
+                elif isinstance(event, ResponseReceived):
+                    fields = {name if isinstance(name, bytes) else name.encode():
+                              value if isinstance(value, bytes) else value.encode() for name, value in event.headers}
+                    x.opened(fields) if x else page.append(fields[b":status"])
+                elif isinstance(event, DataReceived):
+                    if event.flow_controlled_length:
+                        h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                    if x:
+                        x.ws.receive_data(event.data)
+                        x.events += x.ws.events()
+                elif isinstance(event, StreamEnded) and x:
+                    x.ended = True
+                elif isinstance(event, WindowUpdated):
+                    for each in sockets.values():
+                        each.flush()
+
+        while int(SettingCodes.ENABLE_CONNECT_PROTOCOL) not in known:
+            step()
+        assert known[int(SettingCodes.ENABLE_CONNECT_PROTOCOL)] == 1
+        sockets.update({stream: Socket(h2, stream) for stream in (1, 3)})
+        while not all(hasattr(x, "ws") for x in sockets.values()):
+            step()
+        for x in sockets.values():
+            x.send(Ping(b"hi"))
+            for data in MESSAGES:
+                x.send(TextMessage(data) if isinstance(data, str) else BytesMessage(data))
+        h2.send_headers(5, [(":method", "GET"), (":scheme", "http"), (":path", "/none"), (":authority", "127.0.0.1")],
+                        end_stream=True)
+        for x in sockets.values():
+            pong, back, part = None, [], None
+            while len(back) < len(MESSAGES):
+                while not x.events:
+                    step()
+                event = x.events.pop(0)
+                if isinstance(event, Pong):
+                    pong = event.payload
+                    continue
+                part = event.data if part is None else part + event.data
+                if event.message_finished:
+                    back.append(part if isinstance(part, str) else bytes(part))
+                    part = None
+            assert back == MESSAGES and pong == b"hi"
+            x.send(CloseConnection(1000, "bye"))
+            while not x.ended:
+                step()
+            assert isinstance(x.events[0], CloseConnection) and x.events[0].code == 1000
+        while not page:
+            step()
+        assert page == [b"404"]
+        print("ok", all(x.deflate.enabled() for x in sockets.values()))
 
 
 def autobahn_factory(port, path, finished):
