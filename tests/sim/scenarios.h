@@ -49,6 +49,7 @@
     X(tls_echo) \
     X(too_many_files) \
     X(unix_echo) \
+    X(tunnels) \
     X(uploads) \
     X(websocket)
 /* clang-format on */
