@@ -23,6 +23,7 @@
 #include <plait/framing.h>
 #include <plait/gateway.h>
 #include <plait/http.h>
+#include <plait/ident.h>
 #include <plait/jelly.h>
 #include <plait/listen.h>
 #include <plait/live.h>
