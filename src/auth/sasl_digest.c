@@ -52,13 +52,12 @@ static bool read_value(struct plait_scan *scan, struct directives *d, plait_slic
         if (!read_quoted(scan, d))
             return false;
     } else {
-        (void)plait_scan_while(scan, plait__is_token, &token);
+        if (!plait_scan_while(scan, plait__is_token, &token))
+            return false;
         for (size_t i = 0; i < token.len; i++) {
             if (!keep_byte(d, token.ptr[i]))
                 return false;
         }
-        if (!token.len)
-            return false;
     }
     *out = plait_slice_of(d->text + from, d->used - from);
     return true;
