@@ -14,7 +14,7 @@
 
 #include <stdio.h>
 
-enum { VISITORS = 8, STEPS = 9, REPEATED = 500, NAME = 16 };
+enum { VISITORS = 8, PROXIED = 4, STEPS = 9, REPEATED = 500, NAME = 16 };
 
 /* --- the site ----------------------------------------------------------------------------------------------------- */
 
@@ -188,6 +188,7 @@ struct visits {
     struct plait_http_client *http;
     struct plait_http_proxy *proxy;
     bool tunnel;
+    size_t visitors;
     struct visitor visitor[VISITORS];
 };
 
@@ -294,7 +295,7 @@ static void next_step(void *ctx)
 
 static void visit_all(struct visits *all, struct plait_reactor *r)
 {
-    for (size_t i = 0; i < VISITORS; i++) {
+    for (size_t i = 0; i < all->visitors; i++) {
         struct visitor *v = &all->visitor[i];
         v->all = all;
         v->jar = plait_cookies_new(r);
@@ -310,7 +311,7 @@ static void visit_all(struct visits *all, struct plait_reactor *r)
 static void leave_all(struct visits *all)
 {
     unsigned whole = 0;
-    for (size_t i = 0; i < VISITORS; i++) {
+    for (size_t i = 0; i < all->visitors; i++) {
         struct visitor *v = &all->visitor[i];
         plait_timer_stop(&v->next);
         if (v->ends != STEPS)
@@ -318,8 +319,8 @@ static void leave_all(struct visits *all)
         whole += v->whole;
         plait_cookies_unref(&v->jar);
     }
-    if (whole < VISITORS)
-        plait_sim_fail(all->sim, "only %u visits of %d went well", whole, VISITORS * STEPS);
+    if (whole < all->visitors)
+        plait_sim_fail(all->sim, "only %u visits of %zu went well", whole, all->visitors * STEPS);
 }
 
 static void refused(struct plait_result *result, void *ctx)
@@ -348,7 +349,8 @@ static void run_visits(struct plait_sim *sim, struct plait_http_proxy *proxy)
     struct plait_reactor *r = plait_host_reactor(plait_sim_host(sim, "client"));
     const struct plait_sessions_options options = {.in_the_clear = true};
     struct site site = {.sim = sim, .sessions = plait_sessions_new(plait_host_reactor(host), &options)};
-    struct visits all = {.sim = sim, .proxy = proxy, .tunnel = plait_sim_random(sim, 2)};
+    struct visits all = {
+        .sim = sim, .proxy = proxy, .tunnel = plait_sim_random(sim, 2), .visitors = proxy ? PROXIED : VISITORS};
     all.http = plait_http_client_new(r, NULL);
     if (!all.http || !site.sessions) {
         plait_sim_fail(sim, "there is no memory for client and site");
