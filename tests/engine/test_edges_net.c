@@ -237,6 +237,46 @@ static void a_stream_that_ended_is_not_offered(void **state)
     bed_close(&b);
 }
 
+static size_t modules_of(const struct plait_reactor *r)
+{
+    size_t n = 0;
+    for (const struct plait__list *at = r->modules.next; at != &r->modules; at = at->next)
+        n++;
+    return n;
+}
+
+static void take_it(struct plait_result *result, void *ctx)
+{
+    see(result, ctx);
+    static const struct plait_protocol quiet = {.name = "quiet"};
+    if (result->fault.err == PLAIT_OK)
+        plait_stream_attach(plait_result_take(result).ptr, &quiet, NULL);
+}
+
+/* Taken, taken by nobody, ended meanwhile: an offer goes with what became of its stream, not with the reactor. */
+static void an_offer_goes_when_it_is_settled(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 3; how++) {
+        struct bed b;
+        struct plait_stream *s, *other;
+        struct seen seen = {.calls = 0};
+        bed_open(&b);
+        const size_t before = modules_of(b.r);
+        assert_ok(plait_pair_new(b.r, &s, &other));
+        struct plait_deferred *d = plait__offer_stream(b.r, s);
+        if (how == 2)
+            plait_abort_with(s, PLAIT_EIO, NULL);
+        assert_ok(plait_then(d, how == 0 ? take_it : see, &seen));
+        assert_ok(plait_reactor_step(b.r, 0));
+        bed_run(&b);
+        assert_int_equal(seen.calls, 1);
+        bed_pass(&b, plait_millis(20));
+        assert_int_equal(modules_of(b.r), before);
+        bed_close(&b);
+    }
+}
+
 static void an_offer_without_memory_leaves_nothing(void **state)
 {
     (void)state;
@@ -772,9 +812,10 @@ TEST_MAIN(
     cmocka_unit_test(names_have_their_own_time), cmocka_unit_test(a_connection_that_was_won_looks_no_further),
     cmocka_unit_test(what_cannot_be_waited_for_is_cancelled), cmocka_unit_test(a_connection_sends_without_delay),
     cmocka_unit_test(a_full_backlog_is_not_tried_after_the_end), cmocka_unit_test(a_stream_that_ended_is_not_offered),
-    cmocka_unit_test(an_offer_without_memory_leaves_nothing), cmocka_unit_test(an_abstract_name_is_as_long_as_it_was),
-    cmocka_unit_test(networks_are_counted), cmocka_unit_test(a_sentence_keeps_what_is_beyond_ascii),
-    cmocka_unit_test(only_a_pair_of_brackets_is_taken_off), cmocka_unit_test(a_list_of_protocols_has_128_bytes),
+    cmocka_unit_test(an_offer_goes_when_it_is_settled), cmocka_unit_test(an_offer_without_memory_leaves_nothing),
+    cmocka_unit_test(an_abstract_name_is_as_long_as_it_was), cmocka_unit_test(networks_are_counted),
+    cmocka_unit_test(a_sentence_keeps_what_is_beyond_ascii), cmocka_unit_test(only_a_pair_of_brackets_is_taken_off),
+    cmocka_unit_test(a_list_of_protocols_has_128_bytes),
     cmocka_unit_test(trust_that_was_given_gives_way_to_the_endpoints), cmocka_unit_test(standard_output_may_be_a_file),
     cmocka_unit_test(trust_is_given_back_where_there_is_no_address), cmocka_unit_test(a_program_goes_with_its_stream),
     cmocka_unit_test(a_program_without_a_stream_is_ended), cmocka_unit_test(a_bad_header_is_logged_with_its_sender),

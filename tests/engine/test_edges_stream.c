@@ -252,6 +252,47 @@ static void what_could_not_be_written_is_freed(void **state)
     }
 }
 
+static ssize_t broken_sendmsg(struct plait_sys *sys, int fd, const struct msghdr *msg, int flags)
+{
+    (void)sys, (void)fd, (void)msg, (void)flags;
+    return -EPIPE;
+}
+
+static void write_and_pause(struct peer *p)
+{
+    plait_write(p->s, PLAIT_LIT("answer"));
+    plait_flush(p->s); /* fails; what the peer said last is to be read first */
+    plait_pause(p->s); /* but nobody does */
+}
+
+static void a_failure_to_send_is_told_to_who_reads_no_more(void **state)
+{
+    struct bed b;
+    (void)state;
+    open_joined(&b, JOINT_TCP);
+    x.on_data = write_and_pause;
+    plait_write(y.s, PLAIT_LIT("question"));
+    bed_run(&b);
+    b.ops.sendmsg = broken_sendmsg;
+    bed_settle(&b);
+    assert_string_equal(x.story, "cdl");
+    assert_err(x.fault.err, PLAIT_EPIPE);
+    bed_close(&b);
+}
+
+static void a_stream_gives_its_place_back(void **state)
+{
+    struct bed b;
+    (void)state;
+    open_joined(&b, JOINT_TCP);
+    assert_int_equal(b.r->fd_streams.used, 2);
+    plait_abort(x.s);
+    bed_settle(&b);
+    assert_int_equal(b.r->stream_count, 0);
+    assert_int_equal(b.r->fd_streams.used, 0);
+    bed_close(&b);
+}
+
 static void bytes_beside_descriptors_are_counted(void **state)
 {
     struct bed b;
@@ -406,7 +447,8 @@ TEST_MAIN(cmocka_unit_test(an_abort_after_an_abort_changes_nothing),
           cmocka_unit_test(what_comes_inside_the_own_callback_is_offered_behind_it),
           cmocka_unit_test(one_read_takes_no_more_than_the_window), cmocka_unit_test(blocked_output_makes_no_calls),
           cmocka_unit_test(becoming_blocked_asks_for_no_input), cmocka_unit_test(what_could_not_be_written_is_freed),
-          cmocka_unit_test(bytes_beside_descriptors_are_counted),
+          cmocka_unit_test(a_failure_to_send_is_told_to_who_reads_no_more),
+          cmocka_unit_test(a_stream_gives_its_place_back), cmocka_unit_test(bytes_beside_descriptors_are_counted),
           cmocka_unit_test(a_terminal_without_its_other_side_has_ended),
           cmocka_unit_test(a_reader_that_went_is_told_though_the_input_is_silent),
           cmocka_unit_test(a_pipe_that_cannot_be_opened_anew_does_not_block),

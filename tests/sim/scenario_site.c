@@ -14,7 +14,7 @@
 
 #include <stdio.h>
 
-enum { VISITORS = 8, PROXIED = 4, STEPS = 9, REPEATED = 500, NAME = 16 };
+enum { VISITORS = 8, PROXIED = 4, STEPS = 9, REPEATED = 500, NAME = 24 };
 
 /* --- the site ----------------------------------------------------------------------------------------------------- */
 
@@ -301,7 +301,7 @@ static void visit_all(struct visits *all, struct plait_reactor *r)
         v->jar = plait_cookies_new(r);
         if (!v->jar)
             plait_sim_fail(all->sim, "there is no memory for cookies");
-        (void)snprintf(v->name, sizeof v->name, "visitor%zu", i);
+        (void)snprintf(v->name, sizeof v->name, "visitor%u", (unsigned)i);
         plait_timer_init(&v->next, r, "next", next_step, v);
         plait_timer_arm(&v->next, plait_millis((int64_t)plait_sim_random(all->sim, 1000)));
     }
