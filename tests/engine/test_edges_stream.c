@@ -148,13 +148,14 @@ static void what_comes_inside_the_own_callback_is_offered_behind_it(void **state
 /* --- calls of the system ------------------------------------------------------------------------------------------ */
 
 static size_t longest_recv;
-static int recvs, sends, watched_fd;
+static int recvs, all_recvs, sends, watched_fd;
 
 static ssize_t noting_recv(struct plait_sys *sys, int fd, void *bytes, size_t len, int flags)
 {
     (void)sys;
     longest_recv = len > longest_recv ? len : longest_recv;
     recvs += fd == watched_fd;
+    all_recvs++;
     return plait__sys_kernel()->ops->recv(plait__sys_kernel(), fd, bytes, len, flags);
 }
 
@@ -182,6 +183,21 @@ static void one_read_takes_no_more_than_the_window(void **state)
         bed_settle(&b);
     assert_int_equal(y.got_len, sizeof bytes);
     assert_true(longest_recv > 0 && longest_recv <= 65536);
+    bed_close(&b);
+}
+
+static void what_comes_at_once_is_read_at_once(void **state)
+{
+    struct bed b;
+    (void)state;
+    open_joined(&b, JOINT_TCP);
+    b.ops.recv = noting_recv;
+    all_recvs = 0;
+    for (int i = 1; i <= 3; i++) {
+        plait_write(x.s, PLAIT_LIT("some bytes"));
+        bed_settle(&b);
+        assert_int_equal(all_recvs, i); /* a short read says that there is no more */
+    }
     bed_close(&b);
 }
 
@@ -445,7 +461,8 @@ TEST_MAIN(cmocka_unit_test(an_abort_after_an_abort_changes_nothing),
           cmocka_unit_test(tls_may_begin_while_output_is_handed_over),
           cmocka_unit_test(a_stream_that_lingers_is_lost_when_the_reactor_ends),
           cmocka_unit_test(what_comes_inside_the_own_callback_is_offered_behind_it),
-          cmocka_unit_test(one_read_takes_no_more_than_the_window), cmocka_unit_test(blocked_output_makes_no_calls),
+          cmocka_unit_test(one_read_takes_no_more_than_the_window),
+          cmocka_unit_test(what_comes_at_once_is_read_at_once), cmocka_unit_test(blocked_output_makes_no_calls),
           cmocka_unit_test(becoming_blocked_asks_for_no_input), cmocka_unit_test(what_could_not_be_written_is_freed),
           cmocka_unit_test(a_failure_to_send_is_told_to_who_reads_no_more),
           cmocka_unit_test(a_stream_gives_its_place_back), cmocka_unit_test(bytes_beside_descriptors_are_counted),
