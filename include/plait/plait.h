@@ -37,6 +37,7 @@
 #include <plait/sasl.h>
 #include <plait/small.h>
 #include <plait/stream.h>
+#include <plait/supervise.h>
 #include <plait/target.h>
 #include <plait/task.h>
 #include <plait/thread.h>

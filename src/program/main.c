@@ -9,8 +9,8 @@
 
 #include <string.h>
 
-static const struct command *const commands[] = {&command_up, &command_serve, &command_fetch, &command_finger,
-                                                 &command_passwd};
+static const struct command *const commands[] = {&command_up,     &command_serve,  &command_fetch,
+                                                 &command_finger, &command_passwd, &command_supervise};
 
 static void print_help(FILE *out)
 {

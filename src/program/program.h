@@ -30,6 +30,7 @@ extern const struct command command_serve;
 extern const struct command command_fetch;
 extern const struct command command_finger;
 extern const struct command command_passwd;
+extern const struct command command_supervise;
 
 /* Prints "plait NAME: …" on standard error and returns EXIT_USAGE, or EXIT_FAILED. */
 int wrong_usage(const struct command *command, const char *fmt, ...) PLAIT_PRINTF(2, 3);
@@ -55,7 +56,7 @@ bool take_log_option(struct words *words, struct plait_log_options *log, bool *w
  * it. */
 plait_err wait_for(struct plait_reactor *r, struct plait_deferred *deferred, plait_value *value, char why[WHY_BYTES]);
 
-/* Whether one of the words is --help (or the first -h); prints it. */
+/* Whether one of the words is --help (or the first -h), as far as they are options; prints it. */
 bool asked_for_help(const struct command *command, struct words *words);
 
 /* --- services, shared by up and serve ----------------------------------------------------------------------------- */

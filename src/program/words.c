@@ -119,7 +119,7 @@ plait_err wait_for(struct plait_reactor *r, struct plait_deferred *deferred, pla
 bool asked_for_help(const struct command *command, struct words *words)
 {
     bool asked = take_flag(words, "help", 'h');
-    for (char **word = words->at; !asked && word < words->end; word++)
+    for (char **word = words->at; !asked && word < words->end && strcmp(*word, "--") != 0; word++)
         asked = strcmp(*word, "--help") == 0;
     if (!asked)
         return false;

@@ -43,6 +43,7 @@
     X(site) \
     X(site_proxied) \
     X(starttls) \
+    X(supervise) \
     X(tcp_echo) \
     X(tcp_flood) \
     X(timers) \
