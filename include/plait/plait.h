@@ -31,6 +31,7 @@
 #include <plait/memory.h>
 #include <plait/metrics.h>
 #include <plait/process.h>
+#include <plait/program.h>
 #include <plait/proxy.h>
 #include <plait/reactor.h>
 #include <plait/resolve.h>

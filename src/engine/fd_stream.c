@@ -286,6 +286,11 @@ static const struct plait__carrier_ops fd_carrier_ops = {
     .counts = counts,
 };
 
+int plait__fd_stream_fd(const struct plait_stream *s)
+{
+    return s->carrier->ops == &fd_carrier_ops && is_socket(s->carrier) ? of_carrier(s->carrier)->h.fd : -1;
+}
+
 /* --- making and freeing ------------------------------------------------------------------------------------------- */
 
 void plait__fd_streams_init(struct plait_reactor *r)

@@ -17,6 +17,7 @@ struct ask {
     struct web_words web;
     struct proxy_words proxy;
     struct forward_words forward;
+    struct run_words run;
     const char *listen[LISTENS_MAX];
     size_t listens;
 };
@@ -26,9 +27,11 @@ static int take_ask(const struct command *command, struct words *words, struct a
     const bool is_web = strcmp(ask->kind->name, "web") == 0;
     const bool is_proxy = strcmp(ask->kind->name, "proxy") == 0;
     const bool is_forward = strcmp(ask->kind->name, "forward") == 0;
+    const bool is_run = strcmp(ask->kind->name, "program") == 0;
     ask->words.web = &ask->web;
     ask->words.proxy = &ask->proxy;
     ask->words.forward = &ask->forward;
+    ask->words.run = &ask->run;
     while (words->at < words->end && !find_service(*words->at)) {
         const char *value = "";
         bool full = false;
@@ -44,7 +47,8 @@ static int take_ask(const struct command *command, struct words *words, struct a
             ask->words.quote = value;
         } else if ((is_web && take_web_option(words, &ask->web, &value, &full)) ||
                    (is_proxy && take_proxy_option(words, &ask->proxy, &ask->web, &value, &full)) ||
-                   (is_forward && take_forward_option(words, &ask->forward, &value))) {
+                   (is_forward && take_forward_option(words, &ask->forward, &value)) ||
+                   (is_run && take_run_option(words, &ask->run, &value))) {
             if (full)
                 return wrong_usage(command, "%s: at most %d of one option", ask->kind->name, WEB_EACH_MAX);
         } else if (take_flag(words, "no-listing", 0)) {
@@ -118,6 +122,9 @@ const struct command command_serve = {
             "             --user NAME:PASSWORD, --realm NAME; --no-connect\n"
             "  forward    --to ENDPOINT: each connection is carried on   tcp:7022\n"
             "             --send-proxy v1|v2 (who it is for), --idle SECONDS (of silence; an hour)\n"
+            "  program    --run COMMAND: for each connection, which is its input and output   tcp:7098\n"
+            "             --socket (it gets the socket itself), --at-once N (40), --idle SECONDS (an hour),\n"
+            "             --life SECONDS, --kill-after SECONDS (from SIGTERM to SIGKILL; 5)\n"
             "  finger     --table FILE (user:name:plan)      tcp:7079\n"
             "  echo, discard, daytime, qotd (--quote TEXT), chargen, time, netstring\n\n" WEB_HELP "\n"
             "  -l, --listen ENDPOINT   tcp:PORT, tcp6:PORT, tls:PORT:cert=FILE:key=FILE, unix:PATH, systemd:index=0,\n"

@@ -2,8 +2,8 @@
  *
  * What the subcommands share: the table that names them, reading options, saying what went wrong.
  */
-#ifndef PLAIT_PROGRAM_H
-#define PLAIT_PROGRAM_H
+#ifndef PLAIT_PROGRAM_PROGRAM_H
+#define PLAIT_PROGRAM_PROGRAM_H
 
 #include <plait/plait.h>
 
@@ -102,8 +102,16 @@ struct forward_words {
     const char *to, *header, *idle;
 };
 bool take_forward_option(struct words *words, struct forward_words *forward, const char **value);
+
+/* What was told of a program for each connection; run.c. */
+struct run_words {
+    const char *command, *at_once, *idle, *life, *kill_after;
+    bool socket;
+};
+bool take_run_option(struct words *words, struct run_words *run, const char **value);
 struct service_words;
 struct trouble;
+struct plait_service *make_run(struct plait_reactor *r, const struct service_words *words, struct trouble *trouble);
 struct plait_service *make_forward(struct plait_reactor *r, const struct service_words *words, struct trouble *trouble);
 /* Lets only the users in that `web` names; `proxy`: as a proxy does. web.c. */
 bool add_users(struct plait_reactor *r, struct plait_resource *root, const struct web_words *web, bool proxy,
@@ -120,6 +128,7 @@ struct service_words {
     struct web_words *web; /* NULL: nothing more */
     struct proxy_words *proxy;
     struct forward_words *forward;
+    struct run_words *run;
 };
 
 /* What keeps a service from starting, and the exit status that it means. */

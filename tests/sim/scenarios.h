@@ -36,6 +36,7 @@
     X(netstring) \
     X(packets) \
     X(pair_echo) \
+    X(program) \
     X(reconnect) \
     X(results) \
     X(serve) \
