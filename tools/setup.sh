@@ -13,7 +13,7 @@ finger h2o nghttp2-client netcat-openbsd python3-twisted python3-openssl python3
 libcurl4-openssl-dev libevent-dev nodejs git perl \
 libglib2.0-dev nginx-light haproxy socat wget qemu-user-static \
 gcc-aarch64-linux-gnu libc6-dev-arm64-cross python3-websockets python3-h2 python3-wsproto python3-autobahn node-ws \
-chromium gsasl"
+chromium gsasl php-cgi php-fpm fcgiwrap"
 
 say() { printf '%s\n' "$*" >&2; }
 

@@ -39,5 +39,39 @@ PLAIT_API plait_err plait_cgi_folder_new(struct plait_reactor *reactor, const ch
                                          const struct plait_cgi_options *options, struct plait_resource **out)
     PLAIT_MUST;
 
+/* As plait_cgi_options. */
+struct plait_fastcgi_options {
+    size_t connections;  /* to the application at once; 64. More requests wait */
+    size_t waiting;      /* requests; 256. More are 503 */
+    size_t keep;         /* connections that stay open between requests; 0. Some applications, PHP's among them, have a
+                         * worker wait at each: keep no more than can be spared */
+    plait_span connect;  /* until a connection stands; 5 s */
+    plait_span silence;  /* an application that neither takes nor gives bytes, and a wait for a connection; 60 s */
+    plait_span idle;     /* of a kept connection; 30 s */
+    uint64_t output_max; /* 1 GiB */
+    size_t gather_max;   /* 1 MiB */
+    const char *const *env; /* more variables */
+    const char *root;       /* the folder of the scripts, and DOCUMENT_ROOT. NULL: all requests go to the application,
+                             * which knows itself what to do with a path */
+    const char *suffix;     /* of a script's name; ".php". "": any file is one */
+    const char *front;      /* a script beneath `root` that gets what names no file at all; NULL: none */
+    bool authorization;     /* the application sees Authorization, and with it passwords */
+    struct plait_resource *others; /* answers what names no script, and no folder with an index; NULL: nobody, 404. A
+                                    * reference is taken */
+    void *reserved[4];
+};
+
+/** Makes a resource whose requests a FastCGI application answers that runs by itself, at an endpoint such as
+ * "unix:/run/php/php-fpm.sock" or "tcp:127.0.0.1:9000". With a `root` the path names a script below it, up to the first
+ * file, and what is left is PATH_INFO; a folder stands for the index in it ("index" and the suffix). Files are looked
+ * for here: an application on another host has the same ones. A request that was sent over a kept connection and lost
+ * with it before an answer came is sent once more, if it is safe and has no body. An application that can't be reached
+ * is 502, one that is too slow 504. What it writes to its standard error goes to the log line by line. Errors:
+ * PLAIT_ESYNTAX (`endpoint`; `why`, NULL or at least 200 bytes, gets the sentence), PLAIT_EINVAL (a variable without
+ * '='), PLAIT_ENOMEM. Ownership: one reference, the caller's. Source: FastCGI Specification 1.0. */
+PLAIT_API plait_err plait_fastcgi_new(struct plait_reactor *reactor, const char *endpoint,
+                                      const struct plait_fastcgi_options *options, struct plait_resource **out,
+                                      char *why) PLAIT_MUST;
+
 PLAIT_END
 #endif

@@ -227,6 +227,10 @@ PLAIT_API struct plait_deferred *plait_connect_host(struct plait_reactor *reacto
 PLAIT_API struct plait_deferred *plait_connect(struct plait_reactor *reactor, const char *endpoint,
                                                const struct plait_connect_options *options) PLAIT_MUST;
 
+/** Whether an endpoint is of a kind that can be connected to; what else is wrong with it is told by connecting. `why`
+ * (may be NULL, else at least 200 bytes) gets the sentence on failure. Errors: PLAIT_ESYNTAX, PLAIT_ETOOLONG. */
+PLAIT_API plait_err plait_connect_check(struct plait_reactor *reactor, const char *endpoint, char *why) PLAIT_MUST;
+
 /* --- a client that stays connected -------------------------------------------------------------------------------- */
 
 struct plait_reconnect_options {

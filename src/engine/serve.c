@@ -186,3 +186,10 @@ struct plait_deferred *plait_connect(struct plait_reactor *reactor, const char *
     struct plait_deferred *d = kind->connect(&e, &o, &err);
     return err == PLAIT_OK ? d : fail(reactor, err, why);
 }
+
+plait_err plait_connect_check(struct plait_reactor *reactor, const char *endpoint, char *why)
+{
+    struct plait_endpoint e;
+    const struct plait_endpoint_kind *kind;
+    return open_endpoint(reactor, endpoint, &e, why, &kind, false);
+}

@@ -71,8 +71,8 @@ struct several {
 
 /* What the web server was told beside its folder; web.c. */
 struct web_words {
-    const char *access_log, *realm, *access_form, *hsts, *https, *rate, *in_flight, *users, *live_hosts, *cache;
-    struct several user, redirect, host, rewrite, error_page, cgi, proxy;
+    const char *access_log, *realm, *access_form, *hsts, *https, *rate, *in_flight, *users, *live_hosts, *cache, *front;
+    struct several user, redirect, host, rewrite, error_page, cgi, fastcgi, proxy;
     bool compress, health, metrics, live;
     struct plait_access_log *log; /* opened by the first endpoint */
 };
@@ -83,6 +83,7 @@ bool take_web_option(struct words *words, struct web_words *web, const char **va
 #define WEB_HELP                                                                                                       \
     "  web also takes: --compress; --access-log FILE (- is standard output), --access-form combined|json;\n"           \
     "             --cache BYTES[/PERCENT]; --cgi PATH=DIR or PATH=PROGRAM;\n"                                          \
+    "             --fastcgi *.SUFFIX=ENDPOINT (scripts of the folder) or PATH=ENDPOINT; --fastcgi-front SCRIPT;\n"     \
     "             --proxy PATH=URL[,URL...] (PATH / for everything);\n"                                                \
     "             --user NAME:PASSWORD, --users FILE, --realm NAME; --redirect PATH=URL; --host NAME=DIR;\n"           \
     "             --rewrite FROM=TO; --error-page STATUS=FILE; --health (/health/live, /health/ready);\n"              \

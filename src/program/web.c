@@ -42,7 +42,8 @@ bool take_web_option(struct words *words, struct web_words *web, const char **va
                   {"realm", &web->realm},           {"hsts", &web->hsts},
                   {"https", &web->https},           {"rate", &web->rate},
                   {"in-flight", &web->in_flight},   {"users", &web->users},
-                  {"live-hosts", &web->live_hosts}, {"cache", &web->cache}};
+                  {"live-hosts", &web->live_hosts}, {"cache", &web->cache},
+                  {"fastcgi-front", &web->front}};
     for (size_t i = 0; i < sizeof single / sizeof single[0]; i++) {
         if (take_option(words, single[i].name, 0, value)) {
             *single[i].place = *value;
@@ -58,6 +59,7 @@ bool take_web_option(struct words *words, struct web_words *web, const char **va
     if (take_flag(words, "live", 0))
         return web->live = true;
     return take_several(words, "cgi", &web->cgi, value, full) || take_several(words, "user", &web->user, value, full) ||
+           take_several(words, "fastcgi", &web->fastcgi, value, full) ||
            take_several(words, "proxy", &web->proxy, value, full) ||
            take_several(words, "redirect", &web->redirect, value, full) ||
            take_several(words, "host", &web->host, value, full) ||
@@ -86,6 +88,38 @@ static bool read_number(const char *text, size_t len, uint64_t max, uint64_t *ou
 
 /* --- parts -------------------------------------------------------------------------------------------------------- */
 
+/* An application at an endpoint. */
+static struct plait_resource *make_application(struct plait_reactor *r, const char *text, const char *endpoint,
+                                               const struct plait_fastcgi_options *options, struct trouble *trouble)
+{
+    struct plait_resource *made = NULL;
+    char why[200] = "";
+    const plait_err err = plait_fastcgi_new(r, endpoint, options, &made, why);
+    if (err != PLAIT_OK)
+        told(trouble, EXIT_USAGE, "--fastcgi '%.60s' has no endpoint, as in *.php=unix:/run/php/php-fpm.sock: %s", text,
+             why[0] ? why : plait_err_text(err));
+    return made;
+}
+
+/* Puts the scripts of a folder, "*.php" and the like, before its other files, which are given up. */
+static struct plait_resource *add_scripts(struct plait_reactor *r, struct plait_resource *files, const char *folder,
+                                          const struct web_words *web, struct trouble *trouble)
+{
+    char left[256], path[PATH_MAX];
+    const char *endpoint;
+    for (size_t i = 0; files && i < web->fastcgi.count; i++) {
+        const char *text = web->fastcgi.value[i];
+        if (!cut_pair(text, left, &endpoint) || left[0] != '*')
+            continue;
+        struct plait_resource *others = files;
+        const struct plait_fastcgi_options options = {
+            .root = realpath(folder, path), .suffix = left + 1, .front = web->front, .others = others};
+        files = make_application(r, text, endpoint, &options, trouble);
+        plait_resource_unref(&others);
+    }
+    return files;
+}
+
 static struct plait_resource *make_folder(struct plait_reactor *r, const char *folder,
                                           const struct service_words *words, struct trouble *trouble)
 {
@@ -94,7 +128,7 @@ static struct plait_resource *make_folder(struct plait_reactor *r, const char *f
     const plait_err err = plait_files_new(r, folder, &options, &root);
     if (err != PLAIT_OK)
         told(trouble, EXIT_FAILED, "the folder '%s' cannot be served: %s", folder, plait_err_text(err));
-    return root;
+    return add_scripts(r, root, folder, words->web, trouble);
 }
 
 static bool guard(struct plait_resource *root, const struct web_words *web, bool proxy, struct plait_portal *portal,
@@ -224,6 +258,26 @@ static bool add_cgi(struct plait_reactor *r, struct plait_resource *root, const 
     return true;
 }
 
+/* An application for a path and all below it. */
+static bool add_fastcgi(struct plait_reactor *r, struct plait_resource *root, const char *text, struct trouble *trouble)
+{
+    char left[256];
+    const char *endpoint;
+    if (!cut_pair(text, left, &endpoint))
+        return told(trouble, EXIT_USAGE,
+                    "--fastcgi '%.60s' is neither of the form *.SUFFIX=ENDPOINT nor PATH=ENDPOINT, as in "
+                    "*.php=unix:/run/php/php-fpm.sock",
+                    text);
+    if (!left[0] || left[0] == '*')
+        return true; /* it is the root, or the folder's */
+    struct plait_resource *made = make_application(r, text, endpoint, NULL, trouble);
+    if (!made)
+        return false;
+    if (plait_resource_mount(root, left, made) == PLAIT_EINVAL)
+        return told(trouble, EXIT_USAGE, "--fastcgi '%.60s' has a path that is none", text);
+    return true;
+}
+
 static struct plait_resource *make_origins(struct plait_reactor *r, const char *text, const char *origins,
                                            struct trouble *trouble)
 {
@@ -252,7 +306,7 @@ static bool add_proxy(struct plait_reactor *r, struct plait_resource *root, cons
     return true;
 }
 
-/* What answers where nothing else does: a folder, or the origins that --proxy names for "/". */
+/* What answers where nothing else does: a folder, or what --proxy or --fastcgi names for "/". */
 static struct plait_resource *make_usual(struct plait_reactor *r, const struct service_words *words,
                                          struct trouble *trouble)
 {
@@ -262,6 +316,11 @@ static struct plait_resource *make_usual(struct plait_reactor *r, const struct s
         const char *text = words->web->proxy.value[i];
         if (cut_pair(text, left, &right) && !left[0])
             return make_origins(r, text, right, trouble);
+    }
+    for (size_t i = 0; i < words->web->fastcgi.count; i++) {
+        const char *text = words->web->fastcgi.value[i];
+        if (cut_pair(text, left, &right) && !left[0])
+            return make_application(r, text, right, NULL, trouble);
     }
     return make_folder(r, words->root ? words->root : ".", words, trouble);
 }
@@ -291,6 +350,10 @@ static bool add_paths(struct plait_reactor *r, struct plait_resource *root, cons
     }
     for (size_t i = 0; i < web->cgi.count; i++) {
         if (!add_cgi(r, root, web->cgi.value[i], words->root ? words->root : ".", trouble))
+            return false;
+    }
+    for (size_t i = 0; i < web->fastcgi.count; i++) {
+        if (!add_fastcgi(r, root, web->fastcgi.value[i], trouble))
             return false;
     }
     if (web->health)

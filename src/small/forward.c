@@ -10,7 +10,6 @@
 #include "engine/deferred_core.h"
 #include "engine/proxy_wire.h"
 
-#include <plait/endpoint.h>
 #include <plait/forward.h>
 #include <plait/log.h>
 #include <plait/tls.h>
@@ -173,8 +172,7 @@ plait_err plait_forward_new(struct plait_reactor *reactor, const char *target,
                             const struct plait_forward_options *options, struct plait_service **out, char *why)
 {
     static const struct plait_service_ops ops = {.name = "forward", .open = open_guest, .free = free_forward};
-    struct plait_endpoint parsed;
-    PLAIT_TRY(plait_endpoint_parse(target, &parsed, why));
+    PLAIT_TRY(plait_connect_check(reactor, target, why));
     struct forward *f = plait_mem_new(plait_reactor_budget(reactor), sizeof *f);
     if (!f)
         return PLAIT_FAIL(PLAIT_ENOMEM);

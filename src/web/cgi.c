@@ -18,7 +18,7 @@
 #include <signal.h>
 
 enum { AT_ONCE = 32, SILENCE_S = 60, LIFE_S = 3600, GATHER_MAX = 16 << 20, GRACE_MS = 2000 };
-enum { VARS_MAX = 1 << 18, PATH_BYTES = 4096, LINE_MAX = 1000, INPUT_HIGH = 32768 };
+enum { VARS_MAX = 1 << 18, INPUT_HIGH = 32768 };
 
 static const uint64_t output_max_usual = 1 << 30;
 
@@ -43,9 +43,7 @@ struct run {
     struct plait_timer life; /* and then the grace */
     bool ending;
     struct plait__cgi_facts facts;
-    size_t line_len;
-    char line[LINE_MAX]; /* of its standard error, as far as it came */
-    char path[];         /* of the program */
+    char path[]; /* of the program */
 };
 
 #define RUN_OF(g) plait__container((g), struct run, gateway)
@@ -72,20 +70,11 @@ static void run_unref(struct run *r)
 
 /* --- the process -------------------------------------------------------------------------------------------------- */
 
-static void say(const struct run *r, enum plait_log_level level, const char *event, const char *text,
-                struct plait_field field)
-{
-    const struct plait_field fields[] = {
-        plait_field_bytes("program", r->gateway.name), field, {.kind = PLAIT_FIELD_END}};
-    plait_log_event(plait_reactor_log(r->cgi->reactor), level, "web", event, text, fields);
-}
-
 static void on_exit(struct plait_result *result, void *ctx)
 {
     struct run *r = ctx;
     if (result->fault.err == PLAIT_OK && result->value.num != 0 && !r->ending)
-        say(r, PLAIT_LOG_WARN, "cgi-status", "a program ended with a status that is not 0, or by a signal",
-            plait_field_i64("status", result->value.num));
+        plait__gateway_status(&r->gateway, result->value.num);
     plait_result_set(result, plait_value_num(0));
     plait_process_free(&r->process);
     plait_timer_stop(&r->life);
@@ -159,27 +148,11 @@ static void out_lost(struct plait_stream *s, const struct plait_fault *fault, vo
 
 static const struct plait_protocol out_protocol = {.name = "cgi output", .data = out_data, .lost = out_lost};
 
-static void say_line(struct run *r)
-{
-    plait_slice line = plait_slice_of(r->line, r->line_len);
-    r->line_len = 0;
-    if (line.len && line.ptr[line.len - 1] == '\r')
-        line.len--;
-    if (line.len)
-        say(r, PLAIT_LOG_NOTICE, "cgi-stderr", "a program says", plait_field_bytes("line", line));
-}
-
-/* Lines, and pieces of those that are too long. */
 static size_t errors_data(struct plait_stream *s, plait_slice in, void *self)
 {
     struct run *r = self;
     (void)s;
-    for (size_t i = 0; i < in.len; i++) {
-        if (in.ptr[i] != '\n')
-            r->line[r->line_len++] = (char)in.ptr[i];
-        if (in.ptr[i] == '\n' || r->line_len == LINE_MAX)
-            say_line(r);
-    }
+    plait__gateway_errors(&r->gateway, in);
     return in.len;
 }
 
@@ -188,7 +161,7 @@ static void errors_lost(struct plait_stream *s, const struct plait_fault *fault,
     struct run *r = self;
     (void)s;
     (void)fault;
-    say_line(r); /* the last one need not have an end */
+    plait__gateway_errors_end(&r->gateway);
     r->errors = NULL;
     run_unref(r);
 }
@@ -326,49 +299,6 @@ static const struct plait__gateway_ops run_ops = {
 
 /* --- which program ------------------------------------------------------------------------------------------------ */
 
-/* Looks at a file. Returns 0 for a program, -1 for a folder, else a status. */
-static int look_at(struct plait_sys *sys, const char *path)
-{
-    struct stat st;
-    const int res = sys->ops->fstatat(sys, AT_FDCWD, path, &st, 0);
-    if (res == -EACCES)
-        return 403;
-    if (res < 0)
-        return res == -ENOENT || res == -ENOTDIR || res == -ELOOP || res == -ENAMETOOLONG ? 404 : 503;
-    if (S_ISDIR(st.st_mode))
-        return -1;
-    if (!S_ISREG(st.st_mode))
-        return 404;
-    return st.st_mode & 0111 ? 0 : 403;
-}
-
-/* Finds the program that a path names beneath the folder: a segment after the other, up to the first file. Appends the
- * names to `path`. Returns 0 or a status. */
-static int find_program(const struct cgi *c, plait_slice rest, char path[PATH_BYTES], size_t *used)
-{
-    size_t len = strlen(path);
-    int found = -1;
-    *used = 0;
-    while (found == -1) {
-        const size_t slash = plait_slice_find_byte(rest, '/', *used);
-        const plait_slice name = plait_slice_sub(rest, *used, slash);
-        if (name.len == 0 || name.ptr[0] == '.')
-            return 404;
-        if (len + name.len + 2 > PATH_BYTES)
-            return 404;
-        path[len] = '/';
-        memcpy(path + len + 1, name.ptr, name.len);
-        len += name.len + 1;
-        path[len] = '\0';
-        *used += name.len;
-        found = look_at(c->reactor->sys, path);
-        if (found == -1 && slash == SIZE_MAX)
-            return 404;
-        *used += found == -1;
-    }
-    return found;
-}
-
 static struct run *run_new(struct cgi *c, const char *path)
 {
     const size_t len = strlen(path) + 1;
@@ -393,12 +323,12 @@ static struct run *run_new(struct cgi *c, const char *path)
 static void answer(struct plait_request *req, void *ctx)
 {
     struct cgi *c = ctx;
-    char path[PATH_BYTES];
+    char path[PLAIT__GW_PATH];
     size_t used = 0;
     memcpy(path, c->path, strlen(c->path) + 1);
-    const int status = c->folder ? find_program(c, req->rest, path, &used) : 0;
-    if (status) {
-        plait_reply_error(req, status, NULL);
+    const int found = c->folder ? plait__gateway_find(c->reactor->sys, req->rest, path, &used) : PLAIT__GW_PROGRAM;
+    if (found != PLAIT__GW_PROGRAM) {
+        plait_reply_error(req, found == PLAIT__GW_FOLDER ? 404 : found == PLAIT__GW_FILE ? 403 : found, NULL);
         return;
     }
     struct run *r = c->running < c->options.at_once ? run_new(c, path) : NULL;
@@ -416,17 +346,6 @@ static void answer(struct plait_request *req, void *ctx)
 
 /* --- resources ---------------------------------------------------------------------------------------------------- */
 
-static plait_err copy_env(struct cgi *c, const char *const *env)
-{
-    plait_buf_init(&c->env, plait_reactor_budget(c->reactor), VARS_MAX / 2);
-    for (; env && *env; env++) {
-        if (!strchr(*env, '=') || **env == '=')
-            return PLAIT_FAIL(PLAIT_EINVAL);
-        plait_buf_put(&c->env, plait_slice_of(*env, strlen(*env) + 1));
-    }
-    return c->env.err ? PLAIT_FAIL(c->env.err) : PLAIT_OK;
-}
-
 static plait_err copy_options(struct cgi *c, const char *path, const struct plait_cgi_options *options)
 {
     struct plait_budget *budget = plait_reactor_budget(c->reactor);
@@ -441,7 +360,8 @@ static plait_err copy_options(struct cgi *c, const char *path, const struct plai
     size_t len = strlen(path);
     while (len > 1 && path[len - 1] == '/')
         len--;
-    PLAIT_TRY(copy_env(c, o->env));
+    plait_buf_init(&c->env, budget, VARS_MAX / 2);
+    PLAIT_TRY(plait__gateway_env(o->env, &c->env));
     c->path = plait_mem_text(budget, path, len);
     c->root = o->root ? plait_mem_text(budget, o->root, strlen(o->root)) : NULL;
     return c->path && (c->root || !o->root) ? PLAIT_OK : PLAIT_FAIL(PLAIT_ENOMEM);
@@ -451,7 +371,7 @@ static plait_err copy_options(struct cgi *c, const char *path, const struct plai
 static plait_err check_path(struct plait_reactor *r, const char *path, bool folder)
 {
     struct stat st;
-    if (path[0] != '/' || strlen(path) >= PATH_BYTES)
+    if (path[0] != '/' || strlen(path) >= PLAIT__GW_PATH)
         return PLAIT_FAIL(PLAIT_EINVAL);
     const int res = r->sys->ops->fstatat(r->sys, AT_FDCWD, path, &st, 0);
     if (res < 0)

@@ -8,6 +8,8 @@
  */
 #include "web/gateway_core.h"
 
+#include "base/try.h"
+
 #include <plait/tls.h>
 
 static void put(struct plait_buf *out, const char *name, plait_slice value)
@@ -31,6 +33,16 @@ void plait__cgi_split(const struct plait_request *req, size_t used, struct plait
         cut--;
     facts->script = plait_slice_sub(path, 0, cut);
     facts->info = plait_slice_sub(path, cut, path.len);
+}
+
+plait_err plait__gateway_env(const char *const *env, struct plait_buf *out)
+{
+    for (; env && *env; env++) {
+        if (!strchr(*env, '=') || **env == '=')
+            return PLAIT_FAIL(PLAIT_EINVAL);
+        plait_buf_put(out, plait_slice_of(*env, strlen(*env) + 1));
+    }
+    return out->err ? PLAIT_FAIL(out->err) : PLAIT_OK;
 }
 
 /* --- who speaks with whom ----------------------------------------------------------------------------------------- */
@@ -106,7 +118,8 @@ static void put_request(struct plait_buf *out, const struct plait_request *req)
 static void put_script(struct plait_buf *out, const struct plait__cgi_facts *facts)
 {
     put(out, "SCRIPT_NAME", facts->script);
-    put(out, "SCRIPT_FILENAME", facts->filename);
+    if (facts->filename.len)
+        put(out, "SCRIPT_FILENAME", facts->filename);
     if (facts->info.len)
         put(out, "PATH_INFO", facts->info);
     if (facts->root.len)

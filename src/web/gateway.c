@@ -12,6 +12,9 @@
 
 #include "base/try.h"
 
+#include <errno.h>
+#include <fcntl.h>
+
 enum { HALF_S = 5 };
 
 struct plait__gateway_link {
@@ -216,6 +219,78 @@ void plait__gateway_end(struct plait__gateway *g)
     struct plait_request *req = let_go(g);
     plait_reply_end(req);
     g->ops->over(g);
+}
+
+/* --- its standard error ------------------------------------------------------------------------------------------- */
+
+void plait__gateway_errors_end(struct plait__gateway *g)
+{
+    plait_slice line = plait_slice_of(g->line, g->line_len);
+    g->line_len = 0;
+    if (line.len && line.ptr[line.len - 1] == '\r')
+        line.len--;
+    if (line.len == 0)
+        return;
+    const struct plait_field fields[] = {
+        plait_field_bytes("program", g->name), plait_field_bytes("line", line), {.kind = PLAIT_FIELD_END}};
+    plait_log_event(plait_reactor_log(g->reactor), PLAIT_LOG_NOTICE, "web", "gateway-stderr", "a program says", fields);
+}
+
+/* Lines, and pieces of those that are too long. */
+void plait__gateway_errors(struct plait__gateway *g, plait_slice piece)
+{
+    for (size_t i = 0; i < piece.len; i++) {
+        if (piece.ptr[i] != '\n')
+            g->line[g->line_len++] = (char)piece.ptr[i];
+        if (piece.ptr[i] == '\n' || g->line_len == PLAIT__GW_LINE)
+            plait__gateway_errors_end(g);
+    }
+}
+
+void plait__gateway_status(const struct plait__gateway *g, int64_t status)
+{
+    const struct plait_field fields[] = {
+        plait_field_bytes("program", g->name), plait_field_i64("status", status), {.kind = PLAIT_FIELD_END}};
+    plait_log_event(plait_reactor_log(g->reactor), PLAIT_LOG_WARN, "web", "gateway-status",
+                    "a program ended with a status that is not 0, or by a signal", fields);
+}
+
+/* --- which program ------------------------------------------------------------------------------------------------ */
+
+static int look_at(struct plait_sys *sys, const char *path)
+{
+    struct stat st;
+    const int res = sys->ops->fstatat(sys, AT_FDCWD, path, &st, 0);
+    if (res == -EACCES)
+        return 403;
+    if (res < 0)
+        return res == -ENOENT || res == -ENOTDIR || res == -ELOOP || res == -ENAMETOOLONG ? 404 : 503;
+    if (S_ISDIR(st.st_mode))
+        return PLAIT__GW_FOLDER;
+    if (!S_ISREG(st.st_mode))
+        return 404;
+    return st.st_mode & 0111 ? PLAIT__GW_PROGRAM : PLAIT__GW_FILE;
+}
+
+int plait__gateway_find(struct plait_sys *sys, plait_slice rest, char path[PLAIT__GW_PATH], size_t *used)
+{
+    size_t len = strlen(path);
+    int found = PLAIT__GW_FOLDER;
+    *used = 0;
+    while (found == PLAIT__GW_FOLDER && *used < rest.len) {
+        const size_t slash = plait_slice_find_byte(rest, '/', *used);
+        const plait_slice name = plait_slice_sub(rest, *used, slash);
+        if (name.len == 0 || name.ptr[0] == '.' || len + name.len + 2 > PLAIT__GW_PATH)
+            return 404;
+        path[len] = '/';
+        memcpy(path + len + 1, name.ptr, name.len);
+        len += name.len + 1;
+        path[len] = '\0';
+        *used += name.len;
+        found = look_at(sys, path);
+        *used += found == PLAIT__GW_FOLDER && slash != SIZE_MAX;
+    }
+    return found;
 }
 
 /* --- the request -------------------------------------------------------------------------------------------------- */

@@ -25,6 +25,8 @@ struct plait__gateway_ops {
     void (*over)(struct plait__gateway *g);
 };
 
+enum { PLAIT__GW_LINE = 1000, PLAIT__GW_PATH = 4096 };
+
 enum plait__gateway_phase { PLAIT__GW_HEAD, PLAIT__GW_BODY, PLAIT__GW_LOCAL };
 
 struct plait__gateway {
@@ -43,6 +45,8 @@ struct plait__gateway {
     bool waits; /* for the client */
     bool whole;
     bool half; /* the client closed its side */
+    uint16_t line_len;
+    char line[PLAIT__GW_LINE]; /* of its standard error, as far as it came */
 };
 
 /* Takes a request on. `patience` and what follows stand in the gateway already. What fails has no effect. Errors:
@@ -60,22 +64,39 @@ void plait__gateway_hold(struct plait__gateway *g, bool hold);
 void plait__gateway_output(struct plait__gateway *g, plait_slice piece);
 void plait__gateway_end(struct plait__gateway *g);
 
+/* The program said something for the log, line by line; or nothing more will come. Also after `over`. */
+void plait__gateway_errors(struct plait__gateway *g, plait_slice piece);
+void plait__gateway_errors_end(struct plait__gateway *g);
+
+/* The program ended with a status that is not 0: the log gets it. Also after `over`. */
+void plait__gateway_status(const struct plait__gateway *g, int64_t status);
+
 /* Whether output is to wait for `resume`. */
 bool plait__gateway_is_full(struct plait__gateway *g);
 
 /* Fails the request: `status` where its answer has not begun, else it is broken off. The log gets the reason. */
 void plait__gateway_fail(struct plait__gateway *g, int status, const char *why);
 
+/* What a path leads to; above these a status. */
+enum { PLAIT__GW_PROGRAM, PLAIT__GW_FILE /* that can't be executed */, PLAIT__GW_FOLDER };
+
+/* Follows a path beneath the folder in `path`, a segment after the other, up to the first file; appends the names.
+ * `*used` bytes of `rest` were followed. Hidden names are 404, and a folder is only what the whole path names. */
+int plait__gateway_find(struct plait_sys *sys, plait_slice rest, char path[PLAIT__GW_PATH], size_t *used);
+
 /* The program is at work: silence is counted from now on. */
 void plait__gateway_touch(struct plait__gateway *g);
 
 /* --- cgi_vars.c: meta-variables (RFC 3875 section 4.1) ------------------------------------------------------------ */
 
+/* Copies "NAME=VALUE"s, each with a NUL; NULL is none. Errors: PLAIT_EINVAL, the buffer's. */
+plait_err plait__gateway_env(const char *const *env, struct plait_buf *out) PLAIT_MUST;
+
 /* What is not in the request. */
 struct plait__cgi_facts {
     plait_slice script;   /* SCRIPT_NAME */
     plait_slice info;     /* PATH_INFO */
-    plait_slice filename; /* SCRIPT_FILENAME */
+    plait_slice filename; /* SCRIPT_FILENAME; empty: none */
     plait_slice root;     /* DOCUMENT_ROOT; empty: none */
     uint64_t length;      /* of the body */
     bool authorization;   /* passed on */

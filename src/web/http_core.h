@@ -246,6 +246,9 @@ void plait__http_break(struct plait_request *req, plait_err err, const char *det
 
 /* Has a request that was not answered yet ask for another path and query, with GET; false when that is no target. */
 bool plait__request_again(struct plait_request *req, plait_slice target);
+
+/* Whether its method asks for nothing to be done (RFC 9110 section 9.2.1); TRACE never gets this far. */
+bool plait__request_is_safe(const struct plait_request *req);
 /* Our own address of the client's connection. */
 void plait__request_local(const struct plait_request *req, struct plait_address *out);
 

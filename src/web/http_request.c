@@ -322,6 +322,13 @@ plait_slice plait_request_method(const struct plait_request *req)
     return plait_slice_of(req->base + req->head.method, req->head.method_len);
 }
 
+bool plait__request_is_safe(const struct plait_request *req)
+{
+    const plait_slice method = plait_request_method(req);
+    return plait_slice_equal(method, PLAIT_LIT("GET")) || plait_slice_equal(method, PLAIT_LIT("HEAD")) ||
+           plait_slice_equal(method, PLAIT_LIT("OPTIONS"));
+}
+
 plait_slice plait_request_target(const struct plait_request *req)
 {
     return plait_slice_of(req->base + req->head.target, req->head.target_len);

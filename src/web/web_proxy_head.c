@@ -274,12 +274,6 @@ static void put_max_forwards(struct plait_buf *out, const struct plait_request *
     plait_buf_put(out, PLAIT_LIT("\r\n"));
 }
 
-static bool method_is_safe(plait_slice method)
-{
-    return plait_slice_equal(method, PLAIT_LIT("GET")) || plait_slice_equal(method, PLAIT_LIT("HEAD")) ||
-           plait_slice_equal(method, PLAIT_LIT("OPTIONS"));
-}
-
 static void put_framing(struct plait_buf *out, const struct plait_request *req, const struct plait__proxy_text *text)
 {
     const uint64_t length = plait_request_length(req);
@@ -294,7 +288,7 @@ static void put_framing(struct plait_buf *out, const struct plait_request *req, 
         plait_buf_put(out, PLAIT_LIT("Expect: 100-continue\r\n"));
     if (text->chunked) {
         plait_buf_put(out, PLAIT_LIT("Transfer-Encoding: chunked\r\n"));
-    } else if (length > 0 || req->head.has_length || !method_is_safe(plait_request_method(req))) {
+    } else if (length > 0 || req->head.has_length || !plait__request_is_safe(req)) {
         plait_buf_put(out, PLAIT_LIT("Content-Length: "));
         plait_buf_put_u64_text(out, length);
         plait_buf_put(out, PLAIT_LIT("\r\n"));

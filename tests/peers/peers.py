@@ -52,8 +52,8 @@ def wait_port(port, host="127.0.0.1"):
 class Running:
     """A program that runs while the block does."""
 
-    def __init__(self, *words, stdout=subprocess.PIPE):
-        self.process = subprocess.Popen(words, stdout=stdout, stderr=subprocess.DEVNULL, text=True)
+    def __init__(self, *words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL):
+        self.process = subprocess.Popen(words, stdout=stdout, stderr=stderr, text=True)
 
     def __enter__(self):
         return self.process

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """What stands around our web server's folder beside programs that nobody here wrote: curl, wget and Twisted's Agent,
-with compression, passwords, uploads, redirections; git's CGI program and its client; Perl and Python scripts. A peer
+with compression, passwords, uploads, redirections; git's CGI program and its client; Perl and Python scripts; PHP and
+fcgiwrap over FastCGI. A peer
 that is missing is a failure."""
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 from peers import OURS_SERVES, Running, check, failures, free_port, wait_port
 
@@ -145,6 +147,91 @@ def gateways(folder):
               b"hit" in curl("-D", "-", "-o", "/dev/null", base + "python/x%20y?q=a+b"), seen)
 
 
+PHP = """<?php
+header('Content-Type: text/plain');
+header('X-Lang: php');
+if (isset($_GET['log'])) error_log('said beside');
+if (isset($_FILES['f'])) echo md5_file($_FILES['f']['tmp_name']);
+else echo $_SERVER['REQUEST_METHOD'], ' ', $_SERVER['SCRIPT_NAME'], ' ', $_SERVER['PATH_INFO'] ?? '-', ' ',
+    $_GET['q'] ?? '-', ' ', strlen(file_get_contents('php://input'));
+"""
+FPM = """[global]
+daemonize = no
+error_log = /dev/stderr
+[www]
+listen = %(folder)s/fpm.sock
+user = root
+group = root
+pm = static
+pm.max_children = 2
+catch_workers_output = no
+php_admin_value[upload_max_filesize] = 8M
+php_admin_value[post_max_size] = 9M
+"""
+
+
+def wait_path(path):
+    for _ in range(200):
+        if os.path.exists(path):
+            return
+        time.sleep(0.05)
+
+
+def around_fastcgi(folder):
+    """A site of PHP scripts and files, with PHP's process manager and with its CGI program; a folder with fcgiwrap."""
+    site = os.path.join(folder, "site")
+    os.makedirs(os.path.join(site, "sub"))
+    for name, text in (("a.php", PHP), ("sub/index.php", PHP), ("front.php", PHP), ("plain.txt", "plain"),
+                       ("t.pl", SCRIPTS["perl"])):
+        with open(os.path.join(site, name), "w") as file:
+            file.write(text)
+    os.chmod(os.path.join(site, "t.pl"), 0o755)
+    big = os.path.join(folder, "big")
+    with open(big, "wb") as file:
+        file.write(os.urandom(3 << 20))
+    with open(os.path.join(folder, "fpm.conf"), "w") as file:
+        file.write(FPM % {"folder": folder})
+    php = [("PHP-FPM", "fpm.sock", ["php-fpm8.2", "-n", "-R", "-F", "-y", os.path.join(folder, "fpm.conf")]),
+           ("php-cgi", "php.sock", ["php-cgi", "-n", "-d", "upload_max_filesize=8M", "-d", "post_max_size=9M", "-b",
+                                    os.path.join(folder, "php.sock")])]
+    for name, socket, words in php:
+        wrap = os.path.join(folder, name + "-wrap.sock")
+        socket = os.path.join(folder, socket)
+        port = free_port()
+        base = "http://127.0.0.1:%d/" % port
+        with Running(*words, stdout=subprocess.DEVNULL), \
+                Running("fcgiwrap", "-s", "unix:" + wrap, stdout=subprocess.DEVNULL):
+            wait_path(socket)
+            wait_path(wrap)
+            with Running(os.path.join(BUILD, "plait"), "serve", "web", "--root", site, "--fastcgi",
+                         "*.php=unix:" + socket, "--fastcgi", "*.pl=unix:" + wrap, "--fastcgi-front", "front.php",
+                         "--listen", "tcp:%d" % port, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as ours:
+                wait_port(port)
+                seen = curl("-i", base + "a.php/x%20y?q=a+b")
+                check(name, "FastCGI: a path and a query", OURS_SERVES,
+                      b"X-Lang: php" in seen and seen.endswith(b"GET /a.php /x y a b 0"), seen)
+                for version in ("--http1.1", "--http2-prior-knowledge"):
+                    seen = curl(version, "-H", "Content-Type: application/octet-stream", "--data-binary", "@" + big,
+                                base + "a.php")
+                    check(name, "FastCGI: a body over HTTP/" + ("2" if "2" in version else "1.1"), OURS_SERVES,
+                          seen == b"POST /a.php - - 3145728", seen[:200])
+                seen = curl("-F", "f=@" + big, base + "a.php")
+                check(name, "FastCGI: an upload", OURS_SERVES, seen == output("md5sum", big)[:32], seen[:200])
+                seen = curl("-H", "Transfer-Encoding: chunked", "--data-binary", "abcdef", base + "sub/")
+                check(name, "FastCGI: a folder's index, a body of unknown length", OURS_SERVES,
+                      seen == b"POST /sub/index.php - - 6", seen[:200])
+                seen = curl(base + "no/such/path?q=1")
+                check(name, "FastCGI: the front script", OURS_SERVES, seen == b"GET /front.php - 1 0", seen[:200])
+                seen = curl("--parallel", "--parallel-max", "12", *["%sa.php?q=[1-12]" % base])
+                check(name, "FastCGI: twelve at once", OURS_SERVES, seen.count(b"GET /a.php") == 12, seen[:200])
+                curl(base + "a.php?log=1")
+                seen = [curl(base + "plain.txt"), curl("--data-binary", "abc", base + "t.pl")]
+                check("fcgiwrap", "FastCGI: beside %s and files" % name, OURS_SERVES, seen == [b"plain", b"cba"], seen)
+                ours.terminate()
+                said = ours.stderr.read()
+                check(name, "FastCGI: what it says beside", OURS_SERVES, "said beside" in said, said[-300:])
+
+
 def main():
     folder = tempfile.mkdtemp(prefix="plait-peers-")
     page = b"<p>page</p>"[:10] * 1000
@@ -154,6 +241,7 @@ def main():
     around_a_folder(folder, page)
     uploads(folder)
     gateways(folder)
+    around_fastcgi(folder)
     shutil.rmtree(folder)
     print("%d failed" % len(failures))
     return 1 if failures else 0

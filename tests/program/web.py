@@ -116,6 +116,19 @@ with folder() as where:
         check("a program of a folder", get(s.port("web"), "/cgi-bin/hello/x")[2] == b"/cgi-bin/hello /x\n")
         check("a program", get(s.port("web"), "/one/x/y")[2] == b"/one /x/y\n")
         s.end()
+    write(where, "root/s.php", "a script")
+    gone = "unix:" + os.path.join(where, "no application")
+    with Server("serve", "web", "--root", root, "--fastcgi", "*.php=" + gone, "--fastcgi", "app=" + gone,
+                "--fastcgi-front", "s.php", "--listen", "tcp:0", "web", "--fastcgi", "/=" + gone, "--listen", "tcp:0",
+                lines=2) as s:
+        port = s.port("web")
+        check("an application that is not there", [get(port, path)[0] for path in ("/s.php", "/app/x", "/none")] ==
+              [502, 502, 502])
+        check("a file beside its scripts", get(port, "/page.txt")[0] == 200)
+        s.end()
+    with Server("serve", "web", "--fastcgi", "/=" + gone, "--listen", "tcp:0") as s:
+        check("an application for everything", get(s.port("web"), "/page.txt")[0] == 502)
+        s.end()
     with Server("serve", "web", "--root", root, "--access-log", "-", "--listen", "tcp:0") as s:
         get(s.port("web"), "/page.txt")
         s.end()
@@ -184,6 +197,10 @@ with folder() as where:
     wrong("--cgi", web + ["--cgi", "x"], "--cgi 'x' is not of the form PATH=DIR")
     wrong("--cgi's path", web + ["--cgi", "../x=" + root], "--cgi '../x=")
     wrong("--cgi's folder", web + ["--cgi", "x=/nowhere"], "'/nowhere' is neither a folder nor a program", status=78)
+    wrong("--fastcgi", web + ["--fastcgi", "x"], "--fastcgi 'x' is neither of the form")
+    wrong("--fastcgi's path", web + ["--fastcgi", "../x=tcp:h:1"], "--fastcgi '../x=tcp:h:1' has a path that is none")
+    wrong("--fastcgi's endpoint", web + ["--fastcgi", "x=tpc:h:1"], "did you mean \"tcp\"")
+    wrong("--fastcgi's scripts", web + ["--fastcgi", "*.php=:"], "--fastcgi '*.php=:' has no endpoint")
     wrong("--rewrite", web + ["--rewrite", "x"], "--rewrite 'x' is not of the form FROM=TO")
     wrong("--host", web + ["--host", "x"], "--host 'x' is not of the form NAME=DIR")
     wrong("--host's name", web + ["--host", "a b=" + root], "--host 'a b=")

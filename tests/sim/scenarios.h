@@ -21,6 +21,7 @@
     X(drain) \
     X(errands) \
     X(events) \
+    X(fastcgi) \
     X(finger) \
     X(forward) \
     X(framings) \

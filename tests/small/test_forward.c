@@ -302,6 +302,8 @@ static void an_endpoint_that_is_none_is_refused(void **state)
     place_open(&p);
     assert_err(plait_forward_new(p.n.r, ":80", NULL, &service, why), PLAIT_ESYNTAX);
     assert_non_null(strstr(why, "kind"));
+    assert_err(plait_forward_new(p.n.r, "tpc:h:80", NULL, &service, why), PLAIT_ESYNTAX);
+    assert_non_null(strstr(why, "did you mean \"tcp\""));
     place_close(&p);
 }
 
