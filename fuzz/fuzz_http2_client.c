@@ -2,11 +2,13 @@
  *
  * A whole HTTP/2 connection of the client: what a server sends, in pieces that the input chooses, to three fetches that
  * share it: one that pauses, one with a body, one without interest in a body. Every fetch must end once, and nothing of
- * them may be left; the first byte with its highest bit set puts SETTINGS in front.
+ * them may be left; the first byte with its highest bit set puts SETTINGS in front. With the next bit a WebSocket
+ * shares the connection too, and these announce that it may.
  */
 #include "web/http2_client.h"
 
 #include <plait/http.h>
+#include <plait/websocket.h>
 
 #include <stdlib.h>
 
@@ -109,6 +111,45 @@ static void start(struct plait_http_client *client, const struct plait_via *via,
     }
 }
 
+struct chat {
+    unsigned ends, opened, lost;
+};
+
+static void on_message(struct plait_websocket *ws, enum plait_websocket_kind kind, plait_slice message, void *self)
+{
+    (void)self;
+    (void)plait_websocket_send(ws, kind, message);
+}
+
+static void on_open(struct plait_websocket *ws, void *self)
+{
+    (void)ws;
+    ((struct chat *)self)->opened++;
+}
+
+static void on_lost(struct plait_websocket *ws, const struct plait_fault *fault, void *self)
+{
+    (void)ws;
+    (void)fault;
+    ((struct chat *)self)->lost++;
+}
+
+static void dialled(struct plait_result *result, void *ctx)
+{
+    ((struct chat *)ctx)->ends++;
+    plait_result_set(result, plait_value_num(0));
+}
+
+static void start_chat(struct plait_reactor *r, struct plait_http_client *client, const struct plait_via *via,
+                       struct chat *chat)
+{
+    static const struct plait_websocket_handler handler = {
+        .name = "chat", .open = on_open, .message = on_message, .lost = on_lost};
+    const struct plait_websocket_options o = {.client = client, .version = PLAIT_HTTP_2, .connect = {.via = via}};
+    struct plait_deferred *d = plait_websocket_connect(r, "ws://server/", &o, &handler, chat);
+    must(plait_then(d, dialled, chat) == PLAIT_OK);
+}
+
 static void feed(struct world *w, plait_slice in)
 {
     if (w->server)
@@ -123,6 +164,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct plait_reactor_options options = {.log = &quiet};
     const struct plait_via via = {.connect = connect_pair, .ctx = &w};
     struct one one[FETCHES] = {{0}};
+    struct chat chat = {0};
     if (size < 2)
         return 0;
     if (!w.r)
@@ -133,9 +175,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const plait_slice in = plait_slice_of(data + 2, size - 2);
     const size_t cut = (size_t)((data[0] & 0x7f) << 8 | data[1]) % (in.len + 1);
     start(client, &via, one);
+    if (data[0] & 0x40)
+        start_chat(w.r, client, &via, &chat);
     spin(&w, 8);
     must(w.server);
-    if (data[0] & 0x80)
+    if ((data[0] & 0xc0) == 0xc0)
+        feed(&w, PLAIT_LIT("\0\0\6\4\0\0\0\0\0\0\10\0\0\0\1"));
+    else if (data[0] & 0x80)
         feed(&w, PLAIT_LIT("\0\0\0\4\0\0\0\0\0"));
     feed(&w, plait_slice_sub(in, 0, cut));
     feed(&w, plait_slice_sub(in, cut, in.len));
@@ -153,5 +199,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(!w.server && web->streams.used == 0 && web->fetches.used == 0);
     for (size_t i = 0; i < FETCHES; i++)
         must(one[i].ends == 1);
+    must(chat.lost == chat.opened && chat.ends == (data[0] & 0x40) >> 6);
     return 0;
 }

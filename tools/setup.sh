@@ -9,7 +9,8 @@ set -u
 run_debian="gcc libc6-dev meson ninja-build pkg-config libssl-dev libcrypt-dev libidn-dev libnghttp2-dev \
 libsqlite3-dev zlib1g-dev libpsl-dev libbrotli-dev python3"
 check_debian="$run_debian openssl netbase iproute2 make g++ clang libclang-rt-14-dev llvm-14 libcmocka-dev curl \
-finger h2o nghttp2-client netcat-openbsd python3-twisted python3-openssl python3-service-identity libuv1-dev \
+finger h2o nghttp2-client nghttp2-proxy netcat-openbsd python3-twisted python3-openssl python3-service-identity \
+libuv1-dev \
 libcurl4-openssl-dev libevent-dev nodejs git perl \
 libglib2.0-dev nginx-light haproxy socat wget qemu-user-static \
 gcc-aarch64-linux-gnu libc6-dev-arm64-cross python3-websockets python3-h2 python3-wsproto python3-autobahn node-ws \

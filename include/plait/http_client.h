@@ -37,7 +37,8 @@ struct plait_http_client_options {
 PLAIT_API struct plait_http_client *plait_http_client_new(struct plait_reactor *reactor,
                                                           const struct plait_http_client_options *options) PLAIT_MUST;
 
-/** Ends a client: its fetches fail with PLAIT_ECANCELLED, its connections are closed. Takes NULL and leaves NULL. */
+/** Ends a client: its fetches fail with PLAIT_ECANCELLED, its connections are closed; WebSockets over HTTP/2 are lost.
+ * Takes NULL and leaves NULL. */
 PLAIT_API void plait_http_client_free(struct plait_http_client **client);
 
 /* What a client has at the moment, and what it has done. */

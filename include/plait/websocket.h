@@ -68,7 +68,13 @@ struct plait_websocket_options {
     size_t field_count;
     plait_span timeout;                   /* for connecting and the handshake together; 30 s */
     struct plait_connect_options connect; /* family, source, TLS context … */
-    void *reserved[6];
+    /* Over this client's connections: several share one of HTTP/2 where the server takes that (RFC 8441), else each
+     * becomes one of HTTP/1.1. Must live until it is open. NULL: over a connection of its own, by HTTP/1.1. */
+    struct plait_http_client *client;
+    /* With a client: what may be spoken. PLAIT_HTTP_ANY: over TLS as the server chooses; in the clear HTTP/1.1.
+     * PLAIT_HTTP_2: nothing else, in the clear by prior knowledge. */
+    enum plait_http_version version;
+    void *reserved[4];
 };
 
 /** Turns a request into a WebSocket, of HTTP/1.1 or of HTTP/2. What is no handshake, or comes from a page that may not,
@@ -90,10 +96,11 @@ PLAIT_API plait_err plait_websocket_accept_stream(struct plait_request *req,
 
 /** Connects to "ws://…" or "wss://…". Fires with struct plait_websocket (value.ptr) when it is open; the handler's
  * `open` is called then, and `lost` only after that. Redirects are not followed. Errors: PLAIT_EINVAL (URL, a field, an
- * option), PLAIT_EUNSUPPORTED (another scheme), PLAIT_EREPLY (another status, in fault.detail), PLAIT_EPROTOCOL (a
- * handshake that is not ours), PLAIT_EMALFORMED, PLAIT_ETRUNCATED, PLAIT_ETOOLONG, PLAIT_ETIMEDOUT, PLAIT_ECANCELLED,
- * plait_connect_host's. Ownership: as plait_deferred_new; cancelling ends a connection that is not open yet. `handler`
- * is static. Callbacks: the handler's, in later turns. Source: RFC 6455 section 4.1. */
+ * option), PLAIT_EUNSUPPORTED (another scheme; only HTTP/2 may be spoken, and the server takes no WebSocket
+ * there), PLAIT_ELIMIT (too many wait at the client), PLAIT_EREPLY (another status, in fault.detail), PLAIT_EPROTOCOL
+ * (a handshake that is not ours), PLAIT_EMALFORMED, PLAIT_ETRUNCATED, PLAIT_ETOOLONG, PLAIT_ETIMEDOUT,
+ * PLAIT_ECANCELLED, plait_connect_host's. Ownership: as plait_deferred_new; cancelling ends a connection that is not
+ * open yet. `handler` is static. Callbacks: the handler's, in later turns. Source: RFC 6455 section 4.1, RFC 8441. */
 PLAIT_API struct plait_deferred *plait_websocket_connect(struct plait_reactor *reactor, const char *url,
                                                          const struct plait_websocket_options *options,
                                                          const struct plait_websocket_handler *handler, void *self)

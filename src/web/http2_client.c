@@ -188,6 +188,7 @@ static void heard(struct plait__h2_conn *conn, const nghttp2_frame *frame)
         plait__client_conn_retire(c);
     } else if (frame->hd.type == NGHTTP2_SETTINGS && !(frame->hd.flags & NGHTTP2_FLAG_ACK)) {
         conn->flags |= PLAIT__HX_TOLD;
+        plait__h2_settings_came(conn);
         count_room(conn);
         if (c->origin)
             plait__client_conn_released(c);
@@ -196,20 +197,20 @@ static void heard(struct plait__h2_conn *conn, const nghttp2_frame *frame)
 
 static int sent(struct plait__h2_conn *conn, const nghttp2_frame *frame)
 {
-    struct plait__h2_stream *st = NULL;
-    if (frame->hd.type == NGHTTP2_HEADERS)
-        st = nghttp2_session_get_stream_user_data(conn->session, frame->hd.stream_id);
-    if (st) {
+    struct plait__h2_stream *st = nghttp2_session_get_stream_user_data(conn->session, frame->hd.stream_id);
+    if (st && frame->hd.type == NGHTTP2_HEADERS) {
         st->flags |= PLAIT__HS_BEGUN;
         st->moved = plait_now(conn->web->reactor);
     }
-    return 0;
+    return st && (st->flags & PLAIT__HS_TUNNEL) ? plait__h2_said(st, frame) : 0;
 }
 
 static void stalled(struct plait__h2_stream *st)
 {
     if (st->x)
         plait__h2_fail_exchange(st, PLAIT_EPEERSTALLED, "the server opened no window for the request's body");
+    else
+        plait__h2_reset(st, NGHTTP2_CANCEL); /* what a tunnel's user left behind */
 }
 
 /* --- callbacks of the stream ----------------------------------------------------------------------------------- */
@@ -265,11 +266,13 @@ static void lose(struct plait__h2_stream *st, const struct plait_fault *fault, s
         again = PLAIT__AGAIN_UNSEEN;
     else if (x && st->conn->client->used && !x->began)
         again = PLAIT__AGAIN_STALE;
-    if (x)
-        (void)plait__h2_part(st);
+    if (!x) {
+        plait__h2_rest_lost(st);
+        return;
+    }
+    (void)plait__h2_part(st);
     plait__h2_client_stream_free(st);
-    if (x)
-        x->ops->failed(x, fault, again);
+    x->ops->failed(x, fault, again);
 }
 
 /* Streams that stay keep nothing of the connection's budget, which goes with it. */
@@ -355,7 +358,8 @@ static const struct plait__h2_side client_side = {.grow = plait__h2_response_gro
                                                   .work = plait__h2_response_work,
                                                   .settled = settled,
                                                   .ends = ends,
-                                                  .stalled = stalled};
+                                                  .stalled = stalled,
+                                                  .window = PLAIT__H2_CLIENT_WINDOW};
 
 static plait_err begin(struct plait__h2_conn *conn)
 {

@@ -41,8 +41,9 @@ enum {
     PLAIT__HS_BROKEN = 4096,  /* there was no memory for its body */
     PLAIT__HS_ANSWER = 8192,  /* the final response's head came */
     PLAIT__HS_ASKS = 16384,   /* the client asks for a WebSocket: an extended CONNECT */
-    PLAIT__HS_TUNNEL = 32768, /* a CONNECT: what follows its head is no body */
-    PLAIT__HS_SAID = 65536,   /* our side has ended, and the client's had not */
+    PLAIT__HS_TUNNEL = 32768, /* a CONNECT: what follows its head is no body; a client's once it is granted */
+    PLAIT__HS_SAID = 65536,   /* our side has ended, and the peer's had not */
+    PLAIT__HS_EARLY = 131072, /* a client's, not begun: what its server allows is to be looked at */
 };
 
 /* A range of a file that a stream sends, held until all of it has left. */
@@ -127,6 +128,7 @@ struct plait__h2_side {
     void (*stalled)(struct plait__h2_stream *st);
     /* Whether frames are judged by which streams the peer has ended. */
     bool judges;
+    size_t window; /* of a stream that has become a tunnel */
 };
 
 struct plait__h2_conn {
@@ -165,6 +167,9 @@ plait_err plait__h2_session_new(struct plait__h2_conn *conn, bool server, const 
                                 size_t count, int32_t window) PLAIT_MUST;
 /* Ends a stream now; its request, if it has one, hears nothing. */
 void plait__h2_reset(struct plait__h2_stream *st, uint32_t code);
+/* A frame of a stream left: a peer that still sends once all is said is told that nobody listens, unless a tunnel's
+ * other side goes on. Returns what nghttp2 is to hear. */
+int plait__h2_said(struct plait__h2_stream *st, const nghttp2_frame *frame);
 
 /* http2_conn.c */
 /* Fills a connection that is all zero, and ends it; streams must have gone before. */

@@ -32,6 +32,7 @@ static bool is_of_http1(plait_slice name)
     return plait_slice_equal(name, PLAIT_LIT("connection")) || plait_slice_equal(name, PLAIT_LIT("upgrade")) ||
            plait_slice_equal(name, PLAIT_LIT("proxy-connection")) || plait_slice_equal(name, PLAIT_LIT("keep-alive")) ||
            plait_slice_equal(name, PLAIT_LIT("transfer-encoding")) ||
+           plait_slice_equal(name, PLAIT_LIT("sec-websocket-key")) ||
            plait_slice_equal(name, PLAIT_LIT("sec-websocket-accept"));
 }
 

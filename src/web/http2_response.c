@@ -95,7 +95,7 @@ void plait__h2_response_closed(struct plait__h2_stream *st, uint32_t code)
     struct plait__h2_conn *conn = st->conn;
     struct plait__client_exchange *x = st->x;
     if (!x) {
-        plait__h2_client_stream_free(st);
+        plait__h2_rest_closed(st, code);
         return;
     }
     if (st->flags & PLAIT__HS_ENDED) {
@@ -121,8 +121,9 @@ static plait_slice next_word(plait_slice *text)
     return word;
 }
 
-/* RFC 9113 section 8.3.1: what the request line and Host say stands in front. Returns how many fields there are. */
-static size_t put_fields(plait_slice text, bool secure, nghttp2_nv *nv)
+/* RFC 9113 section 8.3.1: what the request line and Host say stands in front; RFC 8441 section 4 where it `asks` for a
+ * WebSocket. Returns how many fields there are. */
+static size_t put_fields(plait_slice text, bool secure, bool asks, nghttp2_nv *nv)
 {
     const plait_slice method = next_word(&text), target = next_word(&text);
     const size_t from = plait_slice_find(text, PLAIT_LIT("\r\n"), 0) + 2;
@@ -132,7 +133,12 @@ static size_t put_fields(plait_slice text, bool secure, nghttp2_nv *nv)
     uint8_t *lines = (uint8_t *)(uintptr_t)text.ptr + from;
     const size_t count = plait__h2_split(lines, text.len - from - 2, nv + PSEUDO);
     nv[2] = plait__h2_field(PLAIT_LIT(":authority"), plait_slice_of(nv[PSEUDO].value, nv[PSEUDO].valuelen));
-    memmove(nv + PSEUDO, nv + PSEUDO + 1, (count - 1) * sizeof(*nv)); /* Host is the first of the fields */
+    if (asks) { /* Host is the first of the fields */
+        nv[0] = plait__h2_field(PLAIT_LIT(":method"), PLAIT_LIT("CONNECT"));
+        nv[PSEUDO] = plait__h2_field(PLAIT_LIT(":protocol"), PLAIT_LIT("websocket"));
+        return PSEUDO + count;
+    }
+    memmove(nv + PSEUDO, nv + PSEUDO + 1, (count - 1) * sizeof(*nv));
     return PSEUDO + count - 1;
 }
 
@@ -146,11 +152,12 @@ static size_t count_lines(plait_slice text)
     return count;
 }
 
-static plait_err submit(struct plait__h2_stream *st)
+plait_err plait__h2_request_submit(struct plait__h2_stream *st)
 {
     struct plait__h2_conn *conn = st->conn;
     const struct plait__client_exchange *x = st->x;
-    const bool secure = conn->client->origin->tls != NULL, bare = x->sent && x->body.len == 0;
+    const bool secure = conn->client->origin->tls != NULL, asks = st->flags & PLAIT__HS_ASKS;
+    const bool bare = x->sent && x->body.len == 0 && !asks;
     const nghttp2_data_provider body = {.source = {.ptr = st}, .read_callback = plait__h2_body_ready};
     nghttp2_nv few[FEW], *nv = few;
     const size_t most = PSEUDO + count_lines(x->request);
@@ -158,7 +165,7 @@ static plait_err submit(struct plait__h2_stream *st)
         nv = plait_mem_new(plait_stream_budget(conn->stream), most * sizeof(*nv));
     if (!nv)
         return PLAIT_FAIL(PLAIT_ENOMEM);
-    const size_t count = put_fields(x->request, secure, nv);
+    const size_t count = put_fields(x->request, secure, asks, nv);
     st->id = nghttp2_submit_request(conn->session, NULL, nv, count, bare ? NULL : &body, st);
     if (nv != few)
         plait_mem_free(nv);
@@ -168,7 +175,7 @@ static plait_err submit(struct plait__h2_stream *st)
 static plait_err fill(struct plait__h2_stream *st)
 {
     PLAIT_TRY(plait__chain_put(&st->out, st->x->body));
-    PLAIT_TRY(submit(st));
+    PLAIT_TRY(plait__h2_request_submit(st));
     return PLAIT_OK;
 }
 
@@ -180,9 +187,9 @@ plait_err plait__h2_request_begin(struct plait__h2_conn *conn, struct plait__cli
     plait__h2_stream_init(st, conn, 0);
     plait_buf_init(&st->in, plait_reactor_budget(conn->web->reactor), PLAIT__H2_CLIENT_WINDOW); /* see on_lost */
     st->x = x;
-    st->flags = x->sent ? PLAIT__HS_FINAL : 0;
+    st->flags = x->sent && !x->upgrades ? PLAIT__HS_FINAL : 0;
     st->stall = x->stall;
-    const plait_err err = fill(st);
+    const plait_err err = x->upgrades ? PLAIT_OK : fill(st);
     if (err) {
         plait__h2_client_stream_free(st);
         return err;
@@ -194,6 +201,8 @@ plait_err plait__h2_request_begin(struct plait__h2_conn *conn, struct plait__cli
     plait__http1_head_init(&x->head, true);
     conn->client->running++;
     conn->requests++;
+    if (x->upgrades)
+        plait__h2_ask(st);
     return PLAIT_OK;
 }
 
@@ -261,7 +270,10 @@ static void take_final(struct plait__h2_stream *st, struct plait__client_exchang
     x->spoken = 20;
     x->head.at = st->head_len;
     choose_body(st, x);
-    x->ops->head(x, text_of(st));
+    if (x->upgrades && x->head.status / 100 == 2)
+        plait__h2_grant(st, text_of(st));
+    else
+        x->ops->head(x, text_of(st));
     plait_mem_free(st->head);
     st->head = NULL;
     st->head_cap = st->head_len = 0;
@@ -307,7 +319,9 @@ static void give(struct plait__h2_stream *st, plait_slice piece)
 
 void plait__h2_response_data(struct plait__h2_stream *st, plait_slice piece)
 {
-    if (st->x && !st->x->paused && st->in.len == 0)
+    if (st->tunnel)
+        plait__h2_tunnel_data(st->tunnel, piece);
+    else if (st->x && !st->x->paused && st->in.len == 0)
         give(st, piece);
     else if (st->x)
         plait_buf_put(&st->in, piece);
@@ -317,7 +331,9 @@ void plait__h2_response_data(struct plait__h2_stream *st, plait_slice piece)
 
 void plait__h2_response_end(struct plait__h2_stream *st)
 {
-    if (st->x && st->in.len == 0)
+    if (st->tunnel)
+        plait__h2_tunnel_end(st->tunnel);
+    else if (st->x && st->in.len == 0)
         complete(st);
 }
 
@@ -337,8 +353,11 @@ void plait__h2_response_work(struct plait__h2_stream *st)
 {
     const uint32_t flags = st->flags;
     if (!st->x) {
-        if (flags & PLAIT__HS_GONE)
-            plait__h2_client_stream_free(st);
+        plait__h2_rest_work(st);
+        return;
+    }
+    if (flags & PLAIT__HS_EARLY) {
+        plait__h2_look_up(st);
         return;
     }
     if (flags & PLAIT__HS_BROKEN) {

@@ -102,19 +102,12 @@ static int open_stream(struct plait__h2_conn *conn, int32_t id)
     return nghttp2_session_set_stream_user_data(conn->session, id, conn->reading);
 }
 
-/* The answer is out. A client that still sends is told that nobody listens (RFC 9113 section 8.1). */
 static int sent(struct plait__h2_conn *conn, const nghttp2_frame *frame)
 {
-    const bool carries = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
-    if (!carries || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
-        return 0;
-    struct plait__h2_stream *st = nghttp2_session_get_stream_user_data(conn->session, frame->hd.stream_id);
-    if (!st || (st->flags & PLAIT__HS_ENDED))
-        return 0;
-    st->flags |= PLAIT__HS_SAID;
-    if (st->tunnel) /* its other side goes on */
-        return 0;
-    return nghttp2_submit_rst_stream(conn->session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
+    struct plait__h2_stream *st = NULL;
+    if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
+        st = nghttp2_session_get_stream_user_data(conn->session, frame->hd.stream_id);
+    return st ? plait__h2_said(st, frame) : 0;
 }
 
 static void closed(struct plait__h2_stream *st, uint32_t code)
@@ -216,7 +209,8 @@ static const struct plait__h2_side server_side = {.open = open_stream,
                                                   .settled = settled,
                                                   .ends = ends,
                                                   .stalled = plait__h2_give_up,
-                                                  .judges = true};
+                                                  .judges = true,
+                                                  .window = PLAIT__H2_READING};
 
 static plait_err begin(struct plait__h2_conn *conn)
 {

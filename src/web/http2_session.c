@@ -146,6 +146,18 @@ void plait__h2_reset(struct plait__h2_stream *st, uint32_t code)
     plait__h2_touch(conn);
 }
 
+/* RFC 9113 section 8.1. */
+int plait__h2_said(struct plait__h2_stream *st, const nghttp2_frame *frame)
+{
+    const bool carries = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
+    if (!carries || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM) || (st->flags & PLAIT__HS_ENDED))
+        return 0;
+    st->flags |= PLAIT__HS_SAID;
+    if (st->tunnel)
+        return 0;
+    return nghttp2_submit_rst_stream(st->conn->session, NGHTTP2_FLAG_NONE, st->id, NGHTTP2_NO_ERROR);
+}
+
 /* --- making it ------------------------------------------------------------------------------------------------- */
 
 static void set_callbacks(nghttp2_session_callbacks *c)

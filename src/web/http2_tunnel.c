@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A stream of HTTP/2 as what carries a stream of ours: DATA frames are its bytes, END_STREAM ends a side, RST_STREAM is
- * a reset (RFC 9113 section 8.5, RFC 8441 section 5). A server answers CONNECT with it: WebSockets and tunnels.
+ * a reset (RFC 9113 section 8.5, RFC 8441 section 5). A server answers CONNECT with it: WebSockets and tunnels. A
+ * client has its WebSockets on it.
  *
  * Output waits for the windows of HTTP/2 with the bodies of answers, in http2_body.c; input opens the stream's window
  * again as it is taken. Invariant: `st` and its `tunnel` name each other, or neither does; what is kept of the input
@@ -11,7 +12,7 @@
 #include "engine/stream_core.h"
 #include "web/http2_core.h"
 
-enum { KEPT_MAX = PLAIT__H2_READING, STALL_S = 60 };
+enum { STALL_S = 60 };
 
 struct plait__h2_tunnel {
     struct plait_stream s;
@@ -23,7 +24,7 @@ struct plait__h2_tunnel {
     size_t want;
     uint64_t received, sent;
     bool blocked; /* output waits for room */
-    bool end_due; /* the client's side ended */
+    bool end_due; /* the peer's side ended */
     bool end_told;
     bool broken; /* `failed` was told */
     bool closing;
@@ -119,6 +120,8 @@ static plait_err output(struct plait__carrier *c, struct plait__chain *chain)
 {
     struct plait__h2_tunnel *t = of(c);
     struct iovec iov;
+    if (!t->st) /* nobody listens any more */
+        plait__chain_consume(chain, plait__chain_bytes(chain));
     while (t->st && !plait__chain_empty(chain) && !(t->st->flags & PLAIT__HS_FULL)) {
         if (plait__chain_gather(chain, &iov, 1) == 0)
             return PLAIT_OK; /* a file: it must be loaded first */
@@ -148,17 +151,19 @@ static void shut(struct plait__carrier *c)
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
 
-/* Both sides have ended, or the client has reset the stream, or left. */
+/* Both sides have ended, or the peer has reset the stream, or left. */
 void plait__h2_tunnel_gone(struct plait__h2_tunnel *tunnel)
 {
     const struct plait__h2_stream *st = tunnel->st;
     const bool ended = (st->flags & PLAIT__HS_ENDED) && (st->flags & PLAIT__HS_FINAL) && plait__chain_empty(&st->out);
     part(tunnel);
-    if (!ended)
+    if (ended)
+        plait__h2_tunnel_room(tunnel);
+    else
         (void)fail(tunnel, PLAIT_ERESET, "the stream of HTTP/2 was reset");
 }
 
-/* Nobody is left to read: what is said goes out, and then, or now where that has been, the client hears that it talks
+/* Nobody is left to read: what is said goes out, and then, or now where that has been, the peer hears that it talks
  * to nobody. The stream has ended our side before. */
 static void end_well(struct plait__h2_stream *st)
 {
@@ -237,7 +242,7 @@ plait_err plait__h2_tunnel_new(struct plait__h2_stream *st, struct plait__h2_tun
     t->reactor = reactor;
     t->c.ops = &carrier_ops;
     plait_soon_init(&t->soon, reactor, "http2 tunnel", step, t);
-    plait_buf_init(&t->kept, plait_reactor_budget(reactor), KEPT_MAX);
+    plait_buf_init(&t->kept, plait_reactor_budget(reactor), st->conn->side->window);
     plait_buf_put(&t->kept, plait_buf_slice(&st->in));
     if (t->kept.err) {
         plait__h2_tunnel_free(t);

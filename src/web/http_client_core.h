@@ -129,8 +129,9 @@ enum { PLAIT__INTERIM_MAX = 16 /* interim responses to a request */ };
 struct plait__client_exchange_ops {
     /* An interim response (1xx) came: its head is in x->head, which has its text at `base` for the call. */
     void (*interim)(struct plait__client_exchange *x, const uint8_t *base);
-    /* The server goes on in another protocol (101, head as above): the exchange is over, and the connection is who is
-     * told's as a stream. Attach a protocol to it at once. Only where the exchange says that it `upgrades`. */
+    /* The server goes on in another protocol (101, or 2xx over HTTP/2; head as above): the exchange is over, and the
+     * connection, or a stream of it, is who is told's. Attach a protocol to it at once. Only where the exchange says
+     * that it `upgrades`. */
     void (*upgraded)(struct plait__client_exchange *x, struct plait_stream *s, const uint8_t *base);
     /* The head of the response is in x->head, which has its text at `base` for the call. */
     void (*head)(struct plait__client_exchange *x, const uint8_t *base);
@@ -162,7 +163,7 @@ struct plait__client_exchange {
     plait_span stall;                     /* how long the server may take no byte of it */
     bool only_head;                       /* the response has no body whatever its head says (HEAD) */
     bool fresh;                           /* wants a connection that was not used before */
-    bool upgrades;                        /* another protocol is offered: 101 may be the answer */
+    bool upgrades;                        /* another protocol is offered, over HTTP/2 a WebSocket */
     bool paused;                          /* the response's body is to wait */
     struct plait_buf trailers;            /* of the response: ready lines, blanks around values as they came */
     struct plait__h2_stream *h2;          /* HTTP/2: its stream */
@@ -268,6 +269,7 @@ struct plait_http_client {
     struct plait__list idle, hungry;
     struct plait__list failing; /* exchanges that wait no more, and are to hear why */
     struct plait__list fetches; /* all that are under way */
+    struct plait__list dials;   /* WebSockets that are being opened */
     size_t waiting;
     bool ending;
     struct plait_soon feed; /* looks at the hungry ones */
@@ -315,6 +317,8 @@ struct plait_http_client *plait__http_client_of(struct plait_reactor *reactor);
 size_t plait__fetch_bytes(void);
 /* Ends every fetch of a client with PLAIT_ECANCELLED. */
 void plait__fetches_cancel(struct plait_http_client *client);
+/* ws_client.c: likewise every WebSocket that is being opened. */
+void plait__dials_cancel(struct plait_http_client *client);
 
 struct plait_response {
     int status;

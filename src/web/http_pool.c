@@ -534,6 +534,7 @@ struct plait_http_client *plait_http_client_new(struct plait_reactor *reactor,
     plait__list_init(&client->hungry);
     plait__list_init(&client->failing);
     plait__list_init(&client->fetches);
+    plait__list_init(&client->dials);
     plait_soon_init(&client->tell, reactor, "http failures", tell_failing, client);
     plait_soon_init(&client->feed, reactor, "http connections", feed_hungry, client);
     return client;
@@ -569,6 +570,7 @@ void plait_http_client_free(struct plait_http_client **client)
         return;
     c->ending = true;
     plait__fetches_cancel(c);
+    plait__dials_cancel(c);
     end_connections(c);
     plait_soon_cancel(&c->feed);
     plait_soon_cancel(&c->tell);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * Opening a WebSocket (RFC 6455 section 4.1): connecting, the request, and judging the answer, which must be ours to
- * the letter. The request's text is the client's (http_client_text.c); redirects are not followed.
+ * the letter. The request's text is the client's (http_client_text.c); redirects are not followed. Where there is an
+ * HTTP client, the request is an exchange of its, over HTTP/2 too (RFC 8441, http2_ask.c); else it goes over a
+ * connection of its own.
  *
- * Invariant: a dial is connecting, or has a stream, or is over; it fires exactly once. The handler hears nothing of a
- * dial that failed. Test: tests/web/test_ws_client.c.
+ * Invariant: a dial is connecting, or has a stream, or its exchange is in the client's hands, or it is over; it fires
+ * exactly once. The handler hears nothing of a dial that failed. Tests: tests/web/test_ws_client.c,
+ * tests/web/test_http2_ask.c.
  */
 #include "base/try.h"
 #include "web/http_client_core.h"
@@ -14,7 +17,7 @@
 
 #include <openssl/evp.h>
 
-enum { TIMEOUT_S = 30, INTERIM_MAX = 16 };
+enum { TIMEOUT_S = 30, STALL_S = 60, AGAIN_MAX = 5 };
 
 struct dial {
     struct plait_reactor *reactor;
@@ -29,9 +32,11 @@ struct dial {
     struct plait__fetch_text text;
     struct plait__ws_agreed agreed;
     bool timed_out;
-    uint8_t interim;
+    uint8_t interim, again;
     char key[PLAIT__WS_KEY + 1];
-    struct plait__http1_head head;
+    struct plait__list link; /* client's dials */
+    struct plait_soon begin; /* the next exchange */
+    struct plait__client_exchange x;
 };
 
 /* --- the end ---------------------------------------------------------------------------------------------------- */
@@ -41,6 +46,10 @@ static const struct plait_protocol done_protocol = {.name = "websocket dial, don
 static void dial_free(struct dial *d)
 {
     plait_timer_stop(&d->timer);
+    plait_soon_cancel(&d->begin);
+    plait__pool_leave(&d->x);
+    plait__list_remove(&d->link);
+    plait_buf_deinit(&d->x.trailers);
     plait__fetch_text_deinit(&d->text);
     plait_tls_client_unref(&d->options.connect.tls);
     plait_target_rules_unref(&d->options.connect.targets);
@@ -130,42 +139,50 @@ static const char *judge_field(struct dial *d, plait_slice name, plait_slice val
     return NULL;
 }
 
+/* Over HTTP/2 the answer's status is what Upgrade, Connection and Sec-WebSocket-Accept say in HTTP/1. */
 static const char *judge(struct dial *d, const uint8_t *base)
 {
     struct answer a = {.upgrade = false};
-    for (size_t i = 0; i < d->head.count; i++) {
-        const struct plait__http1_field *f = &d->head.field[i];
+    for (size_t i = 0; i < d->x.head.count; i++) {
+        const struct plait__http1_field *f = &d->x.head.field[i];
         const char *wrong = judge_field(d, plait_slice_of(base + f->name, f->name_len),
                                         plait_slice_of(base + f->value, f->value_len), &a);
         if (wrong)
             return wrong;
     }
+    if (d->x.spoken == 20)
+        return NULL;
     if (!a.upgrade || !a.connection)
         return "the server switched to another protocol";
     return a.accept && a.accepts == 1 ? NULL : "the server's Sec-WebSocket-Accept is not the answer to our key";
 }
 
+static void take_yes(struct dial *d, const uint8_t *base)
+{
+    const char *wrong = judge(d, base);
+    if (wrong)
+        fail_with(d, PLAIT_EPROTOCOL, wrong);
+    else
+        succeed(d);
+}
+
 /* A head is complete. Returns whether the dial goes on with the next. */
 static bool take_head(struct dial *d, const uint8_t *base)
 {
-    const int status = d->head.status;
+    const int status = d->x.head.status;
     if (status == 101) {
-        const char *wrong = judge(d, base);
-        if (wrong)
-            fail_with(d, PLAIT_EPROTOCOL, wrong);
-        else
-            succeed(d);
+        take_yes(d, base);
         return false;
     }
     if (status >= 200) {
         fail_with(d, PLAIT_EREPLY, plait_http_reason(status));
         return false;
     }
-    if (d->interim++ == INTERIM_MAX) {
+    if (d->interim++ == PLAIT__INTERIM_MAX) {
         fail_with(d, PLAIT_EPROTOCOL, "too many interim responses");
         return false;
     }
-    plait__http1_head_init(&d->head, true);
+    plait__http1_head_init(&d->x.head, true);
     return true;
 }
 
@@ -176,14 +193,14 @@ static size_t on_data(struct plait_stream *s, plait_slice in, void *self)
     (void)s;
     for (bool goes_on = true; goes_on;) {
         const plait_slice rest = plait_slice_sub(in, used, in.len);
-        const enum plait__http1_step step = plait__http1_head_read(&d->head, rest);
+        const enum plait__http1_step step = plait__http1_head_read(&d->x.head, rest);
         if (step == PLAIT__HTTP1_MORE)
             break;
         if (step == PLAIT__HTTP1_BAD) {
-            fail_with(d, d->head.status == 431 ? PLAIT_ETOOLONG : PLAIT_EMALFORMED, "the answer is malformed");
+            fail_with(d, d->x.head.status == 431 ? PLAIT_ETOOLONG : PLAIT_EMALFORMED, "the answer is malformed");
             break;
         }
-        used += d->head.at;
+        used += d->x.head.at;
         goes_on = take_head(d, rest.ptr);
     }
     return used;
@@ -218,8 +235,10 @@ static void dial_cancel(struct plait_deferred *deferred, void *ctx)
     (void)deferred;
     if (d->connecting)
         plait_deferred_cancel(d->connecting);
-    else
+    else if (d->stream)
         plait_abort_with(d->stream, PLAIT_ECANCELLED, NULL);
+    else
+        fail_with(d, PLAIT_ECANCELLED, NULL);
 }
 
 static void on_timer(void *ctx)
@@ -240,25 +259,126 @@ static void on_connected(struct plait_result *result, void *ctx)
         return;
     }
     d->stream = plait_result_take(result).ptr;
-    plait__http1_head_init(&d->head, true);
+    plait__http1_head_init(&d->x.head, true);
     plait_stream_attach(d->stream, &dial_protocol, d);
     plait_write(d->stream, plait_buf_slice(&d->text.head));
 }
 
+/* What the options say of connecting, with what the URL says. */
+static plait_err choose_way(const struct dial *d, struct plait_connect_options *connect)
+{
+    *connect = d->options.connect;
+    connect->server_name = NULL;
+    connect->preface = plait_slice_of(NULL, 0);
+    connect->alpn = plait_slice_of(NULL, 0);
+    if (!d->text.secure)
+        connect->tls = NULL;
+    else if (!connect->tls)
+        PLAIT_TRY(plait__web_tls(d->reactor, &connect->tls));
+    return PLAIT_OK;
+}
+
 static plait_err connect_url(struct dial *d)
 {
-    struct plait_connect_options connect = d->options.connect;
+    struct plait_connect_options connect;
     const struct plait_url *url = &d->text.parsed;
-    connect.server_name = NULL;
-    connect.preface = plait_slice_of(NULL, 0);
-    connect.alpn = d->text.secure ? PLAIT_LIT("\x08http/1.1") : plait_slice_of(NULL, 0);
-    if (!d->text.secure)
-        connect.tls = NULL;
-    else if (!connect.tls)
-        PLAIT_TRY(plait__web_tls(d->reactor, &connect.tls));
+    PLAIT_TRY(choose_way(d, &connect));
+    if (d->text.secure)
+        connect.alpn = PLAIT_LIT("\x08http/1.1");
     d->connecting = plait_connect_host(d->reactor, url->host, plait_url_port(url), &connect);
     PLAIT_TRY(plait_then(d->connecting, on_connected, d));
     return PLAIT_OK;
+}
+
+/* --- over a client's connections ---------------------------------------------------------------------------------- */
+
+/* Who sends the request may have written in it, so each exchange gets it anew. */
+static plait_err enter_pool(struct dial *d)
+{
+    PLAIT_TRY(plait__fetch_text_write(&d->text)); /* unseen: it was written before, and is as long */
+    PLAIT_TRY(choose_way(d, &d->x.connect));
+    d->x.request = plait_buf_slice(&d->text.head);
+    PLAIT_TRY(plait__pool_enter(d->options.client, &d->x, &d->text.parsed));
+    return PLAIT_OK;
+}
+
+static void on_begin(void *ctx)
+{
+    struct dial *d = ctx;
+    const plait_err err = enter_pool(d);
+    if (err)
+        fail_with(d, err, err == PLAIT_ELIMIT ? "too many fetches wait for a connection" : NULL);
+}
+
+static struct dial *of(struct plait__client_exchange *x)
+{
+    return plait__container(x, struct dial, x);
+}
+
+static void on_upgraded(struct plait__client_exchange *x, struct plait_stream *s, const uint8_t *base)
+{
+    of(x)->stream = s;
+    take_yes(of(x), base);
+}
+
+/* An answer that is no WebSocket; nobody reads its body. */
+static void on_refused(struct plait__client_exchange *x, const uint8_t *base)
+{
+    (void)base;
+    fail_with(of(x), PLAIT_EREPLY, plait_http_reason(x->head.status));
+}
+
+/* Whether the request goes once more. */
+static bool goes_again(struct dial *d, enum plait__client_again again)
+{
+    if (again == PLAIT__AGAIN_NOT || d->reactor->freeing || d->again++ == AGAIN_MAX)
+        return false;
+    d->x.fresh |= again == PLAIT__AGAIN_STALE;
+    if (again != PLAIT__AGAIN_HTTP1)
+        return true;
+    const bool may = d->x.version == PLAIT_HTTP_ANY;
+    d->x.version = PLAIT_HTTP_1;
+    return may;
+}
+
+static void on_failed(struct plait__client_exchange *x, const struct plait_fault *fault, enum plait__client_again again)
+{
+    struct dial *d = of(x);
+    if (goes_again(d, again))
+        plait_soon_queue(&d->begin);
+    else
+        fail(d, *fault);
+}
+
+static void on_interim(struct plait__client_exchange *x, const uint8_t *base)
+{
+    (void)x;
+    (void)base;
+}
+
+static void on_taken(struct plait__client_exchange *x)
+{
+    (void)x;
+}
+
+/* What is not here never comes: an exchange that has an answer is given up, and there is no body to send. */
+static const struct plait__client_exchange_ops exchange_ops = {
+    .interim = on_interim, .upgraded = on_upgraded, .head = on_refused, .failed = on_failed, .taken = on_taken};
+
+static void ride(struct dial *d)
+{
+    d->x.version = d->options.version;
+    d->x.sent = true;
+    d->x.upgrades = true;
+    d->x.stall = plait_seconds(STALL_S);
+    plait__list_add_tail(&d->options.client->dials, &d->link);
+    plait_soon_queue(&d->begin);
+}
+
+void plait__dials_cancel(struct plait_http_client *client)
+{
+    while (!plait__list_empty(&client->dials))
+        fail_with(plait__container(client->dials.next, struct dial, link), PLAIT_ECANCELLED, NULL);
 }
 
 /* --- the request -------------------------------------------------------------------------------------------------- */
@@ -327,7 +447,8 @@ static plait_err prepare(struct dial *d, const char *url, const char **why)
     struct plait_budget *budget = plait_reactor_budget(d->reactor);
     struct plait_buf text;
     *why = "an option of the WebSocket makes no sense";
-    if (!plait__ws_options_are_right(&d->options) || names_our_field(&d->options))
+    if (!plait__ws_options_are_right(&d->options) || names_our_field(&d->options) ||
+        (d->options.version == PLAIT_HTTP_2 && !d->options.client))
         return PLAIT_FAIL(PLAIT_EINVAL);
     plait_buf_init(&text, budget, SIZE_MAX / 2);
     plait_err err = http_url(url, &text, why);
@@ -358,7 +479,10 @@ static struct plait_deferred *start(struct dial *d, const char *url)
         return NULL;
     }
     plait_timer_arm(&d->timer, d->options.timeout ? d->options.timeout : plait_seconds(TIMEOUT_S));
-    err = connect_url(d);
+    if (d->options.client)
+        ride(d);
+    else
+        err = connect_url(d);
     if (err)
         fail_with(d, err, NULL); /* no connecting began: what there is of a deferred holds one callback */
     return deferred;
@@ -379,7 +503,12 @@ static struct dial *dial_new(struct plait_reactor *reactor, const struct plait_w
         d->options.connect.tls = plait_tls_client_ref(d->options.connect.tls);
     if (d->options.connect.targets)
         d->options.connect.targets = plait_target_rules_ref(d->options.connect.targets);
+    d->x.ops = &exchange_ops;
+    plait__list_init(&d->x.link);
+    plait__list_init(&d->link);
+    plait_buf_init(&d->x.trailers, plait_reactor_budget(reactor), PLAIT__HTTP1_TRAILER_MAX);
     plait_timer_init(&d->timer, reactor, "websocket dial", on_timer, d);
+    plait_soon_init(&d->begin, reactor, "websocket dial", on_begin, d);
     return d;
 }
 

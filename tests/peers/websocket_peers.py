@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """WebSockets and server-sent events beside programs that nobody here wrote: Python's websockets, wsproto (with h2 also
-over HTTP/2) and autobahn, the npm package ws, and Chromium; both ways where they can both. A peer that is missing is a
-failure."""
+over HTTP/2) and autobahn, nghttpx in front of one, the npm package ws, and Chromium; both ways where they can both. A
+peer that is missing is a failure."""
 import http.server
 import os
 import queue
@@ -114,6 +114,25 @@ def our_client():
                 check(peer, "WebSocket: a subprotocol", OURS_ASKS, "protocol echo.1" in got, got)
 
 
+def our_client_over_http2():
+    what = "WebSocket over HTTP/2: two on one connection, permessage-deflate, their ends"
+    port, behind = free_port(), free_port()
+    with Running(*PYTHON, "wsproto_http2", "serve", str(port)):
+        wait_port(port)
+        got = output(OURS, "share", f"ws://127.0.0.1:{port}/").decode()
+        check("wsproto and h2", what, OURS_ASKS, got.count("closed 1000") == 2 and got.count("all came back") == 2 and
+              "1 connection" in got, got)
+    port = free_port()
+    with Running(*PYTHON, "websockets", "serve", str(behind)), \
+            Running("nghttpx", "--conf=/dev/null", f"--frontend=127.0.0.1,{port};no-tls",
+                    f"--backend=127.0.0.1,{behind}", "--workers=1"):
+        wait_port(behind)
+        wait_port(port)
+        got = output(OURS, "share", f"ws://127.0.0.1:{port}/").decode()
+        check("nghttpx", what, OURS_ASKS, got.count("closed 1000") == 2 and got.count("all came back") == 2 and
+              "1 connection" in got, got)
+
+
 def a_page(port, folder):
     ear = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Ear)
     threading.Thread(target=ear.serve_forever, daemon=True).start()
@@ -149,6 +168,7 @@ def main():
         a_page(port, folder)
     a_secure_page(folder)
     our_client()
+    our_client_over_http2()
     shutil.rmtree(folder, ignore_errors=True)
     print("%d failed" % len(failures))
     return 1 if failures else 0

@@ -175,6 +175,85 @@ def wsproto_http2_ask(port, path):
         print("ok", all(x.deflate.enabled() for x in sockets.values()))
 
 
+def wsproto_http2_serve(port):
+    """Echoes on as many streams of a connection as are asked for."""
+    import threading
+    from h2.config import H2Configuration
+    from h2.connection import H2Connection
+    from h2.events import DataReceived, RequestReceived, StreamEnded, StreamReset, WindowUpdated
+    from h2.settings import SettingCodes, Settings
+    from wsproto import ConnectionType
+    from wsproto.connection import Connection
+    from wsproto.events import BytesMessage, CloseConnection, Message, Ping, TextMessage
+    from wsproto.extensions import PerMessageDeflate
+
+    class Socket:
+        def __init__(self, h2, stream, fields):
+            self.h2, self.stream, self.left, self.over = h2, stream, b"", False
+            self.gathered = None
+            want = {":method": "CONNECT", ":protocol": "websocket", ":scheme": "http", "sec-websocket-version": "13"}
+            wrong = [name for name in want if fields.get(name) != want[name]]
+            wrong += [name for name in ("sec-websocket-key", "upgrade", "connection", "host") if name in fields]
+            deflate = PerMessageDeflate()
+            accepted = deflate.accept(fields.get("sec-websocket-extensions", "").split(";", 1)[-1])
+            if wrong:
+                h2.send_headers(stream, [(":status", "400")], end_stream=True)
+                return
+            h2.send_headers(stream, [(":status", "200"), ("sec-websocket-extensions",
+                                                          "permessage-deflate; " + accepted)])
+            self.ws = Connection(ConnectionType.SERVER, [deflate])
+
+        def take(self, data):
+            self.ws.receive_data(data)
+            for event in self.ws.events():
+                if isinstance(event, (Ping, CloseConnection)):
+                    self.left += self.ws.send(event.response())
+                    self.over |= isinstance(event, CloseConnection)
+                elif isinstance(event, Message):
+                    self.gathered = event.data if self.gathered is None else self.gathered + event.data
+                    if event.message_finished:
+                        data, self.gathered = self.gathered, None
+                        text = isinstance(event, TextMessage)
+                        self.left += self.ws.send(TextMessage(data) if text else BytesMessage(bytes(data)))
+            self.flush()
+
+        def flush(self):
+            while self.left and (room := min(self.h2.local_flow_control_window(self.stream),
+                                             self.h2.max_outbound_frame_size)):
+                self.h2.send_data(self.stream, self.left[:room])
+                self.left = self.left[room:]
+            if self.over and not self.left:
+                self.h2.end_stream(self.stream)
+                self.over = False
+
+    def talk(s):
+        h2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
+        h2.local_settings = Settings(client=False, initial_values={SettingCodes.ENABLE_CONNECT_PROTOCOL: 1})
+        h2.initiate_connection()
+        sockets = {}
+        s.sendall(h2.data_to_send())
+        while got := s.recv(65536):
+            for event in h2.receive_data(got):
+                x = sockets.get(getattr(event, "stream_id", None))
+                if isinstance(event, RequestReceived):
+                    sockets[event.stream_id] = Socket(h2, event.stream_id, dict(event.headers))
+                elif isinstance(event, DataReceived):
+                    if event.flow_controlled_length:
+                        h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                    if event.data:  # the last frame only ends the client's side
+                        x.take(event.data)
+                elif isinstance(event, (StreamEnded, StreamReset)):
+                    sockets.pop(event.stream_id, None)
+                elif isinstance(event, WindowUpdated):
+                    for each in sockets.values():
+                        each.flush()
+            s.sendall(h2.data_to_send())
+
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        while True:
+            threading.Thread(target=talk, args=(listener.accept()[0],), daemon=True).start()
+
+
 def autobahn_factory(port, path, finished):
     from autobahn.asyncio.websocket import (WebSocketClientFactory, WebSocketClientProtocol, WebSocketServerFactory,
                                             WebSocketServerProtocol)

@@ -2,7 +2,7 @@
  *
  * WebSockets, client against server: messages of all lengths, whole, in parts and compressed, numbered and echoed; one
  * side or the other ends it. Every message that comes back is the next one, every WebSocket is lost once, and a good
- * end is one in which all was said.
+ * end is one in which all was said. They have a connection each, or share one of HTTP/2.
  */
 #include "tests/sim/scenarios.h"
 
@@ -18,6 +18,7 @@ enum { CLIENTS = 4, MESSAGES = 24, LARGEST = 20000, AHEAD = 3 };
 struct one {
     struct plait_sim *sim;
     struct plait_reactor *reactor;
+    struct plait_http_client *http; /* NULL: a connection each */
     struct plait_timer start;
     size_t number, sent, back;
     bool compress, whole; /* `whole`: all came back */
@@ -164,7 +165,9 @@ static void start(void *ctx)
     const struct plait_websocket_options options = {.no_deflate = !o->compress,
                                                     .deflate_forget = o->number == 2,
                                                     .ping_interval = plait_seconds(5),
-                                                    .ping_timeout = plait_seconds(40)};
+                                                    .ping_timeout = plait_seconds(40),
+                                                    .client = o->http,
+                                                    .version = o->http ? PLAIT_HTTP_2 : PLAIT_HTTP_1};
     const char *url = o->number % 2 ? "ws://server/pieces" : "ws://server/whole";
     if (plait_then(plait_websocket_connect(o->reactor, url, &options, &client, o), ended, o) != PLAIT_OK)
         plait_sim_fail(o->sim, "no memory");
@@ -194,19 +197,24 @@ static void check(struct plait_sim *sim, const struct one *o)
                        o->back);
 }
 
-static void run(struct plait_sim *sim)
+static void run_over(struct plait_sim *sim, bool shared)
 {
     struct plait_host *server = plait_sim_host(sim, "server"), *host = plait_sim_host(sim, "client");
     struct one all[CLIENTS];
+    struct plait_http_client *http = NULL;
     int open = 0;
     if (!serve(sim, server, &open))
         return;
+    if (shared)
+        http = plait_http_client_new(plait_host_reactor(host), NULL);
     for (size_t i = 0; i < CLIENTS; i++) {
-        all[i] = (struct one){.sim = sim, .reactor = plait_host_reactor(host), .number = i, .compress = i >= 2};
+        all[i] = (struct one){
+            .sim = sim, .reactor = plait_host_reactor(host), .number = i, .compress = i >= 2, .http = http};
         plait_timer_init(&all[i].start, all[i].reactor, "start", start, &all[i]);
         plait_timer_arm(&all[i].start, plait_millis((int64_t)plait_sim_random(sim, 500)));
     }
     plait_sim_run_while(sim, plait_seconds(600), some_run, all);
+    plait_http_client_free(&http);
     plait_sim_run_for(sim, plait_seconds(120));
     for (size_t i = 0; i < CLIENTS; i++)
         check(sim, &all[i]);
@@ -215,4 +223,17 @@ static void run(struct plait_sim *sim)
     plait_sim_check_end(sim); /* while what `lost` may still be told of stands */
 }
 
+static void run(struct plait_sim *sim)
+{
+    run_over(sim, false);
+}
+
 const struct plait_scenario scenario_websocket = {.name = "websocket", .faults = PLAIT_SIM_ALL, .run = run};
+
+static void run_shared(struct plait_sim *sim)
+{
+    run_over(sim, true);
+}
+
+const struct plait_scenario scenario_websockets_shared = {
+    .name = "websockets_shared", .faults = PLAIT_SIM_ALL, .run = run_shared};

@@ -54,7 +54,8 @@
     X(unix_echo) \
     X(tunnels) \
     X(uploads) \
-    X(websocket)
+    X(websocket) \
+    X(websockets_shared)
 /* clang-format on */
 
 #define SCENARIO_DECLARE(name) extern const struct plait_scenario scenario_##name;

@@ -4,7 +4,8 @@
  * messages at /ws and three events at /events, and a client that has an echo give back what it sends. Through the
  * public headers only.
  *
- * ws_peer serve PORT FOLDER, ws_peer serve ENDPOINT FOLDER, or: ws_peer ask URL
+ * ws_peer serve PORT FOLDER, ws_peer serve ENDPOINT FOLDER, ws_peer ask URL, or: ws_peer share URL
+ * `share` has two over one connection of HTTP/2.
  */
 #include <plait/events.h>
 #include <plait/listen.h>
@@ -81,8 +82,10 @@ static plait_err serve(struct plait_reactor *r, const char *port, const char *fo
 
 struct asking {
     struct plait_reactor *reactor;
-    unsigned step; /* messages that came back */
+    unsigned *open; /* how many are still to end */
+    unsigned step;  /* messages that came back */
     bool pong;
+    bool apart; /* the ping does not go between compressed parts: wsproto 1.2 loses its place then */
     struct plait_fault fault;
     uint8_t large[200000];
 };
@@ -98,8 +101,11 @@ static void send_next(struct plait_websocket *ws, struct asking *a)
         break;
     case 2:
         plait_websocket_send_part(ws, PLAIT_WEBSOCKET_TEXT, PLAIT_LIT("in "), false);
-        plait_websocket_ping(ws, PLAIT_LIT("between"));
+        if (!a->apart)
+            plait_websocket_ping(ws, PLAIT_LIT("between"));
         plait_websocket_send_part(ws, PLAIT_WEBSOCKET_TEXT, PLAIT_LIT("parts"), true);
+        if (a->apart)
+            plait_websocket_ping(ws, PLAIT_LIT("between"));
         break;
     case 3:
         plait_websocket_send(ws, PLAIT_WEBSOCKET_TEXT, plait_slice_of(NULL, 0));
@@ -159,26 +165,67 @@ static void on_lost(struct plait_websocket *ws, const struct plait_fault *fault,
     struct asking *a = self;
     (void)ws;
     a->fault = *fault;
-    plait_reactor_stop(a->reactor);
+    if (--*a->open == 0)
+        plait_reactor_stop(a->reactor);
 }
 
 static const struct plait_websocket_handler asks = {
     .name = "asks", .open = on_open, .message = on_answer, .pong = on_pong, .closing = on_closing, .lost = on_lost};
+
+static void begin_asking(struct asking *a, struct plait_reactor *r, unsigned *open)
+{
+    a->reactor = r;
+    a->open = open;
+    for (size_t i = 0; i < sizeof a->large; i++)
+        a->large[i] = (uint8_t)(i * i >> 8);
+}
+
+static void report(const struct asking *a)
+{
+    if (a->fault.err == PLAIT_OK && a->step == 4 && a->pong)
+        printf("all came back\n");
+}
 
 static plait_err ask(struct plait_reactor *r, const char *url)
 {
     static const char *const protocols[] = {"echo.1", NULL};
     static const struct plait_websocket_options options = {.protocols = protocols};
     static struct asking a;
-    a.reactor = r;
-    for (size_t i = 0; i < sizeof a.large; i++)
-        a.large[i] = (uint8_t)(i * i >> 8);
+    unsigned open = 1;
+    begin_asking(&a, r, &open);
     plait_err err = plait_reactor_run_until(r, plait_websocket_connect(r, url, &options, &asks, &a), NULL);
     if (!err)
         err = plait_reactor_run(r);
-    if (!err && a.fault.err == PLAIT_OK && a.step == 4 && a.pong)
-        printf("all came back\n");
+    if (!err)
+        report(&a);
     return err ? err : a.fault.err;
+}
+
+static plait_err share(struct plait_reactor *r, const char *url)
+{
+    static struct asking a[2];
+    struct plait_http_client_counts counts;
+    struct plait_http_client *client = plait_http_client_new(r, NULL);
+    const struct plait_websocket_options options = {.client = client, .version = PLAIT_HTTP_2};
+    unsigned open = 2;
+    plait_err err = client ? PLAIT_OK : PLAIT_ENOMEM;
+    for (size_t i = 0; i < 2 && !err; i++) {
+        begin_asking(&a[i], r, &open);
+        a[i].apart = true;
+        err = plait_reactor_run_until(r, plait_websocket_connect(r, url, &options, &asks, &a[i]), NULL);
+    }
+    if (!err && open)
+        err = plait_reactor_run(r);
+    for (size_t i = 0; i < 2 && !err; i++) {
+        report(&a[i]);
+        err = a[i].fault.err;
+    }
+    if (client)
+        plait_http_client_look(client, &counts);
+    if (!err)
+        printf("%u connection\n", (unsigned)counts.made);
+    plait_http_client_free(&client);
+    return err;
 }
 
 int main(int argc, char **argv)
@@ -189,6 +236,8 @@ int main(int argc, char **argv)
         err = serve(r, argv[2], argv[3]);
     else if (r && argc == 3 && strcmp(argv[1], "ask") == 0)
         err = ask(r, argv[2]);
+    else if (r && argc == 3 && strcmp(argv[1], "share") == 0)
+        err = share(r, argv[2]);
     if (err)
         fprintf(stderr, "ws_peer: %s\n", plait_err_text(err));
     plait_reactor_free(&r);
