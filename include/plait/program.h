@@ -18,6 +18,10 @@ enum plait_program_link {
     /* The connection's own socket as descriptors 0 and 1, as inetd's "nowait": TCP and UNIX sockets, without TLS and
      * PROXY header. Bytes don't pass through this process; `idle` does not hold. */
     PLAIT_PROGRAM_SOCKET,
+    /* A terminal as descriptors 0, 1 and 2, for any connection. Bytes go through it as they are: a guest that wants to
+     * see a screen speaks to it as one, telnet's words are not understood. The end of what the guest says is told as
+     * VEOF (Ctrl-D), which a program that reads lines takes for the end. */
+    PLAIT_PROGRAM_PTY,
 };
 
 /* The zero value of every member is its default. */

@@ -291,6 +291,11 @@ int plait__fd_stream_fd(const struct plait_stream *s)
     return s->carrier->ops == &fd_carrier_ops && is_socket(s->carrier) ? of_carrier(s->carrier)->h.fd : -1;
 }
 
+int plait__fd_stream_pipe(const struct plait_stream *s)
+{
+    return s->carrier->ops == &fd_carrier_ops && !is_socket(s->carrier) ? of_carrier(s->carrier)->h.fd : -1;
+}
+
 /* --- making and freeing ------------------------------------------------------------------------------------------- */
 
 void plait__fd_streams_init(struct plait_reactor *r)

@@ -207,6 +207,7 @@ struct plan {
     struct plait_spawn_options *options;
     struct plait_sys_fd_map map[MAP_MAX];
     int child_ends[MAP_MAX]; /* to close after the spawn; -1: none */
+    int terminal;            /* index of the first PLAIT_CHILD_PTY; -1: none */
     size_t count;            /* entries that are prepared */
 };
 
@@ -267,6 +268,46 @@ static plait_err make_socket(struct plan *plan, struct plait_child_map *m, int *
     return PLAIT_OK;
 }
 
+static struct winsize winsize_of(const struct plait_window *w)
+{
+    const bool told = w->rows || w->columns;
+    return (struct winsize){
+        .ws_row = told ? w->rows : 24, .ws_col = told ? w->columns : 80, .ws_xpixel = w->width, .ws_ypixel = w->height};
+}
+
+/* The other side must not stay open here, or the master would never hear of its end: it is the first entry's to
+ * close. */
+static plait_err make_pty(struct plan *plan, struct plait_child_map *m, int *child_end)
+{
+    const struct plait_spawn_options *o = plan->options;
+    struct plait_sys *sys = plan->reactor->sys;
+    const struct winsize size = winsize_of(&o->window);
+    int fds[2];
+    int res = sys->ops->openpty(sys, fds, &size, o->set_ids ? o->uid : (uid_t)-1);
+    if (res < 0)
+        return PLAIT_FAIL(plait_err_from_errno(-res));
+    *child_end = fds[1];
+    res = plait__fd_stream_new(plan->reactor, PLAIT__FD_PIPE, fds[0], NULL, &m->stream);
+    if (res < 0) {
+        close_fd(plan, fds[0]);
+        close_fd(plan, fds[1]);
+        return PLAIT_FAIL(plait_err_from_errno(-res));
+    }
+    return PLAIT_OK;
+}
+
+static plait_err prepare_pty(struct plan *plan, struct plait_child_map *m, int *child_end, int *parent_fd)
+{
+    if (plan->terminal < 0) {
+        PLAIT_TRY(make_pty(plan, m, child_end));
+        plan->terminal = (int)plan->count;
+        *parent_fd = *child_end;
+    } else {
+        *parent_fd = plan->child_ends[plan->terminal];
+    }
+    return PLAIT_OK;
+}
+
 static plait_err prepare_one(struct plan *plan, struct plait_child_map *m, int *child_end, int *parent_fd)
 {
     *child_end = -1;
@@ -277,6 +318,8 @@ static plait_err prepare_one(struct plan *plan, struct plait_child_map *m, int *
     case PLAIT_CHILD_FD:
         *parent_fd = m->parent_fd;
         return PLAIT_OK;
+    case PLAIT_CHILD_PTY:
+        return prepare_pty(plan, m, child_end, parent_fd);
     case PLAIT_CHILD_SOCKET:
         PLAIT_TRY(make_socket(plan, m, child_end));
         break;
@@ -308,9 +351,11 @@ static plait_err check_options(struct plait_spawn_options *o)
     for (size_t i = 0; i < o->map_count; i++) {
         struct plait_child_map *m = &o->map[i];
         m->stream = NULL;
-        if (m->child_fd < 0 || m->child_fd > CHILD_FD_MAX || (unsigned)m->kind > PLAIT_CHILD_FD)
+        if (m->child_fd < 0 || m->child_fd > CHILD_FD_MAX || (unsigned)m->kind > PLAIT_CHILD_PTY)
             return PLAIT_FAIL(PLAIT_EINVAL);
         if (m->kind == PLAIT_CHILD_FD && m->parent_fd < 0)
+            return PLAIT_FAIL(PLAIT_EINVAL);
+        if (m->kind == PLAIT_CHILD_PTY && !o->new_session)
             return PLAIT_FAIL(PLAIT_EINVAL);
         for (size_t j = 0; j < i; j++) {
             if (o->map[j].child_fd == m->child_fd)
@@ -334,6 +379,8 @@ static int call_spawn(struct plan *plan, const char *path, int *pid)
         .map = plan->map,
         .map_count = plan->count,
         .new_session = o->new_session,
+        .terminal = plan->terminal >= 0,
+        .terminal_fd = plan->terminal >= 0 ? plan->map[plan->terminal].child_fd : -1,
         .set_ids = o->set_ids,
         .uid = o->uid,
         .gid = o->gid,
@@ -384,7 +431,7 @@ plait_err plait_spawn(struct plait_reactor *reactor, struct plait_spawn_options 
         return PLAIT_FAIL(PLAIT_ENOMEM);
     p->reactor = reactor;
     p->group = options->group && options->new_session;
-    struct plan plan = {.reactor = reactor, .options = options, .count = 0};
+    struct plan plan = {.reactor = reactor, .options = options, .terminal = -1};
     plait_err err = start(&plan, p);
     if (err != PLAIT_OK)
         plait_mem_free(p);
@@ -418,6 +465,17 @@ struct plait_deferred *plait_process_exit(struct plait_process *process)
     if (p->pidfd < 0)
         fire_exit(p);
     return d;
+}
+
+plait_err plait_stream_window(struct plait_stream *s, const struct plait_window *window)
+{
+    const int fd = s->state >= PLAIT__S_CLOSED ? -1 : plait__fd_stream_pipe(s);
+    const struct winsize size = {
+        .ws_row = window->rows, .ws_col = window->columns, .ws_xpixel = window->width, .ws_ypixel = window->height};
+    const int res = fd < 0 ? -ENOTTY : s->reactor->sys->ops->winsize(s->reactor->sys, fd, &size);
+    if (res == 0)
+        return PLAIT_OK;
+    return PLAIT_FAIL(res == -ENOTTY ? PLAIT_EUNSUPPORTED : PLAIT_EIO);
 }
 
 plait_err plait_process_signal(struct plait_process *process, int signo)

@@ -88,6 +88,8 @@ static int take_identity(const struct plait_sys_spawn *spawn)
 {
     if (spawn->new_session && setsid() < 0)
         return errno;
+    if (spawn->terminal && ioctl(spawn->terminal_fd, TIOCSCTTY, 0) != 0)
+        return errno;
     if (spawn->set_ids) {
         /* The raw calls: the C library's would ask every thread of the parent to follow. */
         if (syscall(SYS_setgroups, 0, NULL) != 0 || syscall(SYS_setresgid, spawn->gid, spawn->gid, spawn->gid) != 0 ||

@@ -171,6 +171,8 @@ int plait__fd_stream_new(struct plait_reactor *r, enum plait__fd_kind kind, int 
 
 /* Descriptor of a stream that is a socket and nothing more; -1 for others. It stays the stream's. */
 int plait__fd_stream_fd(const struct plait_stream *s);
+/* The same for one that is no socket, but has one descriptor for both ways. */
+int plait__fd_stream_pipe(const struct plait_stream *s);
 
 /* TLS as a layer under the stream (tls_carrier.c): the stream's carrier is replaced, the old one becomes the lower
  * one. `alpn` is what a client offers, and what a server speaks whose context has no list of its own. A client that is

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -34,6 +35,8 @@ struct plait_sys_spawn {
     } * map;
     size_t map_count;
     bool new_session;
+    bool terminal; /* the terminal behind terminal_fd, one of the child's, becomes its session's own */
+    int terminal_fd;
     bool set_ids;
     uint32_t uid, gid;
     bool kill_with_parent;
@@ -47,7 +50,7 @@ struct plait_sys_spawn {
     X(sendfile) X(close) X(pipe2) X(fcntl) X(eventfd) X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(clock) \
     X(getrandom) X(openat2) X(fstat) X(fstatat) X(pread) X(pread_nowait) X(pwrite) X(ftruncate) X(fsync) X(unlinkat) \
     X(renameat) X(mkdirat) X(fchmodat) X(getdents) X(spawn) X(reap) X(pidfd_signal) X(signalfd) X(sigmask) \
-    X(if_nametoindex) X(env) X(isatty) X(group_signal)
+    X(if_nametoindex) X(env) X(isatty) X(group_signal) X(openpty) X(winsize)
 /* clang-format on */
 
 enum plait_sys_call {
@@ -125,6 +128,12 @@ struct plait_sys_ops {
 
     /* sends a signal to a process group; its leader is a child that is not reaped */
     int (*group_signal)(struct plait_sys *sys, int leader, int signo);
+
+    /* A pseudo-terminal: fds[0] is the master, which does not block, fds[1] the other side, which belongs to `owner`
+     * ((uid_t)-1: whoever makes it). Neither becomes anybody's own terminal by it, and both close on exec. */
+    int (*openpty)(struct plait_sys *sys, int fds[2], const struct winsize *size, uid_t owner);
+    /* sets a terminal's size; whoever is in its foreground gets SIGWINCH when it changed */
+    int (*winsize)(struct plait_sys *sys, int fd, const struct winsize *size);
 
     /* 0: the pool uses threads. Else there are none, and a job of the pool runs in the loop after so many
      * nanoseconds. */

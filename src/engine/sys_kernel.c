@@ -301,6 +301,32 @@ K int k_isatty(SYS, int fd)
     return isatty(fd) ? 1 : errno == ENOTTY || errno == EINVAL ? 0 : -errno;
 }
 
+K int k_winsize(SYS, int fd, const struct winsize *size)
+{
+    return RESULT(ioctl(fd, TIOCSWINSZ, size));
+}
+
+/* The other side is asked of the master itself: its name may stand for another one in this mount namespace. */
+K int k_openpty(SYS, int fds[2], const struct winsize *size, uid_t owner)
+{
+    const int locked = 0;
+    const int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (master < 0)
+        return -errno;
+    const int unlocked = ioctl(master, TIOCSPTLCK, &locked);
+    const int slave = unlocked == 0 ? ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC) : -1;
+    if (slave < 0 || ioctl(slave, TIOCSWINSZ, size) != 0 || fchown(slave, owner, (gid_t)-1) != 0) {
+        const int err = errno;
+        if (slave >= 0)
+            close(slave); /* uncovered: a size is always taken; that an owner is not is for who may not change it */
+        close(master);
+        return -err;
+    }
+    fds[0] = master;
+    fds[1] = slave;
+    return 0;
+}
+
 K int64_t k_job_delay(SYS)
 {
     return 0;
@@ -371,6 +397,8 @@ static const struct plait_sys_ops kernel_ops = {
     .if_nametoindex = k_if_nametoindex,
     .env = k_env,
     .isatty = k_isatty,
+    .openpty = k_openpty,
+    .winsize = k_winsize,
     .job_delay = k_job_delay,
     .job_cost = k_job_cost,
     .unsetenv = k_unsetenv,

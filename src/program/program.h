@@ -107,7 +107,7 @@ bool take_forward_option(struct words *words, struct forward_words *forward, con
 /* What was told of a program for each connection; run.c. */
 struct run_words {
     const char *command, *at_once, *idle, *life, *kill_after;
-    bool socket;
+    bool socket, pty;
 };
 bool take_run_option(struct words *words, struct run_words *run, const char **value);
 struct service_words;

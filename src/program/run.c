@@ -23,6 +23,8 @@ bool take_run_option(struct words *words, struct run_words *run, const char **va
         run->kill_after = *value;
     else if (take_flag(words, "socket", 0))
         run->socket = true;
+    else if (take_flag(words, "pty", 0))
+        run->pty = true;
     else
         return false;
     return true;
@@ -51,11 +53,17 @@ struct plait_service *make_run(struct plait_reactor *r, const struct service_wor
     const char *const argv[] = {"/bin/sh", "-c", run->command, NULL};
     struct plait_program_options o = {
         .spawn = {.path = argv[0], .argv = argv, .env = (const char *const *)environ, .kill_with_parent = true},
-        .link = run->socket ? PLAIT_PROGRAM_SOCKET : PLAIT_PROGRAM_PIPES};
+        .link = run->socket ? PLAIT_PROGRAM_SOCKET
+                : run->pty  ? PLAIT_PROGRAM_PTY
+                            : PLAIT_PROGRAM_PIPES};
     struct plait_service *service = NULL;
     uint64_t at_once;
     if (!run->command || !run->command[0]) {
         (void)told(trouble, EXIT_USAGE, "which program? --run COMMAND, as in --run 'exec cat'");
+        return NULL;
+    }
+    if (run->socket && run->pty) {
+        (void)told(trouble, EXIT_USAGE, "--socket and --pty don't go together");
         return NULL;
     }
     if (!read_number("at-once", run->at_once, &at_once, trouble) || !read_span("idle", run->idle, &o.idle, trouble) ||

@@ -135,7 +135,7 @@ const struct service_kind service_kinds[] = {
     {"proxy", "tcp:3128", "HTTP proxy for clients: --allow LIST, --ports LIST, --user NAME:PASSWORD …", make_proxy, -1,
      true},
     {"forward", "tcp:7022", "carries connections on: --to ENDPOINT, --send-proxy v1|v2", make_forward, -1, true},
-    {"program", "tcp:7098", "a program for each connection: --run COMMAND, --socket …", make_run, -1, true},
+    {"program", "tcp:7098", "a program for each connection: --run COMMAND, --socket, --pty …", make_run, -1, true},
 };
 const size_t service_kind_count = sizeof service_kinds / sizeof service_kinds[0];
 

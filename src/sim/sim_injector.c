@@ -346,6 +346,18 @@ static int i_isatty(struct plait_sys *sys, int fd)
     return under->ops->isatty(under, fd);
 }
 
+static int i_openpty(struct plait_sys *sys, int fds[2], const struct winsize *size, uid_t owner)
+{
+    INJECT(openpty);
+    return under->ops->openpty(under, fds, size, owner);
+}
+
+static int i_winsize(struct plait_sys *sys, int fd, const struct winsize *size)
+{
+    INJECT(winsize);
+    return under->ops->winsize(under, fd, size);
+}
+
 static int i_close(struct plait_sys *sys, int fd)
 {
     struct plait_injector *in = injector_of(sys);
@@ -442,6 +454,8 @@ static const struct plait_sys_ops injector_ops = {
     .if_nametoindex = i_if_nametoindex,
     .env = i_env,
     .isatty = i_isatty,
+    .openpty = i_openpty,
+    .winsize = i_winsize,
     .job_delay = i_job_delay,
     .job_cost = i_job_cost,
     .unsetenv = i_unsetenv,

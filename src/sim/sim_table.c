@@ -477,6 +477,21 @@ static int s_isatty(struct plait_sys *sys, int fd)
     return (int)res;
 }
 
+static int s_openpty(struct plait_sys *sys, int fds[2], const struct winsize *size, uid_t owner)
+{
+    (void)fds;
+    (void)size;
+    CALL(openpty, owner, -EOPNOTSUPP); /* no host has terminals: what they do to bytes is not simulated */
+    return (int)res;
+}
+
+static int s_winsize(struct plait_sys *sys, int fd, const struct winsize *size)
+{
+    (void)size;
+    CALL(winsize, fd, sim_fd_file(host, fd) ? -ENOTTY : -EBADF);
+    return (int)res;
+}
+
 static unsigned s_if_nametoindex(struct plait_sys *sys, const char *name)
 {
     (void)sys;
@@ -565,6 +580,8 @@ const struct plait_sys_ops plait__sim_ops = {
     .if_nametoindex = s_if_nametoindex,
     .env = s_env,
     .isatty = s_isatty,
+    .openpty = s_openpty,
+    .winsize = s_winsize,
     .job_delay = s_job_delay,
     .job_cost = s_job_cost,
     .unsetenv = s_unsetenv,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A program for each connection: spawned with pipes or with the socket itself, bytes carried both ways with
- * backpressure, half by half, and an end that both sides hear of. It isn't CGI: nothing is known of what is said.
+ * A program for each connection: spawned with pipes, with a terminal or with the socket itself, bytes carried both ways
+ * with backpressure, half by half, and an end that both sides hear of. It isn't CGI: nothing is known of what is said.
  *
  * Invariant: a visit lives until its process, its streams and its guest have all let go of it; `running` counts
  * processes. The one timer stands for what is next: the end of the life, the kill, or the end of waiting for pipes that
@@ -36,8 +36,9 @@ struct visit {
     struct program *program;
     size_t holders; /* streams and the process */
     struct plait_process *process;
-    struct plait_stream *guest;           /* NULL: lost */
-    struct plait_stream *in, *out, *says; /* of the program; NULL: lost, or never there */
+    struct plait_stream *guest; /* NULL: lost */
+    /* Of the program; NULL: lost, or never there. A terminal is `in` and `out`. */
+    struct plait_stream *in, *out, *says;
     struct plait_timer timer, silence;
     plait_time moved; /* the last byte, either way */
     bool told;        /* to end */
@@ -160,7 +161,9 @@ static void guest_eof(struct plait_stream *s, size_t rest, void *self)
     struct visit *v = self;
     (void)s;
     (void)rest;
-    if (v->in)
+    if (v->in && v->in == v->out)
+        plait_write(v->in, PLAIT_LIT("\004"));
+    else if (v->in)
         plait_close(v->in);
 }
 
@@ -260,6 +263,22 @@ static void out_lost(struct plait_stream *s, const struct plait_fault *fault, vo
 static const struct plait_protocol out_protocol = {
     .name = "program output", .data = out_data, .drain = ignore_drain, .lost = out_lost};
 
+static void terminal_lost(struct plait_stream *s, const struct plait_fault *fault, void *self)
+{
+    struct visit *v = self;
+    v->in = NULL;
+    in_room(s, v);
+    out_lost(s, fault, v);
+}
+
+/* What nobody reads there is bounded: nothing is read for it from the guest then. */
+static const struct plait_protocol terminal_protocol = {.name = "program terminal",
+                                                        .data = out_data,
+                                                        .room = in_room,
+                                                        .drain = ignore_drain,
+                                                        .lost = terminal_lost,
+                                                        .flags = PLAIT_BOUNDS_OUTPUT};
+
 static void say_line(plait_slice line, void *ctx)
 {
     log_visit(ctx, PLAIT_LOG_NOTICE, "program-says", "a program says", plait_field_bytes("line", line));
@@ -320,6 +339,8 @@ static plait_err fill_map(const struct program *p, const struct plait_stream *gu
     map[0] = (struct plait_child_map){.child_fd = 0, .kind = PLAIT_CHILD_PIPE_IN};
     map[1] = (struct plait_child_map){.child_fd = 1, .kind = PLAIT_CHILD_PIPE_OUT};
     map[2] = (struct plait_child_map){.child_fd = 2, .kind = PLAIT_CHILD_PIPE_OUT};
+    if (p->options.link == PLAIT_PROGRAM_PTY)
+        map[0].kind = map[1].kind = map[2].kind = PLAIT_CHILD_PTY;
     if (p->options.link != PLAIT_PROGRAM_SOCKET)
         return PLAIT_OK;
     const int fd = own_socket(guest);
@@ -359,7 +380,9 @@ static plait_err begin(struct visit *v, struct plait_stream *guest, const struct
     const bool carries = p->options.link != PLAIT_PROGRAM_SOCKET;
     struct plait_deferred *exit = plait_process_exit(v->process);
     const bool waits = plait_then(exit, on_exit, v) == PLAIT_OK;
-    take_stream(v, &v->in, map[0].stream, &in_protocol);
+    const bool terminal = p->options.link == PLAIT_PROGRAM_PTY;
+    take_stream(v, &v->in, map[0].stream, terminal ? &terminal_protocol : &in_protocol);
+    v->out = terminal ? v->in : NULL;
     take_stream(v, &v->out, map[1].stream, &out_protocol);
     take_stream(v, &v->says, map[2].stream, &says_protocol);
     if (!waits) {
@@ -415,7 +438,7 @@ plait_err plait_program_new(struct plait_reactor *reactor, const struct plait_pr
                             struct plait_service **out)
 {
     static const struct plait_service_ops ops = {.name = "program", .open = open_guest, .free = program_unref};
-    if (!options->spawn.path || options->spawn.map_count > 0 || (unsigned)options->link > PLAIT_PROGRAM_SOCKET)
+    if (!options->spawn.path || options->spawn.map_count > 0 || (unsigned)options->link > PLAIT_PROGRAM_PTY)
         return PLAIT_FAIL(PLAIT_EINVAL);
     struct program *p = plait_mem_new(plait_reactor_budget(reactor), sizeof *p);
     if (!p)

@@ -54,6 +54,26 @@ for more in [], ["--socket"]:
         check("a drain ends it", status == 0 and ends(first) and ends(pid), said)
         check("complaints", "line=\"a complaint\"" in said, said)
 
+with Server(*serve, "--pty", "--run", "stty -echo; echo ready; read x; echo $x; tty; stty size; cat") as s:
+    port = s.port("program")
+    with socket.create_connection(("127.0.0.1", port), 10) as c:
+        lines = c.makefile("rb")
+        check("a terminal", lines.readline() == b"ready\r\n")
+        c.sendall(b"word\nmore\n")
+        got = [lines.readline() for _ in range(4)]
+        check("which is one", got[0] == b"word\r\n" and got[1].startswith(b"/dev/pts/") and got[3] == b"more\r\n", got)
+        check("of the usual size", got[2] == b"24 80\r\n", got)
+        c.shutdown(socket.SHUT_WR)
+        check("ends with Ctrl-D", lines.read() == b"")
+    with socket.create_connection(("127.0.0.1", port), 10) as c:
+        lines = c.makefile("rb")
+        check("another", lines.readline() == b"ready\r\n")
+        c.sendall(b"\3")
+        check("Ctrl-C is heard", lines.read() == b"")
+        time.sleep(0.5)  # a guest that went first would be the reason for the end
+    _, said = s.end()
+    check("and told", "status=-2" in said, said)
+
 with Server(*serve, "--run", "echo first; exec sleep 100", "--at-once", "1", "--life", "1", "--kill-after", "1",
             "--idle", "50") as s:
     port = s.port("program")
@@ -81,6 +101,7 @@ wrong("no program", serve, "which program? --run COMMAND")
 wrong("an empty one", serve + ["--run", ""], "which program? --run COMMAND")
 for name in "at-once", "idle", "life", "kill-after":
     wrong("--" + name, serve + ["--run", "x", "--" + name, "0"], "--%s wants a number, at least one" % name)
+wrong("two ways", serve + ["--run", "x", "--socket", "--pty"], "--socket and --pty don't go together")
 wrong("a word", serve + ["--run", "x", "--idle", "long"], "--idle wants a number, at least one")
 wrong("another option", serve + ["--exec", "x"], "'--exec' is neither an option nor a service")
 wrong("--run without a value", serve + ["--run"], "the last option lacks its value")

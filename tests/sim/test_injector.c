@@ -87,6 +87,7 @@ static socklen_t address_len;
 static struct epoll_event event;
 static struct stat file_stat;
 static sigset_t signals;
+static const struct winsize window;
 static int number, fds[2];
 static const struct plait_sys_spawn no_program = {.path = "/none"};
 
@@ -139,7 +140,9 @@ static const struct plait_sys_spawn no_program = {.path = "/none"};
     X(pidfd_signal, -EBADF, NO_FD, SIGTERM)                                                                            \
     X(signalfd, -EBADF, NO_FD, &signals, 0)                                                                            \
     X(sigmask, -EINVAL, -1, &signals, NULL)                                                                            \
-    X(isatty, -EBADF, NO_FD)
+    X(isatty, -EBADF, NO_FD)                                                                                           \
+    X(openpty, -EOPNOTSUPP, fds, &window, 0)                                                                           \
+    X(winsize, -EBADF, NO_FD, &window)
 
 #define VIA(name, expected, ...)                                                                                       \
     static long via_##name(struct plait_sys *sys)                                                                      \

@@ -533,6 +533,20 @@ static void its_flag_can_fail_to_be_changed(void **state)
     cw_close(&w);
 }
 
+static void where_there_are_no_terminals_a_guest_is_told_nothing_else(void **state)
+{
+    struct plait_program_options o = {.spawn = {.path = "/bin/cat"}, .link = PLAIT_PROGRAM_PTY};
+    (void)state;
+    open_world(&o);
+    comes(&g, "hello", true);
+    assert_string_equal(g.got, "");
+    assert_true(cw_logged(&w, "it is not supported here"));
+    if (g.s)
+        plait_close(g.s);
+    cw_pass_ms(&w, 3000);
+    cw_close(&w);
+}
+
 static void silence_with_the_socket_is_the_programs_own(void **state)
 {
     struct script p = {.stays = true};
@@ -613,7 +627,8 @@ static void run_real(enum plait_program_link link, const char *script, const cha
         len += n > 0 ? (size_t)n : 0;
     }
     assert_int_equal(n, 0);
-    assert_string_equal(got, want);
+    const size_t echoed = len > strlen(want) && link == PLAIT_PROGRAM_PTY ? len - strlen(want) : 0;
+    assert_string_equal(got + echoed, want);
     close(fd);
     while (b.r->stream_count > 0)
         assert_ok(plait_reactor_step(b.r, plait_millis(10)));
@@ -625,6 +640,48 @@ static void programs_of_the_machine_answer(void **state)
     (void)state;
     run_real(PLAIT_PROGRAM_PIPES, "read x; echo \"$PROTO $x\"; cat", "one\ntwo\n", "TCP one\ntwo\n");
     run_real(PLAIT_PROGRAM_SOCKET, "read x; echo \"$PROTO $x\"; cat", "one\ntwo\n", "TCP one\ntwo\n");
+}
+
+/* The end of what the guest says is a Ctrl-D, and the end of the program the end of all. */
+static void a_program_may_have_a_terminal(void **state)
+{
+    (void)state;
+    run_real(PLAIT_PROGRAM_PTY, "stty -echo; test -t 0 && test -t 2 && read x && echo \"$PROTO $x\"; stty size; cat",
+             "one\ntwo\n", "TCP one\r\n24 80\r\ntwo\r\n");
+}
+
+static void a_guest_that_hangs_up_ends_who_is_at_the_terminal(void **state)
+{
+    struct bed b;
+    struct plait_listener *l;
+    struct plait_service *service;
+    const struct plait_address a = loopback(0);
+    const char *const argv[] = {"sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.05; done", NULL};
+    const struct plait_program_options o = {.spawn = {.path = "sh", .argv = argv}, .link = PLAIT_PROGRAM_PTY};
+    char got[10];
+    const size_t before = open_bed(&b);
+    (void)state;
+    assert_ok(plait_program_new(b.r, &o, &service));
+    assert_ok(plait_listen(b.r, &a, NULL, service, &l));
+    const int fd = plain_connect(net_port(l));
+    ssize_t n = -1;
+    for (int i = 0; i < 1000 && n < 0; i++) {
+        assert_ok(plait_reactor_step(b.r, plait_millis(10)));
+        n = recv(fd, got, sizeof got, MSG_DONTWAIT);
+    }
+    assert_int_equal(n, 4);
+    assert_memory_equal(got, "up\r\n", 4);
+    const struct linger reset = {.l_onoff = 1};
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset), 0);
+    close(fd);
+    const plait_time began = plait_now(b.r);
+    struct plait_reactor_left left = {.timers = 1};
+    for (int i = 0; i < 1000 && left.timers > 0; i++) {
+        assert_ok(plait_reactor_step(b.r, plait_millis(10)));
+        plait_reactor_look(b.r, &left);
+    }
+    assert_true(plait_now(b.r) - began < plait_seconds(3)); /* not the kill: the hang-up */
+    close_bed(&b, before);
 }
 
 /* A grandchild with a session of its own keeps the pipes: it is not waited for once the guest is gone. */
@@ -672,5 +729,8 @@ TEST_MAIN(cmocka_unit_test(what_a_guest_says_comes_back_from_cat),
           cmocka_unit_test(options_that_make_no_sense_are_refused),
           cmocka_unit_test(without_memory_there_is_no_service), cmocka_unit_test(without_memory_a_guest_is_sent_away),
           cmocka_unit_test(a_program_may_have_the_socket_itself), cmocka_unit_test(its_flag_can_fail_to_be_changed),
+          cmocka_unit_test(where_there_are_no_terminals_a_guest_is_told_nothing_else),
           cmocka_unit_test(silence_with_the_socket_is_the_programs_own), cmocka_unit_test(not_every_stream_has_one),
-          cmocka_unit_test(programs_of_the_machine_answer), cmocka_unit_test(who_escapes_is_not_waited_for))
+          cmocka_unit_test(programs_of_the_machine_answer), cmocka_unit_test(a_program_may_have_a_terminal),
+          cmocka_unit_test(a_guest_that_hangs_up_ends_who_is_at_the_terminal),
+          cmocka_unit_test(who_escapes_is_not_waited_for))
