@@ -22,6 +22,7 @@ enum {
     PLAIT__H2_TRAILER_MAX = 8192, /* bytes of a trailer section */
     PLAIT__H2_LENT = 256,         /* bytes of a small body kept in its stream */
     PLAIT__H2_TICK_S = 15,        /* how often a connection with streams is looked at */
+    PLAIT__H2_LINGER_S = 1,       /* how long a client may send on behind its whole answer */
     PLAIT__H2_EARNS = 4,          /* frames that lead nowhere which a request or its answer makes up for */
 };
 
@@ -76,7 +77,7 @@ struct plait__h2_stream {
     uint32_t list; /* bytes of the fields, as SETTINGS_MAX_HEADER_LIST_SIZE counts */
     uint8_t *head; /* where the head is being put together */
     uint32_t head_len, head_cap;
-    struct plait_timer timer; /* the body is silent */
+    struct plait_timer timer; /* the body is silent; or is not wanted any more */
     plait_time moved;         /* when our body last went on */
     plait_span stall;         /* how long it may wait for a window */
     struct plait_buf in;      /* of the peer's body, until somebody wants it */
@@ -168,7 +169,8 @@ plait_err plait__h2_session_new(struct plait__h2_conn *conn, bool server, const 
 /* Ends a stream now; its request, if it has one, hears nothing. */
 void plait__h2_reset(struct plait__h2_stream *st, uint32_t code);
 /* A frame of a stream left: a peer that still sends once all is said is told that nobody listens, unless a tunnel's
- * other side goes on. Returns what nghttp2 is to hear. */
+ * other side goes on; a request has a moment to come to its end before, which may be wrong. Returns what nghttp2 is to
+ * hear. */
 int plait__h2_said(struct plait__h2_stream *st, const nghttp2_frame *frame);
 
 /* http2_conn.c */

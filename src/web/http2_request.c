@@ -323,7 +323,9 @@ static void on_timer(void *ctx)
 {
     struct plait__h2_stream *st = ctx;
     const struct plait_request *req = st->req;
-    if (req && req->body_fn && !req->paused && !req->body_done)
+    if (st->flags & PLAIT__HS_SAID)
+        plait__h2_reset(st, NGHTTP2_NO_ERROR);
+    else if (req && req->body_fn && !req->paused && !req->body_done)
         refuse_body(st, 408);
 }
 

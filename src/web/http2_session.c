@@ -155,7 +155,10 @@ int plait__h2_said(struct plait__h2_stream *st, const nghttp2_frame *frame)
     st->flags |= PLAIT__HS_SAID;
     if (st->tunnel)
         return 0;
-    return nghttp2_submit_rst_stream(st->conn->session, NGHTTP2_FLAG_NONE, st->id, NGHTTP2_NO_ERROR);
+    if (st->flags & (PLAIT__HS_TUNNEL | PLAIT__HS_ASKS)) /* what it sends is no body */
+        return nghttp2_submit_rst_stream(st->conn->session, NGHTTP2_FLAG_NONE, st->id, NGHTTP2_NO_ERROR);
+    plait_timer_arm(&st->timer, plait_seconds(PLAIT__H2_LINGER_S));
+    return 0;
 }
 
 /* --- making it ------------------------------------------------------------------------------------------------- */

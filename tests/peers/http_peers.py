@@ -233,6 +233,49 @@ def our_server_http2(port, folder):
     check("nghttp", "HTTP/2: an upload of 300 kB", OURS_SERVES, nghttp.stdout.decode() == text)
 
 
+H11 = """
+import socket, sys, h11
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10)
+c = h11.Connection(h11.CLIENT)
+def ask(method, target, body=None):
+    fields = [("Host", "a")] + ([("Transfer-Encoding", "chunked")] if body else [])
+    s.sendall(c.send(h11.Request(method=method, target=target, headers=fields)))
+    for piece in body or []:
+        s.sendall(c.send(h11.Data(data=piece)))
+    s.sendall(c.send(h11.EndOfMessage()))
+    got, status = b"", 0
+    while True:
+        event = c.next_event()
+        if event is h11.NEED_DATA:
+            c.receive_data(s.recv(65536))
+        elif isinstance(event, h11.Response):
+            status = event.status_code
+        elif isinstance(event, h11.Data):
+            got += bytes(event.data)
+        elif isinstance(event, h11.EndOfMessage):
+            c.start_next_cycle()
+            return status, got
+print(ask("GET", "/hello") == (200, b"Hello, World!")
+      and ask("POST", "/echo", [b"some ", b"text"]) == (200, b"some text")
+      and ask("HEAD", "/hello") == (200, b"") and ask("GET", "/none")[0] == 404)
+"""
+
+
+def our_server_under_load(port):
+    """Programs that count what is wrong with many answers."""
+    hello = "http://127.0.0.1:%d/hello" % port
+    run = lambda *words: subprocess.run(words, capture_output=True, timeout=60).stdout.decode()
+    for kept in ([], ["-k"]):
+        seen = run("ab", "-q", *kept, "-n", "2000", "-c", "20", hello)
+        check("ab", "HTTP: 2,000 requests on " + ("20 connections" if kept else "a connection each"), OURS_SERVES,
+              re.search(r"Complete requests: +2000\nFailed requests: +0\n", seen) and "Non-2xx" not in seen, seen)
+    seen = run("wrk", "-t", "1", "-c", "50", "-d", "1s", hello)
+    check("wrk", "HTTP: a second of 50 connections", OURS_SERVES,
+          re.search(r"[1-9]\d+ requests in", seen) and "Socket errors" not in seen and "Non-2xx" not in seen, seen)
+    seen = subprocess.run(["/usr/bin/python3", "-c", H11, str(port)], capture_output=True, timeout=30)
+    check("h11", "HTTP: requests on one connection", OURS_SERVES, seen.stdout == b"True\n", seen.stderr[-300:])
+
+
 def our_client(folder):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pages)
     server.handle_error = lambda *args: None  # a kept connection ends with its program
@@ -286,6 +329,7 @@ def main():
         wait_port(port)
         our_server(port, folder)
         our_server_http2(port, folder)
+        our_server_under_load(port)
     our_client(folder)
     our_client_at_node(folder)
     our_client_at_twisted(folder)

@@ -283,12 +283,40 @@ static void bodies_are_limited(void **state)
     h2_send(&t.w, &p);
     assert_int_equal(p.answer[0].status, 200);
     assert_int_equal(p.answer[1].status, 413);
-    assert_int_equal(p.answer[1].reset, NGHTTP2_NO_ERROR);
     assert_string_equal(p.answer[1].body, "Content Too Large");
+    assert_int_equal(p.answer[1].reset, -1);
+    advance(&t, plait_millis(1001));
+    assert_int_equal(p.answer[1].reset, NGHTTP2_NO_ERROR);
     assert_int_equal(p.answer[2].status, 413);
     assert_int_equal(p.answer[3].status, 200); /* begun before */
     assert_int_equal(p.answer[3].reset, NGHTTP2_CANCEL);
     assert_int_equal(gone_count, 2);
+    timed_close(&t);
+}
+
+/* RFC 9113 sections 8.1 and 8.1.1: what comes behind a whole answer is judged all the same, for a moment. */
+static void a_request_may_go_wrong_behind_its_answer(void **state)
+{
+    struct timed t;
+    (void)state;
+    timed_open(&t, NULL);
+    h2_headers(&p, OPEN, 1, GET_FIELDS("/hello") "content-length 1\n");
+    for (uint32_t id = 3; id <= 7; id += 2)
+        h2_headers(&p, OPEN, id, GET_FIELDS("/hello"));
+    h2_send(&t.w, &p);
+    h2_data(&p, END, 1, "ab");
+    h2_headers(&p, OPEN, 3, "x-trailer a\n");
+    h2_data(&p, END, 5, "ab");
+    h2_send(&t.w, &p);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(p.answer[i].status, 200);
+    assert_int_equal(p.answer[0].reset, NGHTTP2_PROTOCOL_ERROR);
+    assert_int_equal(p.answer[1].reset, NGHTTP2_PROTOCOL_ERROR);
+    advance(&t, plait_millis(900));
+    assert_int_equal(p.answer[3].reset, -1);
+    advance(&t, plait_millis(200));
+    assert_int_equal(p.answer[2].reset, -1);
+    assert_int_equal(p.answer[3].reset, NGHTTP2_NO_ERROR);
     timed_close(&t);
 }
 
@@ -547,6 +575,7 @@ static void a_silent_body_is_refused(void **state)
     assert_int_equal(p.answer[0].status, 0);
     advance(&t, plait_seconds(2));
     assert_int_equal(p.answer[0].status, 408);
+    advance(&t, plait_seconds(1));
     assert_int_equal(p.answer[0].reset, NGHTTP2_NO_ERROR);
     assert_int_equal(p.answer[1].reset, NGHTTP2_CANCEL);
     assert_int_equal(p.answer[2].reset, -1); /* the handler itself makes it wait */
@@ -639,10 +668,10 @@ static void a_drain_does_not_wait_for_an_answer_to_its_ping(void **state)
 TEST_MAIN(cmocka_unit_test(streams_at_once_are_limited), cmocka_unit_test(requests_of_a_connection_are_limited),
           cmocka_unit_test(heads_are_limited), cmocka_unit_test(a_head_of_many_frames_is_limited),
           cmocka_unit_test(trailer_sections_are_limited), cmocka_unit_test(bodies_are_limited),
-          cmocka_unit_test(rapid_resets_are_limited), cmocka_unit_test(what_a_client_has_us_reset_counts),
-          cmocka_unit_test(floods_are_limited), cmocka_unit_test(frames_that_go_with_something_are_no_flood),
-          cmocka_unit_test(a_list_of_settings_is_limited), cmocka_unit_test(an_idle_connection_is_closed),
-          cmocka_unit_test(a_deadline_can_be_taken_off),
+          cmocka_unit_test(rapid_resets_are_limited), cmocka_unit_test(a_request_may_go_wrong_behind_its_answer),
+          cmocka_unit_test(what_a_client_has_us_reset_counts), cmocka_unit_test(floods_are_limited),
+          cmocka_unit_test(frames_that_go_with_something_are_no_flood), cmocka_unit_test(a_list_of_settings_is_limited),
+          cmocka_unit_test(an_idle_connection_is_closed), cmocka_unit_test(a_deadline_can_be_taken_off),
           cmocka_unit_test(a_frame_that_does_not_come_whole_ends_the_connection),
           cmocka_unit_test(a_head_that_drips_is_not_waited_for),
           cmocka_unit_test(frames_that_keep_coming_are_waited_for),
