@@ -469,7 +469,7 @@ struct plait_deferred *plait_process_exit(struct plait_process *process)
 
 plait_err plait_stream_window(struct plait_stream *s, const struct plait_window *window)
 {
-    const int fd = s->state >= PLAIT__S_CLOSED ? -1 : plait__fd_stream_pipe(s);
+    const int fd = plait__fd_stream_pipe(s); /* -1 as well once it is closed */
     const struct winsize size = {
         .ws_row = window->rows, .ws_col = window->columns, .ws_xpixel = window->width, .ws_ypixel = window->height};
     const int res = fd < 0 ? -ENOTTY : s->reactor->sys->ops->winsize(s->reactor->sys, fd, &size);
