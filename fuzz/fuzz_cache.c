@@ -55,6 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int64_t age = 0;
     plait__cache_control_init(&answer);
     plait__cache_control_init(&request);
+    (void)plait__cache_control_is_targeted(rest);
     plait__cache_control_add(&answer, next_line(&rest));
     plait__cache_control_add(&request, next_line(&rest));
     must(is_time(answer.max_age) && is_time(answer.s_maxage) && is_time(answer.max_stale));

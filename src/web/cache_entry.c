@@ -226,16 +226,20 @@ static void read_facts(struct plait__cache_entry *e)
     plait_slice lines = plait_buf_slice(&e->fields), name, value;
     struct plait__cache_control targeted;
     size_t expiries = 0;
+    bool sound = true;
     plait__cache_control_init(&f->cc);
     plait__cache_control_init(&targeted);
     while (plait__cache_line(&lines, &name, &value)) {
         if (plait_slice_equal_nocase(name, PLAIT_LIT("cache-control")))
             plait__cache_control_add(&f->cc, value);
-        if (plait_slice_equal_nocase(name, PLAIT_LIT("cdn-cache-control")))
+        if (plait_slice_equal_nocase(name, PLAIT_LIT("cdn-cache-control"))) {
             plait__cache_control_add(&targeted, value);
+            sound &= plait__cache_control_is_targeted(value);
+        }
         expiries += plait_slice_equal_nocase(name, PLAIT_LIT("expires"));
     }
     const plait_slice expires = plait__cache_entry_field(e, "expires");
+    targeted.any &= sound;
     e->came = plait__cache_wall(e->cache);
     f->status = e->status;
     f->date = read_date(plait__cache_entry_field(e, "date"), e->came, e->came);

@@ -106,6 +106,41 @@ void plait__cache_control_add(struct plait__cache_control *cc, plait_slice value
     }
 }
 
+/* A key of a dictionary (RFC 8941 section 3.1.2). */
+static bool is_key(plait_slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        const uint8_t c = text.ptr[i];
+        const bool begins = (c >= 'a' && c <= 'z') || c == '*';
+        if (!begins && (i == 0 || (!plait__is_digit(c) && c != '_' && c != '-' && c != '.')))
+            return false;
+    }
+    return text.len > 0;
+}
+
+/* A member of a dictionary whose values are all that directives have: an integer, or true, which need not stand
+ * there. */
+static bool is_member(plait_slice element)
+{
+    const plait_slice member = plait_slice_trim(plait_slice_sub(element, 0, plait_slice_find_byte(element, ';', 0)));
+    const size_t equals = plait_slice_find_byte(member, '=', 0);
+    int64_t number;
+    if (!is_key(plait_slice_sub(member, 0, equals)))
+        return false;
+    const plait_slice value = equals == SIZE_MAX ? PLAIT_LIT("?1") : plait_slice_sub(member, equals + 1, member.len);
+    return plait_slice_equal(value, PLAIT_LIT("?1")) || read_seconds(value, &number);
+}
+
+bool plait__cache_control_is_targeted(plait_slice value)
+{
+    struct plait_scan scan = plait_scan_of(value);
+    while (!plait_scan_done(&scan)) {
+        if (!is_member(next_element(&scan)))
+            return false;
+    }
+    return true;
+}
+
 bool plait__cache_age(plait_slice value, int64_t *out)
 {
     return read_seconds(plait_slice_trim(plait_slice_sub(value, 0, plait_slice_find_byte(value, ',', 0))), out);

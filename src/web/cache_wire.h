@@ -23,6 +23,10 @@ void plait__cache_control_init(struct plait__cache_control *cc);
 /* Adds a field's value; of a directive that comes twice the first counts. */
 void plait__cache_control_add(struct plait__cache_control *cc, plait_slice value);
 
+/* Whether the value of a targeted field is a dictionary (RFC 8941 section 3.2) of what directives can be: integers and
+ * truths. One that is not is to be ignored (RFC 9213 section 2.1). */
+bool plait__cache_control_is_targeted(plait_slice value);
+
 /* Reads Age: the first of a list; false where it is no number. */
 bool plait__cache_age(plait_slice value, int64_t *out);
 

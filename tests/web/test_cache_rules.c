@@ -61,6 +61,10 @@ static void what_is_said_to_us_counts_more(void **state)
     static const struct story stories[] = {
         STORY("longer", 2, {.say = "Cache-Control: no-store\nCDN-Cache-Control: max-age=100\n", FORWARDED},
               {.wait = 50}),
+        STORY("no dictionary", 2, {.say = "Cache-Control: no-store\nCDN-Cache-Control: max-age=100, &&&\n", FORWARDED},
+              {FORWARDED}),
+        STORY("another type", 2, {.say = "Cache-Control: no-store\nCDN-Cache-Control: max-age=\"100\"\n", FORWARDED},
+              {FORWARDED}),
         STORY("shorter", 2, {.say = MAX_AGE "CDN-Cache-Control: max-age=10\n", FORWARDED}, {.wait = 50, FORWARDED}),
         STORY("not at all", 2, {.say = MAX_AGE "CDN-Cache-Control: no-store\n", FORWARDED}, {FORWARDED}),
         STORY("before Expires", 2,

@@ -63,6 +63,37 @@ static void times_are_read_strictly(void **state)
     }
 }
 
+/* RFC 8941 section 3.2 */
+static void a_targeted_field_is_a_dictionary(void **state)
+{
+    static const struct {
+        const char *text;
+        bool sound;
+    } cases[] = {
+        {"max-age=100", true},
+        {"no-store, max-age=7", true},
+        {"no-store=?1", true},
+        {"x-a_b.c*=5", true},
+        {"a;q=\"x\", b", true},
+        {"*any", true},
+        {"", true},
+        {"max-age=\"100\"", false},
+        {"max-age=1.5", false},
+        {"a, &&&", false},
+        {"Upper", false},
+        {"-a", false},
+        {"5=5", false},
+        {"a=", false},
+        {"a,,b", false},
+        {"no-store=?0x", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < TEST_COUNT(cases); i++) {
+        if (plait__cache_control_is_targeted(plait_slice_text(cases[i].text)) != cases[i].sound)
+            fail_msg("\"%s\"", cases[i].text);
+    }
+}
+
 static void ages_are_read(void **state)
 {
     int64_t age = 0;
@@ -122,5 +153,5 @@ static void lifetimes_follow(void **state)
 }
 
 TEST_MAIN(cmocka_unit_test(directives_are_read), cmocka_unit_test(times_are_read_strictly),
-          cmocka_unit_test(ages_are_read), cmocka_unit_test(statuses_decide_what_is_kept),
-          cmocka_unit_test(lifetimes_follow))
+          cmocka_unit_test(ages_are_read), cmocka_unit_test(a_targeted_field_is_a_dictionary),
+          cmocka_unit_test(statuses_decide_what_is_kept), cmocka_unit_test(lifetimes_follow))
