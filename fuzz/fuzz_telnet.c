@@ -243,8 +243,8 @@ static bool status(plait_slice in, struct plait_buf *out)
         plait_buf_put_u8(out, s.command);
         plait_buf_put_u8(out, s.option);
         plait_buf_put(out, s.bytes);
-        if (s.command == PLAIT__TELNET_SB)
-            plait_buf_put_u8(out, PLAIT__TELNET_SE);
+        if (s.command == PLAIT_TELNET_SB)
+            plait_buf_put_u8(out, PLAIT_TELNET_SE);
     }
     return plait_scan_done(&rest);
 }

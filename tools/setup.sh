@@ -15,7 +15,7 @@ libcurl4-openssl-dev libevent-dev nodejs git perl \
 libglib2.0-dev nginx-light haproxy socat wget qemu-user-static \
 gcc-aarch64-linux-gnu libc6-dev-arm64-cross python3-websockets python3-h2 python3-wsproto python3-autobahn node-ws \
 chromium gsasl php-cgi php-fpm fcgiwrap wrk \
-apache2-utils python3-h11"
+apache2-utils python3-h11 inetutils-telnet putty-tools"
 
 say() { printf '%s\n' "$*" >&2; }
 

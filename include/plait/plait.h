@@ -41,6 +41,7 @@
 #include <plait/supervise.h>
 #include <plait/target.h>
 #include <plait/task.h>
+#include <plait/telnet.h>
 #include <plait/thread.h>
 #include <plait/time.h>
 #include <plait/tls.h>

@@ -56,17 +56,17 @@ static const struct step asked[STATES][2] = {
 
 /* In the words of a side. */
 static const uint8_t words[2][3] = {
-    [PLAIT__TELNET_US] = {0, PLAIT__TELNET_WILL, PLAIT__TELNET_WONT},
-    [PLAIT__TELNET_HIM] = {0, PLAIT__TELNET_DO, PLAIT__TELNET_DONT},
+    [PLAIT_TELNET_US] = {0, PLAIT_TELNET_WILL, PLAIT_TELNET_WONT},
+    [PLAIT_TELNET_HIM] = {0, PLAIT_TELNET_DO, PLAIT_TELNET_DONT},
 };
 
-static enum state get(const struct plait__telnet_options *options, enum plait__telnet_side side, uint8_t option)
+static enum state get(const struct plait__telnet_options *options, enum plait_telnet_side side, uint8_t option)
 {
     return (enum state)(options->state[option] >> (side * SIDE_BITS) & STATE_MASK);
 }
 
 /* The one place at which a state changes. */
-static struct plait__telnet_turn take(struct plait__telnet_options *options, enum plait__telnet_side side,
+static struct plait__telnet_turn take(struct plait__telnet_options *options, enum plait_telnet_side side,
                                       uint8_t option, const struct step *step)
 {
     const unsigned shift = side * SIDE_BITS;
@@ -75,17 +75,17 @@ static struct plait__telnet_turn take(struct plait__telnet_options *options, enu
     return (struct plait__telnet_turn){.side = side, .change = step->change, .send = words[side][step->say]};
 }
 
-bool plait__telnet_is_on(const struct plait__telnet_options *options, enum plait__telnet_side side, uint8_t option)
+bool plait__telnet_is_on(const struct plait__telnet_options *options, enum plait_telnet_side side, uint8_t option)
 {
     return get(options, side, option) == YES;
 }
 
-bool plait__telnet_is_asking(const struct plait__telnet_options *options, enum plait__telnet_side side, uint8_t option)
+bool plait__telnet_is_asking(const struct plait__telnet_options *options, enum plait_telnet_side side, uint8_t option)
 {
     return get(options, side, option) >= WANT_NO;
 }
 
-struct plait__telnet_turn plait__telnet_ask(struct plait__telnet_options *options, enum plait__telnet_side side,
+struct plait__telnet_turn plait__telnet_ask(struct plait__telnet_options *options, enum plait_telnet_side side,
                                             uint8_t option, bool on)
 {
     return take(options, side, option, &asked[get(options, side, option)][on]);
@@ -94,9 +94,9 @@ struct plait__telnet_turn plait__telnet_ask(struct plait__telnet_options *option
 struct plait__telnet_turn plait__telnet_heard(struct plait__telnet_options *options, uint8_t command, uint8_t option,
                                               bool agree)
 {
-    const bool his = command == PLAIT__TELNET_WILL || command == PLAIT__TELNET_WONT;
-    const bool yes = command == PLAIT__TELNET_WILL || command == PLAIT__TELNET_DO;
-    const enum plait__telnet_side side = his ? PLAIT__TELNET_HIM : PLAIT__TELNET_US;
+    const bool his = command == PLAIT_TELNET_WILL || command == PLAIT_TELNET_WONT;
+    const bool yes = command == PLAIT_TELNET_WILL || command == PLAIT_TELNET_DO;
+    const enum plait_telnet_side side = his ? PLAIT_TELNET_HIM : PLAIT_TELNET_US;
     const enum state state = get(options, side, option);
     return take(options, side, option, state == NO && yes && agree ? &agreed : &heard[state][yes]);
 }
@@ -105,8 +105,8 @@ void plait__telnet_put_status(struct plait_buf *payload, const struct plait__tel
 {
     plait_buf_put_u8(payload, STATUS_IS);
     for (unsigned option = 0; option < sizeof options->state; option++) {
-        for (unsigned side = PLAIT__TELNET_US; side <= PLAIT__TELNET_HIM; side++) {
-            if (!plait__telnet_is_on(options, (enum plait__telnet_side)side, (uint8_t)option))
+        for (unsigned side = PLAIT_TELNET_US; side <= PLAIT_TELNET_HIM; side++) {
+            if (!plait__telnet_is_on(options, (enum plait_telnet_side)side, (uint8_t)option))
                 continue;
             plait_buf_put_u8(payload, words[side][PLEASE]);
             plait_buf_put_u8(payload, (uint8_t)option);

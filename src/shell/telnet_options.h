@@ -7,9 +7,6 @@
 
 #include "shell/telnet_wire.h"
 
-/* An option is two: one for what we do (WILL, WONT), one for what the peer does (DO, DONT). */
-enum plait__telnet_side { PLAIT__TELNET_US, PLAIT__TELNET_HIM };
-
 /* All options of a connection; all zeroes at its beginning. */
 struct plait__telnet_options {
     uint8_t state[256]; /* by option; 4 bits a side */
@@ -24,20 +21,20 @@ enum plait__telnet_change {
 
 /* What a step leads to: whether an option went on or off, and what to send now. */
 struct plait__telnet_turn {
-    enum plait__telnet_side side;
+    enum plait_telnet_side side;
     enum plait__telnet_change change;
     uint8_t send; /* WILL, WONT, DO, DONT; 0: nothing */
 };
 
 /* Whether an option is in force: both have agreed. */
-bool plait__telnet_is_on(const struct plait__telnet_options *options, enum plait__telnet_side side, uint8_t option);
+bool plait__telnet_is_on(const struct plait__telnet_options *options, enum plait_telnet_side side, uint8_t option);
 
 /* Whether a request of ours has no answer yet. */
-bool plait__telnet_is_asking(const struct plait__telnet_options *options, enum plait__telnet_side side, uint8_t option);
+bool plait__telnet_is_asking(const struct plait__telnet_options *options, enum plait_telnet_side side, uint8_t option);
 
 /* We want an option on or off. What is so already, or asked for already, leads to nothing; while another request is
  * under way the wish is kept until its answer. */
-struct plait__telnet_turn plait__telnet_ask(struct plait__telnet_options *options, enum plait__telnet_side side,
+struct plait__telnet_turn plait__telnet_ask(struct plait__telnet_options *options, enum plait_telnet_side side,
                                             uint8_t option, bool on);
 
 /* The peer sent `command` (WILL, WONT, DO, DONT). `agree`: should he ask for something to go on, it may. */

@@ -17,7 +17,7 @@ static void fail(struct plait_buf *payload)
         payload->err = PLAIT_EINVAL;
 }
 
-static bool is_name(plait_slice name)
+bool plait__telnet_is_name(plait_slice name)
 {
     for (size_t i = 0; i < name.len; i++) {
         if (!plait__is_printable(name.ptr[i]))
@@ -28,7 +28,7 @@ static bool is_name(plait_slice name)
 
 static void put_name(struct plait_buf *payload, plait_slice name)
 {
-    if (!is_name(name))
+    if (!plait__telnet_is_name(name))
         fail(payload);
     plait_buf_put(payload, name);
 }
@@ -74,7 +74,7 @@ plait_err plait__telnet_parse_name(plait_slice payload, bool *send, plait_slice 
     *name = plait_scan_rest(&scan);
     if (*send)
         return get_end(&scan);
-    return is_name(*name) ? PLAIT_OK : PLAIT_FAIL(PLAIT_EMALFORMED);
+    return plait__telnet_is_name(*name) ? PLAIT_OK : PLAIT_FAIL(PLAIT_EMALFORMED);
 }
 
 void plait__telnet_put_send(struct plait_buf *payload)
@@ -178,7 +178,7 @@ enum { MASK_BYTES_MAX = 32 };
 
 static bool is_negotiation(uint8_t command)
 {
-    return command >= PLAIT__TELNET_WILL && command <= PLAIT__TELNET_DONT;
+    return command >= PLAIT_TELNET_WILL && command <= PLAIT_TELNET_DONT;
 }
 
 static plait_err get_forwardmask(struct plait_scan *scan, uint8_t command, struct plait__telnet_linemode *out)
@@ -188,7 +188,7 @@ static plait_err get_forwardmask(struct plait_scan *scan, uint8_t command, struc
         return PLAIT_FAIL(PLAIT_EMALFORMED);
     out->kind = PLAIT__LINEMODE_FORWARDMASK;
     out->command = command;
-    if (command != PLAIT__TELNET_DO)
+    if (command != PLAIT_TELNET_DO)
         return get_end(scan);
     out->mask = plait_scan_rest(scan);
     return out->mask.len <= MASK_BYTES_MAX ? PLAIT_OK : PLAIT_FAIL(PLAIT_EMALFORMED);
@@ -220,7 +220,7 @@ void plait__telnet_put_mode(struct plait_buf *payload, uint8_t mode)
 
 void plait__telnet_put_forwardmask(struct plait_buf *payload, uint8_t command, plait_slice mask)
 {
-    if (!is_negotiation(command) || mask.len > (command == PLAIT__TELNET_DO ? MASK_BYTES_MAX : 0))
+    if (!is_negotiation(command) || mask.len > (command == PLAIT_TELNET_DO ? MASK_BYTES_MAX : 0))
         fail(payload);
     plait_buf_put_u8(payload, command);
     plait_buf_put_u8(payload, PLAIT__LINEMODE_FORWARDMASK);
@@ -296,7 +296,7 @@ plait_err plait__telnet_parse_charset(plait_slice payload, struct plait__telnet_
         return get_request(&scan, out);
     case PLAIT__CHARSET_ACCEPTED:
         out->name = plait_scan_rest(&scan);
-        return is_name(out->name) ? PLAIT_OK : PLAIT_FAIL(PLAIT_EMALFORMED);
+        return plait__telnet_is_name(out->name) ? PLAIT_OK : PLAIT_FAIL(PLAIT_EMALFORMED);
     case PLAIT__CHARSET_TTABLE_IS:
         return PLAIT_OK;
     case PLAIT__CHARSET_REJECTED:
@@ -318,7 +318,7 @@ bool plait__telnet_next_charset(struct plait__telnet_charset *request, plait_sli
         *name = plait_scan_rest(&scan);
         scan.at = scan.end;
     }
-    if (!is_name(*name))
+    if (!plait__telnet_is_name(*name))
         return false;
     request->rest = scan;
     return true;
@@ -362,9 +362,9 @@ static bool take_status_sub(struct plait_scan *scan, plait_slice *out)
 {
     const uint8_t *at = scan->at;
     while (at < scan->end) {
-        if (*at != PLAIT__TELNET_SE) {
+        if (*at != PLAIT_TELNET_SE) {
             at++;
-        } else if (scan->end - at >= 2 && at[1] == PLAIT__TELNET_SE) {
+        } else if (scan->end - at >= 2 && at[1] == PLAIT_TELNET_SE) {
             at += 2;
         } else {
             *out = plait_slice_of(scan->at, (size_t)(at - scan->at));
@@ -381,7 +381,7 @@ bool plait__telnet_next_status(struct plait_scan *rest, struct plait__telnet_sta
     *out = (struct plait__telnet_status){.command = 0};
     if (!plait_scan_u8(&scan, &out->command) || !plait_scan_u8(&scan, &out->option))
         return false;
-    if (out->command == PLAIT__TELNET_SB) {
+    if (out->command == PLAIT_TELNET_SB) {
         if (!take_status_sub(&scan, &out->bytes))
             return false;
     } else if (!is_negotiation(out->command)) {
@@ -440,7 +440,7 @@ void plait__telnet_put_mssp(struct plait_buf *payload, const struct plait__telne
 
 static bool is_gmcp_name(plait_slice name)
 {
-    return is_name(name) && plait_slice_find_byte(name, ' ', 0) == SIZE_MAX;
+    return plait__telnet_is_name(name) && plait_slice_find_byte(name, ' ', 0) == SIZE_MAX;
 }
 
 plait_err plait__telnet_parse_gmcp(plait_slice payload, struct plait__telnet_gmcp *out)

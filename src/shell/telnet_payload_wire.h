@@ -26,6 +26,9 @@ void plait__telnet_put_window(struct plait_buf *payload, const struct plait__tel
 
 /* --- TTYPE, TSPEED, XDISPLOC (RFC 1091, RFC 1079, RFC 1096): SEND asks for a name, IS tells it -------------------- */
 
+/* Whether a text may be one: 1 to 255 bytes of printable ASCII. */
+bool plait__telnet_is_name(plait_slice name);
+
 /* A request has `send` set and no name. A name is printable ASCII; an empty one is none. */
 plait_err plait__telnet_parse_name(plait_slice payload, bool *send, plait_slice *name) PLAIT_MUST;
 void plait__telnet_put_send(struct plait_buf *payload);

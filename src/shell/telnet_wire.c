@@ -11,7 +11,7 @@
  */
 #include "shell/telnet_wire.h"
 
-enum { IAC = PLAIT__TELNET_IAC, CR = '\r', LF = '\n', NUL = '\0' };
+enum { IAC = PLAIT_TELNET_IAC, CR = '\r', LF = '\n', NUL = '\0' };
 
 /* What the next byte is. */
 enum {
@@ -79,17 +79,17 @@ static bool at_command(struct plait__telnet_decoder *d, plait_slice in, size_t *
 {
     const uint8_t byte = in.ptr[(*at)++];
     switch (byte) {
-    case PLAIT__TELNET_IAC:
+    case PLAIT_TELNET_IAC:
         *item = give_data(d, in, *at - 1, 1);
         return true;
-    case PLAIT__TELNET_WILL:
-    case PLAIT__TELNET_WONT:
-    case PLAIT__TELNET_DO:
-    case PLAIT__TELNET_DONT:
+    case PLAIT_TELNET_WILL:
+    case PLAIT_TELNET_WONT:
+    case PLAIT_TELNET_DO:
+    case PLAIT_TELNET_DONT:
         d->command = byte;
         d->state = AT_OPTION;
         return false;
-    case PLAIT__TELNET_SB:
+    case PLAIT_TELNET_SB:
         d->state = AT_SUB_OPTION;
         return false;
     default:
@@ -130,7 +130,7 @@ static bool at_sub_iac(struct plait__telnet_decoder *d, plait_slice in, size_t *
         *item = bad(d, *at);
         return d->sub.err != PLAIT_OK;
     }
-    if (in.ptr[*at] != PLAIT__TELNET_SE) {
+    if (in.ptr[*at] != PLAIT_TELNET_SE) {
         plait_buf_deinit(&d->sub);
         d->state = AT_COMMAND;
         return false;
@@ -225,7 +225,7 @@ void plait__telnet_put_negotiate(struct plait_buf *out, uint8_t command, uint8_t
 
 void plait__telnet_put_sub(struct plait_buf *out, uint8_t option, plait_slice payload)
 {
-    plait__telnet_put_negotiate(out, PLAIT__TELNET_SB, option);
+    plait__telnet_put_negotiate(out, PLAIT_TELNET_SB, option);
     put_doubled(out, payload);
-    plait__telnet_put_command(out, PLAIT__TELNET_SE);
+    plait__telnet_put_command(out, PLAIT_TELNET_SE);
 }

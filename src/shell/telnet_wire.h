@@ -8,54 +8,9 @@
 #ifndef PLAIT_SHELL_TELNET_WIRE_H
 #define PLAIT_SHELL_TELNET_WIRE_H
 
-#include <plait/bytes.h>
+#include <plait/telnet.h>
 
 #define PLAIT__TELNET_SUB_MAX 8192 /* bytes of a subnegotiation, unless told otherwise */
-
-/* What follows IAC (RFC 854; the first three RFC 1184, EOR RFC 885). */
-enum {
-    PLAIT__TELNET_EOF = 236,
-    PLAIT__TELNET_SUSP = 237,
-    PLAIT__TELNET_ABORT = 238,
-    PLAIT__TELNET_EOR = 239,
-    PLAIT__TELNET_SE = 240,
-    PLAIT__TELNET_NOP = 241,
-    PLAIT__TELNET_DM = 242,
-    PLAIT__TELNET_BRK = 243,
-    PLAIT__TELNET_IP = 244,
-    PLAIT__TELNET_AO = 245,
-    PLAIT__TELNET_AYT = 246,
-    PLAIT__TELNET_EC = 247,
-    PLAIT__TELNET_EL = 248,
-    PLAIT__TELNET_GA = 249,
-    PLAIT__TELNET_SB = 250,
-    PLAIT__TELNET_WILL = 251,
-    PLAIT__TELNET_WONT = 252,
-    PLAIT__TELNET_DO = 253,
-    PLAIT__TELNET_DONT = 254,
-    PLAIT__TELNET_IAC = 255,
-};
-
-/* Options (the registry's numbers; those from 70 on are the MUDs' own). */
-enum {
-    PLAIT__TELNET_BINARY = 0,
-    PLAIT__TELNET_ECHO = 1,
-    PLAIT__TELNET_SGA = 3,
-    PLAIT__TELNET_STATUS = 5,
-    PLAIT__TELNET_TIMING_MARK = 6,
-    PLAIT__TELNET_TTYPE = 24,
-    PLAIT__TELNET_END_OF_RECORD = 25,
-    PLAIT__TELNET_NAWS = 31,
-    PLAIT__TELNET_TSPEED = 32,
-    PLAIT__TELNET_LFLOW = 33,
-    PLAIT__TELNET_LINEMODE = 34,
-    PLAIT__TELNET_XDISPLOC = 35,
-    PLAIT__TELNET_NEW_ENVIRON = 39,
-    PLAIT__TELNET_CHARSET = 42,
-    PLAIT__TELNET_MSSP = 70,
-    PLAIT__TELNET_COMPRESS2 = 86,
-    PLAIT__TELNET_GMCP = 201,
-};
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 

@@ -7,7 +7,7 @@
 
 #include "shell/telnet_options.h"
 
-enum { OPTION = PLAIT__TELNET_ECHO };
+enum { OPTION = PLAIT_TELNET_ECHO };
 
 /* How a state is come to, from the beginning: what is asked ('+' on, '-' off) and heard ('y' yes, 'n' no). */
 static const struct {
@@ -52,10 +52,10 @@ static const struct {
     {"+-y", 'n', "", PLAIT__TELNET_SAME, false, false},
 };
 
-static const uint8_t yes[] = {[PLAIT__TELNET_US] = PLAIT__TELNET_DO, [PLAIT__TELNET_HIM] = PLAIT__TELNET_WILL};
-static const uint8_t no[] = {[PLAIT__TELNET_US] = PLAIT__TELNET_DONT, [PLAIT__TELNET_HIM] = PLAIT__TELNET_WONT};
+static const uint8_t yes[] = {[PLAIT_TELNET_US] = PLAIT_TELNET_DO, [PLAIT_TELNET_HIM] = PLAIT_TELNET_WILL};
+static const uint8_t no[] = {[PLAIT_TELNET_US] = PLAIT_TELNET_DONT, [PLAIT_TELNET_HIM] = PLAIT_TELNET_WONT};
 
-static struct plait__telnet_turn go(struct plait__telnet_options *options, enum plait__telnet_side side, char what)
+static struct plait__telnet_turn go(struct plait__telnet_options *options, enum plait_telnet_side side, char what)
 {
     if (what == '+' || what == '-')
         return plait__telnet_ask(options, side, OPTION, what == '+');
@@ -63,18 +63,18 @@ static struct plait__telnet_turn go(struct plait__telnet_options *options, enum 
 }
 
 /* The words that DO and DONT stand for, on a side. */
-static uint8_t word(enum plait__telnet_side side, const char *text)
+static uint8_t word(enum plait_telnet_side side, const char *text)
 {
     if (strcmp(text, "DO") == 0)
-        return side == PLAIT__TELNET_HIM ? PLAIT__TELNET_DO : PLAIT__TELNET_WILL;
+        return side == PLAIT_TELNET_HIM ? PLAIT_TELNET_DO : PLAIT_TELNET_WILL;
     if (strcmp(text, "DONT") == 0)
-        return side == PLAIT__TELNET_HIM ? PLAIT__TELNET_DONT : PLAIT__TELNET_WONT;
+        return side == PLAIT_TELNET_HIM ? PLAIT_TELNET_DONT : PLAIT_TELNET_WONT;
     return 0;
 }
 
-static void run_row(size_t row, enum plait__telnet_side side)
+static void run_row(size_t row, enum plait_telnet_side side)
 {
-    const enum plait__telnet_side other = side == PLAIT__TELNET_US ? PLAIT__TELNET_HIM : PLAIT__TELNET_US;
+    const enum plait_telnet_side other = side == PLAIT_TELNET_US ? PLAIT_TELNET_HIM : PLAIT_TELNET_US;
     struct plait__telnet_options options = {{0}};
     for (const char *at = rows[row].way; *at; at++)
         (void)go(&options, side, *at);
@@ -92,8 +92,8 @@ static void each_row_of_the_rfc_holds_on_both_sides(void **state)
 {
     (void)state;
     for (size_t i = 0; i < TEST_COUNT(rows); i++) {
-        run_row(i, PLAIT__TELNET_US);
-        run_row(i, PLAIT__TELNET_HIM);
+        run_row(i, PLAIT_TELNET_US);
+        run_row(i, PLAIT_TELNET_HIM);
     }
 }
 
@@ -127,10 +127,10 @@ static void arrive(struct end *at, struct end *from, bool agree)
 
 static void one_view(const struct end *a, const struct end *b)
 {
-    assert_int_equal(plait__telnet_is_on(&a->options, PLAIT__TELNET_US, OPTION),
-                     plait__telnet_is_on(&b->options, PLAIT__TELNET_HIM, OPTION));
-    assert_false(plait__telnet_is_asking(&a->options, PLAIT__TELNET_US, OPTION));
-    assert_false(plait__telnet_is_asking(&a->options, PLAIT__TELNET_HIM, OPTION));
+    assert_int_equal(plait__telnet_is_on(&a->options, PLAIT_TELNET_US, OPTION),
+                     plait__telnet_is_on(&b->options, PLAIT_TELNET_HIM, OPTION));
+    assert_false(plait__telnet_is_asking(&a->options, PLAIT_TELNET_US, OPTION));
+    assert_false(plait__telnet_is_asking(&a->options, PLAIT_TELNET_HIM, OPTION));
 }
 
 /* Both want this and that while messages are under way, and change their minds on what they agree to. */
@@ -143,7 +143,7 @@ static void two_come_to_one_view(void **state)
         for (unsigned wish = 0; wish < WISHES; wish++) {
             struct end *me = &ends[test_random_below(&random, 2)];
             struct end *you = me == &ends[0] ? &ends[1] : &ends[0];
-            const enum plait__telnet_side side = (enum plait__telnet_side)test_random_below(&random, 2);
+            const enum plait_telnet_side side = (enum plait_telnet_side)test_random_below(&random, 2);
             post(you, plait__telnet_ask(&me->options, side, OPTION, test_random_below(&random, 2) == 1));
             while (me->count > 0 && test_random_below(&random, 3) == 0)
                 arrive(me, you, test_random_below(&random, 2) == 1);
@@ -168,12 +168,12 @@ static void what_is_on_is_told(void **state)
     struct plait_buf payload;
     plait_budget_init(&budget, NULL, NULL, 0);
     plait_buf_init(&payload, &budget, 64);
-    (void)plait__telnet_ask(&options, PLAIT__TELNET_US, PLAIT__TELNET_BINARY, true); /* without an answer */
-    (void)plait__telnet_heard(&options, PLAIT__TELNET_DO, PLAIT__TELNET_ECHO, true);
-    (void)plait__telnet_heard(&options, PLAIT__TELNET_WILL, PLAIT__TELNET_SGA, true);
-    (void)plait__telnet_heard(&options, PLAIT__TELNET_DO, PLAIT__TELNET_STATUS, true);
-    (void)plait__telnet_heard(&options, PLAIT__TELNET_WILL, PLAIT__TELNET_STATUS, true);
-    (void)plait__telnet_heard(&options, PLAIT__TELNET_WILL, 255, true);
+    (void)plait__telnet_ask(&options, PLAIT_TELNET_US, PLAIT_TELNET_BINARY, true); /* without an answer */
+    (void)plait__telnet_heard(&options, PLAIT_TELNET_DO, PLAIT_TELNET_ECHO, true);
+    (void)plait__telnet_heard(&options, PLAIT_TELNET_WILL, PLAIT_TELNET_SGA, true);
+    (void)plait__telnet_heard(&options, PLAIT_TELNET_DO, PLAIT_TELNET_STATUS, true);
+    (void)plait__telnet_heard(&options, PLAIT_TELNET_WILL, PLAIT_TELNET_STATUS, true);
+    (void)plait__telnet_heard(&options, PLAIT_TELNET_WILL, 255, true);
     plait__telnet_put_status(&payload, &options);
     assert_slice_is(plait_buf_slice(&payload),
                     plait_slice_of("\000\373\001\375\003\373\005\375\005\375\377", 11)); /* RFC 859 section 5 */

@@ -153,7 +153,7 @@ static plait_err status(plait_slice in, struct plait_buf *told, struct plait_buf
     plait_buf_printf(told, " %s", kind == PLAIT__STATUS_IS ? "is" : "send");
     while (plait__telnet_next_status(&rest, &s)) {
         plait_buf_printf(told, " %u %u", s.command, s.option);
-        if (s.command == PLAIT__TELNET_SB)
+        if (s.command == PLAIT_TELNET_SB)
             tell(told, s.bytes);
     }
     plait_buf_put(out, in);
@@ -391,7 +391,7 @@ static void put_bad_charset(struct plait_buf *out)
 
 static void put_long_mask(struct plait_buf *out)
 {
-    plait__telnet_put_forwardmask(out, PLAIT__TELNET_DO,
+    plait__telnet_put_forwardmask(out, PLAIT_TELNET_DO,
                                   SLICE("0123456789abcdef"
                                         "0123456789abcdef"
                                         "0"));
@@ -399,12 +399,12 @@ static void put_long_mask(struct plait_buf *out)
 
 static void put_mask_of_dont(struct plait_buf *out)
 {
-    plait__telnet_put_forwardmask(out, PLAIT__TELNET_DONT, SLICE("0"));
+    plait__telnet_put_forwardmask(out, PLAIT_TELNET_DONT, SLICE("0"));
 }
 
 static void put_mask_of_nothing(struct plait_buf *out)
 {
-    plait__telnet_put_forwardmask(out, PLAIT__TELNET_SB, SLICE(""));
+    plait__telnet_put_forwardmask(out, PLAIT_TELNET_SB, SLICE(""));
 }
 
 static void put_mssp_without_name(struct plait_buf *out)

@@ -248,9 +248,9 @@ static void commands_and_options_are_written(void **state)
     (void)state;
     struct telling t;
     start(&t, false);
-    plait__telnet_put_command(&t.text, PLAIT__TELNET_AYT);
-    plait__telnet_put_negotiate(&t.text, PLAIT__TELNET_WILL, PLAIT__TELNET_ECHO);
-    plait__telnet_put_sub(&t.text, PLAIT__TELNET_NAWS, SLICE("\0\377\0\030"));
+    plait__telnet_put_command(&t.text, PLAIT_TELNET_AYT);
+    plait__telnet_put_negotiate(&t.text, PLAIT_TELNET_WILL, PLAIT_TELNET_ECHO);
+    plait__telnet_put_sub(&t.text, PLAIT_TELNET_NAWS, SLICE("\0\377\0\030"));
     assert_slice_is(plait_buf_slice(&t.text), SLICE("\377\366\377\373\001\377\372\037\0\377\377\0\030\377\360"));
     stop(&t);
 }

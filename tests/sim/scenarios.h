@@ -48,6 +48,7 @@
     X(supervise) \
     X(tcp_echo) \
     X(tcp_flood) \
+    X(telnet) \
     X(timers) \
     X(tls_echo) \
     X(too_many_files) \
