@@ -35,16 +35,20 @@ struct plait_tls_server_options {
     plait_slice cert_pem;  /* instead of the files */
     plait_slice key_pem;
     const char *cert_dir; /* NAME.pem (chain and key) for each server name; "default.pem" for the rest */
-    plait_slice alpn;     /* protocols in wire form in order of preference; empty for none */
+    /* OCSP response for the certificate of cert_file, in DER; in cert_dir it is NAME.ocsp where there is one. Stapled
+     * while it holds, and read again every ten minutes, for somebody else renews it. */
+    const char *staple_file;
+    plait_slice alpn; /* protocols in wire form in order of preference; empty for none */
     enum plait_tls_client_cert client_cert;
     const char *client_ca_file;
     bool no_tickets;
     plait_span ticket_rotate; /* ticket keys change after so long; 1 h */
-    void *reserved[8];
+    void *reserved[7];
 };
 
 /** Makes a server's TLS context. `why` (may be NULL, else 200 bytes) gets a sentence on failure. Errors:
- * PLAIT_ENOTFOUND, PLAIT_EACCESS, PLAIT_EIO, PLAIT_EINVAL (no usable certificate, key does not fit), PLAIT_ENOMEM.
+ * PLAIT_ENOTFOUND, PLAIT_EACCESS, PLAIT_EIO, PLAIT_EINVAL (no usable certificate, key does not fit, an OCSP response
+ * that is not about it, not its issuer's, or does not say that it is good), PLAIT_ENOMEM.
  * Ownership: one reference, the caller's, to be given up before the reactor is freed. */
 PLAIT_API plait_err plait_tls_server_new(struct plait_reactor *reactor, const struct plait_tls_server_options *options,
                                          struct plait_tls_server **out, char *why) PLAIT_MUST;
@@ -75,6 +79,7 @@ struct plait_tls_client_options {
     plait_slice key_pem;
     bool insecure; /* verify nothing; logged each time */
     bool no_resumption;
+    bool require_staple; /* a server must staple an OCSP response that says that its certificate is good */
     void *reserved[8];
 };
 

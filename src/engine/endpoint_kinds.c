@@ -143,7 +143,8 @@ static const struct plait_endpoint_kind table[PLAIT__KINDS] = {
     {.name = "tls",
      .listen = plait__kind_tls_listen,
      .connect = plait__kind_tls_connect,
-     .help = "tls:PORT:cert=FILE[:key=FILE][:interface=ADDR] or tls:HOST:PORT[:trustRoots=FILE][:insecure=yes]"},
+     .help = "tls:PORT:cert=FILE[:key=FILE][:ocsp=FILE][:interface=ADDR] or "
+             "tls:HOST:PORT[:trustRoots=FILE][:insecure=yes]"},
     {.name = "tcp6",
      .listen = plait__kind_tcp6_listen,
      .connect = plait__kind_tcp6_connect,

@@ -106,7 +106,8 @@ static plait_err make_server(struct plait_endpoint *e, struct plait_listen_optio
     struct plait_tls_server_options tls = {.cert_file = either(e, "cert", "certKey"),
                                            .key_file = either(e, "key", "privateKey"),
                                            .cert_dir = plait_endpoint_arg(e, "certDir", 0),
-                                           .client_ca_file = plait_endpoint_arg(e, "clientCA", 0)};
+                                           .client_ca_file = plait_endpoint_arg(e, "clientCA", 0),
+                                           .staple_file = plait_endpoint_arg(e, "ocsp", 0)};
     PLAIT_TRY(read_alpn(e, alpn, &tls.alpn));
     if (tls.client_ca_file)
         tls.client_cert = PLAIT_CERT_REQUIRED;

@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "base/try.h"
 #include "engine/tls_core.h"
+#include "engine/tls_staple.h"
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -214,6 +215,28 @@ static plait_err trust(struct plait_tls_client *client, const struct plait_tls_c
     return PLAIT_OK;
 }
 
+/* RFC 6066 section 8: asked once the certificate itself is found good. */
+static int judge_staple(SSL *ssl, void *arg)
+{
+    const struct plait__tls *t = SSL_get_app_data(ssl);
+    int64_t seconds;
+    uint32_t nanoseconds;
+    (void)arg;
+    plait_wall_clock(t->module->reactor, &seconds, &nanoseconds);
+    return plait__staple_is_good(ssl, seconds);
+}
+
+static plait_err demand_staple(struct plait_tls_client *client, char *why)
+{
+    if (client->insecure) {
+        plait__tls_why(why, "a client that verifies nothing can't demand an OCSP response");
+        return PLAIT_FAIL(PLAIT_EINVAL);
+    }
+    SSL_CTX_set_tlsext_status_type(client->ctx, TLSEXT_STATUSTYPE_ocsp);
+    SSL_CTX_set_tlsext_status_cb(client->ctx, judge_staple);
+    return PLAIT_OK;
+}
+
 static plait_err introduce(struct plait_tls_client *client, const struct plait_tls_client_options *o, char *why)
 {
     struct plait__tls_identity identity;
@@ -256,6 +279,8 @@ plait_err plait_tls_client_new(struct plait_reactor *reactor, const struct plait
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(ctx, keep_session);
     plait_err err = trust(client, o, why);
+    if (err == PLAIT_OK && o->require_staple)
+        err = demand_staple(client, why);
     if (err == PLAIT_OK)
         err = introduce(client, o, why);
     if (err != PLAIT_OK)

@@ -145,11 +145,20 @@ void plait__tls_on_info(const SSL *ssl, int where, int ret);
 
 /* --- tls_pem.c ---------------------------------------------------------------------------------------------------- */
 
+/* An OCSP response to be stapled; until when it may be shown is in seconds since 1970. */
+struct plait__staple {
+    uint8_t *der; /* NULL: there is none */
+    size_t len;
+    int64_t until;
+};
+
 /* A certificate with its chain and key; each pointer is a reference of its own. */
 struct plait__tls_identity {
     X509 *leaf;
     STACK_OF(X509) * chain;
     EVP_PKEY *key;
+    struct plait__staple staple;
+    char *staple_file; /* where it is read from; NULL: there is none */
 };
 
 /* Writes a sentence; `why` may be NULL. */

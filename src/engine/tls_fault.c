@@ -61,6 +61,9 @@ struct plait_fault plait__tls_fault(struct plait__tls *t, const char *step)
     } else if (reason == SSL_R_CERTIFICATE_VERIFY_FAILED && verified != X509_V_OK) {
         fault.err = PLAIT_EVERIFY;
         fault.detail = verify_sentence(verified);
+    } else if (reason == SSL_R_INVALID_STATUS_RESPONSE) {
+        fault.err = PLAIT_EVERIFY;
+        fault.detail = "the server stapled no good OCSP response";
     } else if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
         fault.err = PLAIT_EVERIFY;
         fault.detail = "the client showed no certificate";

@@ -226,6 +226,8 @@ void plait__tls_identity_end(struct plait__tls_identity *identity)
     X509_free(identity->leaf);
     sk_X509_pop_free(identity->chain, X509_free);
     EVP_PKEY_free(identity->key);
+    plait_mem_free(identity->staple.der);
+    plait_mem_free(identity->staple_file);
     *identity = (struct plait__tls_identity){.leaf = NULL};
 }
 

@@ -11,13 +11,16 @@
 #include "base/try.h"
 #include "engine/tls_core.h"
 #include "engine/tls_set.h"
+#include "engine/tls_staple.h"
 
 #include <openssl/err.h>
+
+enum { RENEW_S = 600 }; /* how often files of OCSP responses are read again */
 
 struct plait_tls_server {
     struct plait__tls_module *module;
     size_t refs;
-    char *cert_file, *key_file, *cert_dir, *client_ca_file; /* NULL: none */
+    char *cert_file, *key_file, *cert_dir, *client_ca_file, *staple_file; /* NULL: none */
     uint8_t *alpn;
     size_t alpn_len;
     enum plait_tls_client_cert client_cert;
@@ -27,6 +30,7 @@ struct plait_tls_server {
     bool own_first; /* own[0] is for names that nobody knows */
     struct plait__tls_set *set;
     struct plait__tickets tickets;
+    struct plait_timer renewal; /* runs while there are files of OCSP responses */
 };
 
 /* --- what OpenSSL asks -------------------------------------------------------------------------------------------- */
@@ -62,6 +66,15 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
         }
     }
     return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+static int show_staple(SSL *ssl, void *arg)
+{
+    struct plait_tls_server *server = arg;
+    int64_t seconds;
+    uint32_t nanoseconds;
+    plait_wall_clock(server->module->reactor, &seconds, &nanoseconds);
+    return plait__staple_show(ssl, plait__tls_set_staple_of(server->set, SSL_get_certificate(ssl)), seconds);
 }
 
 static int ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac,
@@ -111,6 +124,8 @@ static plait_err set_up(struct plait_tls_server *server, SSL_CTX *ctx, char *why
     SSL_CTX_set_tlsext_servername_callback(ctx, choose_certificate);
     SSL_CTX_set_tlsext_servername_arg(ctx, server);
     SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, server);
+    SSL_CTX_set_tlsext_status_cb(ctx, show_staple);
+    SSL_CTX_set_tlsext_status_arg(ctx, server);
     if (server->client_cert == PLAIT_CERT_NONE)
         return PLAIT_OK;
     PLAIT_TRY(set_session_context(server, ctx));
@@ -134,6 +149,8 @@ static plait_err read_files(struct plait_tls_server *server, struct plait__tls_s
     if (server->cert_file) {
         PLAIT_TRY(plait__tls_identity_load(server->module, server->cert_file, server->key_file, &identity, why));
         PLAIT_TRY(plait__tls_set_add(set, &identity, server->cert_file, NULL, true, why));
+        if (server->staple_file)
+            PLAIT_TRY(plait__tls_set_staple(set, server->staple_file, true, why));
     }
     if (server->cert_dir)
         PLAIT_TRY(plait__tls_set_folder(set, server->cert_dir, why));
@@ -159,8 +176,18 @@ static plait_err read_all(struct plait_tls_server *server, char *why)
     }
     plait__tls_set_free(&server->set);
     server->set = set;
+    if (plait__tls_set_renew(set, false))
+        plait_timer_arm(&server->renewal, plait_seconds(RENEW_S));
     plait__tls_why(why, "%s", "");
     return PLAIT_OK;
+}
+
+/* Who renews the responses writes them anew from time to time. */
+static void on_renewal(void *ctx)
+{
+    struct plait_tls_server *server = ctx;
+    if (plait__tls_set_renew(server->set, true))
+        plait_timer_arm(&server->renewal, plait_seconds(RENEW_S));
 }
 
 /* --- making ------------------------------------------------------------------------------------------------------- */
@@ -206,6 +233,7 @@ static plait_err keep_options(struct plait_tls_server *server, const struct plai
     PLAIT_TRY(keep_text(server, o->key_file, &server->key_file));
     PLAIT_TRY(keep_text(server, o->cert_dir, &server->cert_dir));
     PLAIT_TRY(keep_text(server, o->client_ca_file, &server->client_ca_file));
+    PLAIT_TRY(keep_text(server, o->staple_file, &server->staple_file));
     PLAIT_TRY(keep_alpn(server, o->alpn));
     server->client_cert = o->client_cert;
     server->no_tickets = o->no_tickets;
@@ -224,6 +252,8 @@ static plait_err check_options(const struct plait_tls_server_options *o, char *w
         plait__tls_why(why, "the list of protocols for ALPN is malformed");
     else if (o->client_cert != PLAIT_CERT_NONE && !o->client_ca_file)
         plait__tls_why(why, "client certificates need the file of those who issue them");
+    else if (o->staple_file && !o->cert_file)
+        plait__tls_why(why, "an OCSP response needs the file of the certificate that it is about");
     else
         return PLAIT_OK;
     return PLAIT_FAIL(PLAIT_EINVAL);
@@ -243,6 +273,7 @@ plait_err plait_tls_server_new(struct plait_reactor *reactor, const struct plait
     server->refs = 1;
     m->refs++;
     plait__tickets_init(&server->tickets, reactor, options->ticket_rotate);
+    plait_timer_init(&server->renewal, reactor, "tls-staple", on_renewal, server);
     plait_err err = keep_options(server, options, why);
     if (err == PLAIT_OK)
         err = read_all(server, why);
@@ -289,6 +320,7 @@ void plait_tls_server_unref(struct plait_tls_server **server)
     if (!s || --s->refs > 0)
         return;
     plait__tickets_deinit(&s->tickets);
+    plait_timer_stop(&s->renewal);
     plait__tls_set_free(&s->set);
     for (size_t i = 0; i < s->own_count; i++)
         plait__tls_identity_end(&s->own[i]);
@@ -297,6 +329,7 @@ void plait_tls_server_unref(struct plait_tls_server **server)
     plait_mem_free(s->key_file);
     plait_mem_free(s->cert_dir);
     plait_mem_free(s->client_ca_file);
+    plait_mem_free(s->staple_file);
     plait_mem_free(s->alpn);
     plait__tls_module_unref(s->module);
     plait_mem_free(s);

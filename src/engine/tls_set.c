@@ -10,6 +10,7 @@
 #include "engine/tls_set.h"
 
 #include "base/try.h"
+#include "engine/tls_staple.h"
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -148,17 +149,6 @@ plait_err plait__tls_set_choose(struct plait__tls_set *set, SSL *ssl, const char
 
 /* --- filling it --------------------------------------------------------------------------------------------------- */
 
-static int64_t expiry_of(const X509 *cert)
-{
-    int days = 0;
-    int seconds = 0;
-    ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
-    if (epoch)
-        ASN1_TIME_diff(&days, &seconds, epoch, X509_get0_notAfter(cert));
-    ASN1_TIME_free(epoch);
-    return (int64_t)days * 86400 + seconds;
-}
-
 static void forget_last(struct plait__tls_set *set, size_t names)
 {
     while (set->name_count > names)
@@ -198,11 +188,46 @@ plait_err plait__tls_set_add(struct plait__tls_set *set, struct plait__tls_ident
     }
     if (set->name_count > 0)
         qsort(set->names, set->name_count, sizeof *set->names, compare);
-    const int64_t expiry = expiry_of(set->identities[index].leaf);
+    const int64_t expiry = plait__tls_seconds(X509_get0_notAfter(set->identities[index].leaf));
     set->expiry = expiry < set->expiry ? expiry : set->expiry;
     if (fallback)
         set->fallback = (ptrdiff_t)index;
     return PLAIT_OK;
+}
+
+/* --- OCSP responses ----------------------------------------------------------------------------------------------- */
+
+plait_err plait__tls_set_staple(struct plait__tls_set *set, const char *path, bool must, char *why)
+{
+    struct plait__tls_identity *last = &set->identities[set->count - 1];
+    last->staple_file = plait_mem_text(budget_of(set), path, strlen(path));
+    if (!last->staple_file)
+        return PLAIT_FAIL(PLAIT_ENOMEM);
+    const plait_err err = plait__staple_read(set->module, last, why);
+    if (err != PLAIT_ENOTFOUND || must)
+        return err;
+    plait__tls_why(why, "out of memory"); /* for what fails later without a word of its own */
+    return PLAIT_OK;
+}
+
+bool plait__tls_set_renew(struct plait__tls_set *set, bool now)
+{
+    bool some = false;
+    for (size_t i = 0; i < set->count; i++) {
+        some |= set->identities[i].staple_file != NULL;
+        if (now && set->identities[i].staple_file)
+            plait__staple_renew(set->module, &set->identities[i]);
+    }
+    return some;
+}
+
+const struct plait__staple *plait__tls_set_staple_of(const struct plait__tls_set *set, const X509 *leaf)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->identities[i].leaf == leaf)
+            return &set->identities[i].staple;
+    }
+    return NULL;
 }
 
 /* --- a folder ----------------------------------------------------------------------------------------------------- */
@@ -212,6 +237,7 @@ static plait_err add_file(struct plait__tls_set *set, const char *folder, plait_
     static const plait_slice ending = {(const uint8_t *)".pem", 4};
     struct plait__tls_identity identity;
     char path[PATH_BYTES];
+    char staple[PATH_BYTES + 1]; /* its ending is longer */
     char host[NAME_BYTES_MAX + 1];
     if (name.len <= ending.len || name.ptr[0] == '.' ||
         !plait_slice_equal(plait_slice_sub(name, name.len - ending.len, name.len), ending))
@@ -223,7 +249,9 @@ static plait_err add_file(struct plait__tls_set *set, const char *folder, plait_
     }
     PLAIT_TRY(plait__tls_identity_load(set->module, path, NULL, &identity, why));
     const bool fallback = strcmp(host, "default") == 0;
-    return plait__tls_set_add(set, &identity, path, fallback ? NULL : host, fallback, why);
+    PLAIT_TRY(plait__tls_set_add(set, &identity, path, fallback ? NULL : host, fallback, why));
+    (void)snprintf(staple, sizeof staple, "%s/%s.ocsp", folder, host);
+    return plait__tls_set_staple(set, staple, false, why);
 }
 
 /* Records as getdents64(2) gives them: inode and offset of 8 bytes each, length of 2, kind of 1, the terminated

@@ -19,8 +19,18 @@ void plait__tls_set_free(struct plait__tls_set **set);
 plait_err plait__tls_set_add(struct plait__tls_set *set, struct plait__tls_identity *identity, const char *where,
                              const char *name, bool fallback, char *why) PLAIT_MUST;
 
-/* Adds NAME.pem of a folder for each NAME; default.pem is the fallback. */
+/* Adds NAME.pem of a folder for each NAME, with NAME.ocsp if there is one; default.pem is the fallback. */
 plait_err plait__tls_set_folder(struct plait__tls_set *set, const char *folder, char *why) PLAIT_MUST;
+
+/* The identity that was added last has its OCSP response in a file, which `must` be there. Errors: as
+ * plait__staple_read, PLAIT_ENOMEM. */
+plait_err plait__tls_set_staple(struct plait__tls_set *set, const char *path, bool must, char *why) PLAIT_MUST;
+
+/* Returns whether there are such files, and reads them again if that is to be `now`. */
+bool plait__tls_set_renew(struct plait__tls_set *set, bool now);
+
+/* What may be stapled to a certificate of the set; NULL: it is none. */
+const struct plait__staple *plait__tls_set_staple_of(const struct plait__tls_set *set, const X509 *leaf);
 
 /* The set is complete: there must be something in it. */
 plait_err plait__tls_set_finish(struct plait__tls_set *set, char *why) PLAIT_MUST;

@@ -129,6 +129,7 @@ const struct command command_serve = {
             "  echo, discard, daytime, qotd (--quote TEXT), chargen, time, netstring\n\n" WEB_HELP "\n"
             "  -l, --listen ENDPOINT   tcp:PORT, tcp6:PORT, tls:PORT:cert=FILE:key=FILE, unix:PATH, systemd:index=0,\n"
             "                          fd:N, stdio:, haproxy:ENDPOINT; udp:PORT for the small services.\n"
+            "                          tls: with ocsp=FILE staples that OCSP response while it holds.\n"
             "                          Without interface= it binds loopback only; interface=* is for all.\n" LOG_HELP,
     .run = run,
 };

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What stands around our web server's folder beside programs that nobody here wrote: curl, wget and Twisted's Agent,
 with compression, passwords, uploads, redirections; git's CGI program and its client; Perl and Python scripts; PHP and
-fcgiwrap over FastCGI. A peer
-that is missing is a failure."""
+fcgiwrap over FastCGI; OpenSSL as responder and as client of OCSP. A peer that is missing is a failure."""
 import os
 import shutil
 import subprocess
@@ -232,12 +231,62 @@ def around_fastcgi(folder):
                 check(name, "FastCGI: what it says beside", OURS_SERVES, "said beside" in said, said[-300:])
 
 
+def openssl(*words):
+    return subprocess.run(["openssl", *words], check=True, capture_output=True, timeout=40).stdout
+
+
+def make_pki(at):
+    """An issuer, a certificate of its with its chain, and the issuer's index, in which it is good."""
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    openssl("req", "-x509", *key, "-keyout", at("ca.key"), "-out", at("ca.pem"), "-subj", "/CN=issuer")
+    openssl("req", *key[:-2], "-keyout", at("key"), "-out", at("request"), "-subj", "/CN=localhost")
+    with open(at("names"), "w") as file:
+        file.write("subjectAltName=DNS:localhost\n")
+    openssl("x509", "-req", "-in", at("request"), "-CA", at("ca.pem"), "-CAkey", at("ca.key"), "-set_serial", "0x77",
+            "-days", "2", "-extfile", at("names"), "-out", at("cert"))
+    with open(at("chain"), "w") as chain:
+        for name in ("cert", "ca.pem"):
+            with open(at(name)) as file:
+                chain.write(file.read())
+    with open(at("index"), "w") as file:
+        file.write("V\t%s\t\t77\tunknown\t/CN=localhost\n" % time.strftime("%y%m%d000000Z",
+                                                                          time.gmtime(time.time() + 9 * 86400)))
+
+
+def stapling():
+    folder = tempfile.mkdtemp(prefix="plait-peers-")
+    at = lambda name: os.path.join(folder, name)
+    make_pki(at)
+    openssl("ocsp", "-issuer", at("ca.pem"), "-cert", at("cert"), "-no_nonce", "-reqout", at("question"))
+    openssl("ocsp", "-index", at("index"), "-CA", at("ca.pem"), "-rsigner", at("ca.pem"), "-rkey", at("ca.key"),
+            "-reqin", at("question"), "-respout", at("response"), "-ndays", "1")
+    port, bare = free_port(), free_port()
+    for name, ocsp in ((port, ":ocsp=" + at("response")), (bare, "")):
+        endpoint = "tls:%d:cert=%s:key=%s%s" % (name, at("chain"), at("key"), ocsp)
+        with Running(os.path.join(BUILD, "plait"), "serve", "web", "--root", folder, "--listen", endpoint,
+                     stdout=subprocess.DEVNULL):
+            wait_port(name)
+            seen = output("openssl", "s_client", "-connect", "localhost:%d" % name, "-status", "-CAfile", at("ca.pem"),
+                          stdin=subprocess.DEVNULL)
+            got = curl("--cacert", at("ca.pem"), "--cert-status", "https://localhost:%d/index" % name)
+            if ocsp:
+                check("OpenSSL", "TLS: a response of its responder is stapled", OURS_SERVES,
+                      b"OCSP Response Status: successful" in seen and b"Cert Status: good" in seen, seen)
+                check("curl", "TLS: --cert-status takes what is stapled", OURS_SERVES, got.startswith(b"V\t"), got)
+            else:
+                check("OpenSSL", "TLS: nothing is stapled where there is nothing", OURS_SERVES,
+                      b"OCSP response: no response sent" in seen, seen)
+                check("curl", "TLS: --cert-status without a staple fails", OURS_SERVES, got == b"", got)
+    shutil.rmtree(folder)
+
+
 def main():
     folder = tempfile.mkdtemp(prefix="plait-peers-")
     page = b"<p>page</p>"[:10] * 1000
     for name, content in (("page.html", page), ("other.html", b"plain"), ("other.html.gz", b"as it was compressed")):
         with open(os.path.join(folder, name), "wb") as file:
             file.write(content)
+    stapling()
     around_a_folder(folder, page)
     uploads(folder)
     gateways(folder)

@@ -96,6 +96,8 @@ void test_cert_make(struct test_cert *out, const struct test_cert *issuer, const
         extend(out->cert, by, NID_subject_alt_name, ask->san);
     if (ask->for_clients)
         extend(out->cert, by, NID_ext_key_usage, "clientAuth");
+    if (ask->for_ocsp)
+        extend(out->cert, by, NID_ext_key_usage, "OCSPSigning");
     EVP_PKEY *signer = issuer ? issuer->key : out->key;
     const EVP_MD *hash = EVP_get_digestbyname(ask->hash ? ask->hash : "SHA256");
     assert_true(X509_sign(out->cert, signer, EVP_PKEY_is_a(signer, "ED25519") ? NULL : hash) > 0);

@@ -30,6 +30,7 @@ struct test_cert_ask {
     bool expired;     /* ended as 1970 began */
     bool too_early;   /* begins in 2098 */
     bool for_clients; /* extended key usage: clients only */
+    bool for_ocsp;    /* extended key usage: signs OCSP responses for its issuer */
 };
 
 /* Makes a certificate; `issuer` NULL: it signs itself. */
