@@ -71,7 +71,7 @@ static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
 static int show_staple(SSL *ssl, void *arg)
 {
     struct plait_tls_server *server = arg;
-    int64_t seconds;
+    int64_t seconds = 0;
     uint32_t nanoseconds;
     plait_wall_clock(server->module->reactor, &seconds, &nanoseconds);
     return plait__staple_show(ssl, plait__tls_set_staple_of(server->set, SSL_get_certificate(ssl)), seconds);
