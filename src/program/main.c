@@ -9,8 +9,8 @@
 
 #include <string.h>
 
-static const struct command *const commands[] = {&command_up,     &command_serve,  &command_fetch,
-                                                 &command_finger, &command_passwd, &command_supervise};
+static const struct command *const commands[] = {&command_up,     &command_serve,     &command_fetch, &command_finger,
+                                                 &command_passwd, &command_supervise, &command_telnet};
 
 static void print_help(FILE *out)
 {

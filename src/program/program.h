@@ -31,6 +31,7 @@ extern const struct command command_fetch;
 extern const struct command command_finger;
 extern const struct command command_passwd;
 extern const struct command command_supervise;
+extern const struct command command_telnet;
 
 /* Prints "plait NAME: …" on standard error and returns EXIT_USAGE, or EXIT_FAILED. */
 int wrong_usage(const struct command *command, const char *fmt, ...) PLAIT_PRINTF(2, 3);
