@@ -4,6 +4,8 @@
  */
 #include <plait/plait.h>
 
+#include <stdio.h>
+
 static void on_message(struct plait_websocket *ws, enum plait_websocket_kind kind, plait_slice message, void *self)
 {
     (void)self;
@@ -25,8 +27,14 @@ int main(int argc, char **argv)
     struct plait_reactor *r = plait_new();
     struct plait_resource *root = plait_resource_new(r);
     plait_resource_get(root, "", open_websocket, NULL);
-    plait_serve(r, argc > 1 ? argv[1] : "tcp:7008", plait_http(root));
-    int status = plait_main_status(plait_reactor_run(r));
+    /* A message of 64 MiB is held as it comes and as it goes: more than a connection may usually have. */
+    const struct plait_listen_options options = {.limits = {.memory_per_connection = 256 << 20}};
+    char why[200];
+    int status = 1;
+    if (plait_serve_with(r, argc > 1 ? argv[1] : "tcp:7008", &options, plait_http(root), NULL, why) == PLAIT_OK)
+        status = plait_main_status(plait_reactor_run(r));
+    else
+        fprintf(stderr, "%s\n", why);
     plait_reactor_free(&r);
     return status;
 }

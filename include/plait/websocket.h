@@ -51,7 +51,9 @@ struct plait_websocket_handler {
 /* The zero value of every member is its default; PLAIT_NEVER and SIZE_MAX take a limit off. All is borrowed for the
  * call, but for the protocols, which are static. */
 struct plait_websocket_options {
-    size_t message_max;           /* bytes of a message, decompressed; 1 MiB. Not for pieces */
+    /* Bytes of a message, decompressed; 1 MiB. Not for pieces. What a server takes at once is bounded by its listener
+     * too: a message needs up to three times its bytes of memory_per_connection (struct plait_limits). */
+    size_t message_max;
     plait_span ping_interval;     /* silence after which the peer is pinged; 30 s */
     plait_span ping_timeout;      /* how long it may take to say anything after that; 20 s */
     plait_span close_timeout;     /* how long it may take to agree to the end; 5 s */
