@@ -229,7 +229,7 @@ static void blocked_output_makes_no_calls(void **state)
 /* As above, but what is looked at is the moment in which it becomes blocked. */
 static void becoming_blocked_asks_for_no_input(void **state)
 {
-    static uint8_t bytes[4000000];
+    static uint8_t bytes[12000000]; /* more than the kernel holds */
     struct bed b;
     (void)state;
     open_joined(&b, JOINT_TCP);

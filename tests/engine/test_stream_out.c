@@ -78,7 +78,7 @@ static void run_marks(enum joint joint)
     plait_stream_marks(x.s, 64 * 1024, 16 * 1024);
     plait_pause(y.s);
     bed_settle(&b);
-    for (int i = 0; i < 16; i++)
+    for (int i = 0; i < 48; i++) /* more than the kernel holds, however well it remembers the way (4 MiB and more) */
         plait_write(x.s, plait_slice_of(big, sizeof big));
     assert_true(plait_is_full(x.s));
     bed_settle(&b);
